@@ -1,0 +1,60 @@
+/* Every ceiling of orgsweep, each with its reason. A test crosses each of them.
+ */
+#ifndef SWP_BASE_LIMITS_H
+#define SWP_BASE_LIMITS_H
+
+/* --- memory and text --- */
+#define SWP_LIMIT_BUFFER_BYTES (64u << 20)   /* any buffer without a ceiling of its own */
+#define SWP_LIMIT_REGION_BYTES (256u << 20)  /* what one job may build */
+#define SWP_LIMIT_SECRET_BYTES (64u << 10)   /* web identity tokens are the longest secrets we hold */
+#define SWP_LIMIT_FILE_BYTES (8u << 20)      /* configuration, credentials and key files */
+
+/* --- answers of AWS --- */
+#define SWP_LIMIT_RESPONSE_BYTES (8u << 20)  /* GetAccountAuthorizationDetails pages are the longest, under 2 MiB */
+#define SWP_LIMIT_DOCUMENT_DEPTH 64          /* no AWS answer nests deeper than 20 */
+#define SWP_LIMIT_LIST_PAGES 1000            /* a list walk: 100,000 resources at 100 a page */
+#define SWP_LIMIT_LIST_RESOURCES 100000      /* resources of one list in one account and region */
+#define SWP_LIMIT_EMPTY_PAGES 50             /* pages in a row that bring nothing but a token */
+#define SWP_LIMIT_TOKEN_BYTES (64u << 10)    /* a page token */
+#define SWP_LIMIT_HEADER_BYTES (64u << 10)   /* all response headers together */
+
+/* --- retries and time (milliseconds); each inside the next --- */
+#define SWP_LIMIT_CONNECT_MS 3100            /* AWS SDK "standard" defaults mode */
+#define SWP_LIMIT_ATTEMPT_MS 60000
+#define SWP_LIMIT_CALL_MS 120000             /* one call with its retries */
+#define SWP_LIMIT_JOB_IDLE_MS 300000         /* a job without progress */
+#define SWP_LIMIT_JOB_MS 7200000             /* a job at all */
+#define SWP_LIMIT_ATTEMPTS 8                 /* tries of one call, the first included */
+#define SWP_RETRY_QUOTA_TOKENS 500           /* AWS SDK standard retry quota */
+#define SWP_LIMIT_JOB_ATTEMPTS 3             /* leases of one job before worker-lost */
+#define SWP_HEARTBEAT_MS 1000
+#define SWP_LEASE_MS 15000
+#define SWP_STORE_AWAY_MS 600000             /* store unreachable for that long: exit 5 */
+#define SWP_CANCEL_GRACE_MS 1000             /* from the signal to the partial report */
+
+/* --- credentials --- */
+#define SWP_SESSION_SECONDS 3600             /* role chaining allows no more */
+#define SWP_JOB_MIN_VALID_MS 1200000         /* a JOB is sent with at least 20 min left */
+#define SWP_RENEW_BEFORE_MS 300000           /* a worker asks for renewal 5 min before the end */
+#define SWP_LIMIT_SESSION_POLICY_CHARS 2048  /* STS: inline session policy */
+#define SWP_LIMIT_PROFILE_CHAIN 16           /* source_profile hops */
+
+/* --- sweep --- */
+#define SWP_LIMIT_OPEN_ACCOUNTS 256          /* accounts with credentials and jobs in memory */
+#define SWP_LIMIT_PART_RESOURCES 1000        /* result rows in one record part */
+#define SWP_LIMIT_UNCOMMITTED_BYTES (32u << 20) /* a worker's results not yet acknowledged by the store */
+#define SWP_LIMIT_WIRE_BYTES (64u << 20)     /* one ZeroMQ message */
+#define SWP_LIMIT_WORKERS 4096
+#define SWP_LIMIT_CALLS_IN_FLIGHT 512        /* of one worker; one endpoint host: at most that many connections */
+#define SWP_LIMIT_ORGANIZATIONAL_UNITS 10000
+#define SWP_LIMIT_ACCOUNTS 100000
+#define SWP_JOIN_PARTITIONS 256              /* organization-level joins are done one partition at a time */
+
+/* --- catalogue --- */
+#define SWP_LIMIT_CATALOGUE_BYTES (32u << 20)
+#define SWP_LIMIT_CATALOGUE_ROWS 10000       /* services + operations + resources + checks + chains */
+#define SWP_LIMIT_PREDICATE_DEPTH 32
+#define SWP_LIMIT_FOLLOW_DEPTH 8             /* steps behind a list call */
+#define SWP_LIMIT_EVIDENCE_BYTES (8u << 10)  /* of one result */
+
+#endif

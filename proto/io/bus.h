@@ -1,0 +1,71 @@
+/* Messages between coordinator and workers over ZeroMQ: ROUTER and DEALER, always with CURVE, always with ZAP.
+ * A peer is its CURVE key (ZAP's User-Id), not the name it tells. libzmq fails open without a ZAP handler, so the handler
+ * is bound before the ROUTER, served by the same loop, and a message without a User-Id is dropped and counted.
+ * One message is one frame of at most SWP_LIMIT_WIRE_BYTES; what is in it is proto/wire's business.
+ */
+#ifndef SWP_IO_BUS_H
+#define SWP_IO_BUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/error.h"
+#include "proto/base/secret.h"
+#include "proto/io/loop.h"
+
+#define SWP_BUS_KEY_TEXT_BYTES 41 /* Z85 text of a CURVE key and its NUL */
+
+struct swp_bus_keys {
+	char public_key[SWP_BUS_KEY_TEXT_BYTES];
+	struct swp_secret secret_key; /* Z85 text */
+};
+/* Fresh random pair. -EIO when libsodium fails. */
+int swp_bus_keys_make(struct swp_bus_keys *ret_keys);
+void swp_bus_keys_done(struct swp_bus_keys *keys);
+
+/* Asked by ZAP for each handshake: the worker's name for an allowed public key (Z85), NULL to refuse. */
+typedef const char *(*swp_bus_allow)(const char *public_key, void *context);
+
+/* --- server (coordinator) --- */
+struct swp_bus_server;
+/* A peer is one live connection's routing id together with its user; the number is never used again. */
+typedef uint64_t swp_bus_peer;
+
+struct swp_bus_server_events {
+	/* `user` and `bytes` are borrowed until return. `user` is what `allow` gave for that key. */
+	void (*received)(void *context, swp_bus_peer peer, const char *user, const void *bytes, size_t length);
+	swp_bus_allow allow;
+	void *context;
+};
+/* Binds `endpoint` ("ipc:///path", "tcp://HOST:PORT", PORT * or 0 = any). `keys` are copied. NULL: `problem` tells. */
+struct swp_bus_server *swp_bus_server_new(struct swp_loop *loop, const char *endpoint, const struct swp_bus_keys *keys,
+	const struct swp_bus_server_events *events, struct swp_problem *problem);
+void swp_bus_server_free(struct swp_bus_server *server);
+/* The endpoint as bound (real port). Borrowed. */
+const char *swp_bus_server_endpoint(const struct swp_bus_server *server);
+/* 0; -EHOSTUNREACH the peer is gone; -EAGAIN its queue is full (caller keeps the message); -EMSGSIZE. Copies. */
+int swp_bus_server_send(struct swp_bus_server *server, swp_bus_peer peer, const void *bytes, size_t length);
+/* Forgets a peer (its number gives -EHOSTUNREACH from now on). */
+void swp_bus_server_forget(struct swp_bus_server *server, swp_bus_peer peer);
+struct swp_bus_statistics {
+	uint64_t received, sent, handshakes_refused, dropped_without_user, dropped_too_large;
+};
+void swp_bus_server_statistics(const struct swp_bus_server *server, struct swp_bus_statistics *ret_statistics);
+
+/* --- client (worker) --- */
+struct swp_bus_client;
+struct swp_bus_client_events {
+	void (*received)(void *context, const void *bytes, size_t length);
+	/* The server refused our key (said once per change): wrong --key or --server-key. */
+	void (*refused)(void *context, const char *why);
+	void *context;
+};
+/* Connects; each process start uses a fresh random routing id. NULL: `problem` tells. */
+struct swp_bus_client *swp_bus_client_new(struct swp_loop *loop, const char *endpoint, const struct swp_bus_keys *own,
+	const char *server_public_key, const struct swp_bus_client_events *events, struct swp_problem *problem);
+void swp_bus_client_free(struct swp_bus_client *client);
+/* 0, -EAGAIN (queue full or not connected), -EMSGSIZE. Copies. */
+int swp_bus_client_send(struct swp_bus_client *client, const void *bytes, size_t length);
+
+#endif

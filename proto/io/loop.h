@@ -1,0 +1,67 @@
+/* The event loop: epoll, timers, signals, deferred calls. One loop a program, one thread. Nothing here blocks.
+ * Call-backs are always later, never from inside the call that registered them.
+ */
+#ifndef SWP_IO_LOOP_H
+#define SWP_IO_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/clock.h"
+
+struct swp_loop; /* opaque */
+
+/* `clock` is borrowed for the loop's life. NULL on failure (errno tells). */
+struct swp_loop *swp_loop_new(const struct swp_clock *clock);
+/* All timers must be stopped and all watches removed (asserted). Takes NULL. */
+void swp_loop_free(struct swp_loop *loop);
+/* Runs until swp_loop_stop. Returns 0 or a negative errno of epoll itself. */
+int swp_loop_run(struct swp_loop *loop);
+/* One round: waits at most `max_wait_ms` (0 = only what is due). For tests and for draining. */
+int swp_loop_step(struct swp_loop *loop, int64_t max_wait_ms);
+/* The present round is finished, then swp_loop_run returns. */
+void swp_loop_stop(struct swp_loop *loop);
+const struct swp_clock *swp_loop_clock(const struct swp_loop *loop);
+/* Monotonic ms, read once a round. */
+int64_t swp_loop_now_ms(const struct swp_loop *loop);
+
+/* --- timers: embedded in their owner; intrusive heap --- */
+struct swp_timer {
+	void (*fire)(struct swp_timer *timer); /* SWP_CONTAINER_OF gives the owner */
+	struct swp_loop *loop;
+	int64_t due_ms;
+	int heap_index; /* -1 while stopped */
+};
+void swp_timer_init(struct swp_timer *timer, struct swp_loop *loop, void (*fire)(struct swp_timer *timer));
+/* Starts or restarts; fires once, in a later round, not before `delay_ms` (≥ 0) from now. -ENOMEM. */
+int swp_timer_start(struct swp_timer *timer, int64_t delay_ms);
+void swp_timer_stop(struct swp_timer *timer); /* takes stopped ones */
+bool swp_timer_is_running(const struct swp_timer *timer);
+
+/* --- descriptors: only used inside proto/io --- */
+struct swp_watch {
+	void (*ready)(struct swp_watch *watch, uint32_t epoll_events);
+	struct swp_loop *loop;
+	int fd; /* -1 while removed */
+};
+int swp_watch_add(struct swp_watch *watch, struct swp_loop *loop, int fd, uint32_t epoll_events,
+	void (*ready)(struct swp_watch *watch, uint32_t epoll_events));
+int swp_watch_change(struct swp_watch *watch, uint32_t epoll_events);
+void swp_watch_remove(struct swp_watch *watch);
+/* Called before each wait; returns true when it has more to do at once (timeout 0). For ZeroMQ's edge-triggered fd. */
+struct swp_prepare {
+	bool (*prepare)(struct swp_prepare *prepare);
+	struct swp_loop *loop;
+	struct swp_prepare *next;
+};
+void swp_prepare_add(struct swp_prepare *prepare, struct swp_loop *loop, bool (*callback)(struct swp_prepare *prepare));
+void swp_prepare_remove(struct swp_prepare *prepare);
+
+/* --- signals (signalfd) --- */
+struct swp_signals; /* opaque */
+/* Blocks the `count` signals and gives each to `received` in the loop. NULL on failure. */
+struct swp_signals *swp_signals_new(struct swp_loop *loop, const int *numbers, int count,
+	void (*received)(int number, void *context), void *context);
+void swp_signals_free(struct swp_signals *signals);
+
+#endif

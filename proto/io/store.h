@@ -1,0 +1,100 @@
+/* Redis: commands out, replies in, over TCP, TLS (own OpenSSL transport) or a unix socket, with hiredis' formatter and
+ * reader. Reconnects by itself with back-off. Each command is answered exactly once, also when the connection dies
+ * (then with SWP_STORE_REPLY_LOST: it may or may not have been carried out; all our writes are idempotent scripts).
+ */
+#ifndef SWP_IO_STORE_H
+#define SWP_IO_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/error.h"
+#include "proto/base/secret.h"
+#include "proto/io/loop.h"
+
+struct swp_store; /* opaque */
+
+enum swp_store_scheme {
+	SWP_STORE_TCP,  /* redis://[user@]host[:port][/db] */
+	SWP_STORE_TLS,  /* rediss://… */
+	SWP_STORE_UNIX, /* unix:///path */
+};
+
+struct swp_store_address {
+	enum swp_store_scheme scheme;
+	char host[256]; /* or path, for unix */
+	uint16_t port;
+	unsigned database;
+	char user[128]; /* "" none */
+};
+/* -EINVAL: `problem` names what is wrong. A password in the URL is refused with a hint to ORGSWEEP_STORE_PASSWORD. */
+int swp_store_address_parse(const char *url, struct swp_store_address *ret_address, struct swp_problem *problem);
+
+struct swp_store_options {
+	struct swp_store_address address;
+	const struct swp_secret *password; /* copied; NULL or unset: none */
+	const char *ca_file;               /* TLS: NULL = system's */
+	const char *certificate_file, *key_file; /* TLS client certificate, NULL: none */
+	const char *client_name;           /* CLIENT SETNAME */
+};
+
+enum swp_store_reply_type {
+	SWP_STORE_REPLY_TEXT,    /* bytes (bulk or status) */
+	SWP_STORE_REPLY_NUMBER,
+	SWP_STORE_REPLY_NOTHING, /* nil */
+	SWP_STORE_REPLY_LIST,
+	SWP_STORE_REPLY_ERROR,   /* bytes hold Redis' words, e.g. "OOM command not allowed…" */
+	SWP_STORE_REPLY_LOST,    /* connection died or was never made before swp_store_free */
+};
+struct swp_store_reply {
+	enum swp_store_reply_type type;
+	int64_t number;
+	const char *bytes; /* NUL-terminated behind length */
+	size_t length;
+	const struct swp_store_reply *items;
+	size_t item_count;
+};
+
+struct swp_store_events {
+	/* Connected, greeted, checked. `fresh_run`: another Redis run than at the last connection (run_id changed):
+	 * acknowledged writes may have vanished. Also called for the first connection with fresh_run false. */
+	void (*up)(void *context, bool fresh_run);
+	/* Connection lost or not to be had; reconnecting. `why` for the log. Said once per outage. */
+	void (*down)(void *context, const char *why);
+	/* It can never work: wrong password, ACL, older than 6.2, Redis Cluster, a replica. No more tries. */
+	void (*refused)(void *context, const char *why);
+	void *context;
+};
+
+/* Starts connecting. NULL: `problem` tells (unreadable TLS files…). Copies options. */
+struct swp_store *swp_store_new(struct swp_loop *loop, const struct swp_store_options *options,
+	const struct swp_store_events *events, struct swp_problem *problem);
+/* Answers what is open with LOST, from inside. Takes NULL. */
+void swp_store_free(struct swp_store *store);
+bool swp_store_is_up(const struct swp_store *store);
+
+struct swp_store_argument {
+	const void *bytes;
+	size_t length;
+};
+#define SWP_STORE_TEXT_ARGUMENT(text) ((struct swp_store_argument){(text), strlen(text)})
+
+/* `reply` is borrowed until return; called once, later. `done` NULL: don't care. */
+typedef void (*swp_store_done)(void *context, const struct swp_store_reply *reply);
+/* Copies the arguments. Commands are pipelined. While down they wait (ceiling 64 MiB) and are sent after reconnection.
+ * 0, -ENOMEM, -ENOBUFS (ceiling). */
+int swp_store_command(struct swp_store *store, const struct swp_store_argument *arguments, size_t count,
+	swp_store_done done, void *context);
+
+/* A Lua script, sent by EVALSHA and, on NOSCRIPT, by EVAL. `sha1` is filled at first use. */
+struct swp_store_script {
+	const char *source;
+	char sha1[41];
+};
+int swp_store_run(struct swp_store *store, struct swp_store_script *script, const struct swp_store_argument *keys,
+	size_t key_count, const struct swp_store_argument *arguments, size_t argument_count, swp_store_done done, void *context);
+/* Commands sent or waiting whose answer is out, and their bytes. */
+size_t swp_store_open_commands(const struct swp_store *store);
+
+#endif
