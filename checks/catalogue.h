@@ -58,6 +58,9 @@ void swp_catalogue_unref(struct swp_catalogue *catalogue); /* takes NULL */
 const char *swp_catalogue_builtin(size_t *ret_length);
 const char *swp_catalogue_compiled(const struct swp_catalogue *catalogue, size_t *ret_length);
 const char *swp_catalogue_hash(const struct swp_catalogue *catalogue); /* SHA-256, hex */
+/* The whole compiled document: {"services": {NAME: …}, "resources": {KIND: …}, "checks": {ID: …}, "chains": {ID: …}}, each row with
+ * the keys it has in YAML (a resource's "facts" and "relations" are lists whose rows have a member "fact" or "relation"). Borrowed. */
+const json_t *swp_catalogue_document(const struct swp_catalogue *catalogue);
 
 /* Checks and chains, sorted bytewise by id; an index is stable for one hash. */
 size_t swp_catalogue_check_count(const struct swp_catalogue *catalogue);

@@ -56,7 +56,17 @@ struct swp_cell {
 	enum swp_not_applicable not_applicable;
 	bool partial;            /* FAIL, and something else of the cell could not be read */
 };
-/* A fact about a thing, or a relation from a resource to a thing; keyed by what others join on (an ARN, a bucket name). */
+/* A fact about a thing, or a relation from a resource to a thing; keyed by what others join on (an ARN, a bucket name).
+ * Five shapes of row, which correlation tells apart (checks/correlation.h):
+ *   plain fact            name, subject, value
+ *   unknown fact          name, subject, value NULL, gap
+ *   relation              name, subject, object (value NULL or anything)
+ *   relation, none there  name, subject, object NULL, value json_false: the resource was read and points to nothing
+ *   relation, unknown     name, subject, object NULL, value NULL, gap
+ * Every resource of a kind gives one row for each relation that the kind declares, so that a joined check has its subjects.
+ * And for each resource kind that declares facts or relations (and that the selection needs), once a job, how far its list was read:
+ *   name "complete:KIND", subject the region; value true: wholly read (each resource has its rows); "not-offered" or
+ *   "closed-by-scp": there is nothing to read; NULL: the list, or a part of it, was not read, and gap says why. */
 struct swp_fact {
 	const char *name;     /* "role.over_privileged", "bucket.public", "agent.role" */
 	const char *subject;  /* whose fact: the resource's ARN or key */
