@@ -38,6 +38,15 @@
 #define SWP_RENEW_BEFORE_MS 300000           /* a worker asks for renewal 5 min before the end */
 #define SWP_LIMIT_SESSION_POLICY_CHARS 2048  /* STS: inline session policy */
 #define SWP_LIMIT_PROFILE_CHAIN 16           /* source_profile hops */
+#define SWP_LIMIT_PROFILE_SECTIONS 10000     /* one AWS config or credentials file: a profile an account of the largest organization */
+#define SWP_LIMIT_COMMAND_WORDS 256          /* credential_process */
+#define SWP_LIMIT_CREDENTIAL_JSON_BYTES (1u << 20) /* answer of a provider; real ones are under 4 KiB */
+#define SWP_LIMIT_CREDENTIAL_PROCESS_MS 300000 /* credential_process may open a browser and wait for a person */
+#define SWP_LIMIT_METADATA_ATTEMPTS 10       /* AWS_METADATA_SERVICE_NUM_ATTEMPTS */
+#define SWP_LIMIT_METADATA_MS 60000          /* AWS_METADATA_SERVICE_TIMEOUT */
+#define SWP_CREDENTIAL_ADVISORY_MS 900000    /* AWS SDKs: refresh is tried from 15 min before the end */
+#define SWP_CREDENTIAL_MANDATORY_MS 600000   /* AWS SDKs: must succeed from 10 min before the end */
+#define SWP_CREDENTIAL_RETRY_MS 60000        /* after a failed advisory refresh: as botocore waits */
 
 /* --- sweep --- */
 #define SWP_LIMIT_OPEN_ACCOUNTS 256          /* accounts with credentials and jobs in memory */
@@ -49,6 +58,18 @@
 #define SWP_LIMIT_ORGANIZATIONAL_UNITS 10000
 #define SWP_LIMIT_ACCOUNTS 100000
 #define SWP_JOIN_PARTITIONS 256              /* organization-level joins are done one partition at a time */
+
+/* --- records and wire --- */
+#define SWP_LIMIT_PART_BYTES (8u << 20)      /* one record part: 1,000 rows with full evidence; a writer ends it at half of that */
+#define SWP_LIMIT_ROW_TEXT_BYTES (16u << 10) /* one text of a stored row: evidence is the longest */
+#define SWP_LIMIT_RECORD_REGIONS 1024        /* regions of one account; AWS has under 40 */
+#define SWP_LIMIT_CHAIN_ENTRIES 100000       /* resources or findings of one chain instance */
+#define SWP_LIMIT_WIRE_TEXT_BYTES (4u << 10) /* a text member of a message: name, ARN, URL */
+#define SWP_LIMIT_HOLDS 4096                 /* jobs of one worker, held or named in a heartbeat */
+#define SWP_LIMIT_SIGNING_KEYS 1024          /* services × regions × days of one job */
+#define SWP_LIMIT_ENDPOINT_ROWS 4096         /* configured endpoints */
+#define SWP_LIMIT_VIOLATIONS 16              /* broken frames of one peer before it is forgotten */
+#define SWP_LIMIT_KEYFILE_BYTES (16u << 10)  /* a CURVE key file is under 200 bytes */
 
 /* --- catalogue --- */
 #define SWP_LIMIT_CATALOGUE_BYTES (32u << 20)

@@ -1,0 +1,39 @@
+/* The Lua scripts by which a job's hash is written, one row each: source, keys, arguments, answers. Every one is idempotent or
+ * harmless when repeated (an answer that was lost is asked for again). Users copy `source` into a struct swp_store_script.
+ * No I/O here.
+ *
+ * Who may write is decided by the granted epoch alone: the coordinator writes a grant before it sends the JOB, and a worker
+ * names the epoch of its JOB with each write. So a worker that was given up for lost can write nothing.
+ */
+#ifndef SWP_RECORD_SCRIPTS_H
+#define SWP_RECORD_SCRIPTS_H
+
+enum swp_script {
+	/* KEYS job; ARGV worker, counts ("1": an attempt, "0": not, e.g. after give-back), least (the lowest epoch to give: one more than the
+	 * coordinator has ever given for this job, else "1"; so that a store that lost writes never grants an epoch twice).
+	 * → list {"granted", epoch, attempts}: parts of older epochs are gone; or {"sealed", epoch, attempts}; or {"lost", epoch, attempts}.
+	 * Repeated: a higher epoch. */
+	SWP_SCRIPT_GRANT,
+	/* KEYS job; ARGV epoch, index (decimal), part bytes → 1 written (again: the same); 0 sealed already with that epoch; -1 stale epoch. */
+	SWP_SCRIPT_COMMIT_PART,
+	/* KEYS job; ARGV epoch, count of parts, seal bytes, then for each part that comes along: index, bytes.
+	 * → 1 sealed; 0 was sealed already with that epoch; -1 stale epoch; -2 not all parts are there (the store lost some: send all again). */
+	SWP_SCRIPT_SEAL,
+	/* KEYS job → 1 marked lost; 0 it is sealed, nothing done. Parts go; later grants answer "lost", later commits are stale. */
+	SWP_SCRIPT_GIVE_UP,
+	/* KEYS job → 1. Seal, parts, attempts and the lost mark go; the epoch stays and grows, so that an old worker stays stale. */
+	SWP_SCRIPT_FORGET,
+	SWP_SCRIPT_COUNT,
+};
+
+struct swp_script_row {
+	const char *name;			/* "commit-part" */
+	const char *source;			/* Lua */
+	const char *keys, *arguments, *answers; /* for docs/store.md */
+};
+const struct swp_script_row *swp_script_row(enum swp_script script); /* borrowed for ever */
+
+#define SWP_SCRIPT_STALE (-1)
+#define SWP_SCRIPT_PARTS_MISSING (-2)
+
+#endif
