@@ -48,8 +48,8 @@ int swp_correlation_add_scope(struct swp_correlation *correlation, const char *a
  * not read concern all keys). Chains whose legs have no key in common, and joined checks over the organization, use one
  * key, hence one partition, for all their rows. Not called when the row is of no use. Each partition is then one
  * correlation with account NULL, which is given its rows and the scopes of all accounts. Non-zero of `visit` is returned. */
-int swp_correlation_keys_of_fact(const struct swp_correlation *correlation, const struct swp_fact *fact,
-	int (*visit)(const char *key, void *context), void *context);
+int swp_correlation_keys_of_fact(const struct swp_correlation *correlation, const char *account, const char *region,
+	const struct swp_fact *fact, int (*visit)(const char *key, void *context), void *context);
 int swp_correlation_keys_of_result(const struct swp_correlation *correlation, const char *account, const char *region,
 	const struct swp_result *result, int (*visit)(const char *key, void *context), void *context);
 /* 0 to SWP_JOIN_PARTITIONS − 1; the same on every host (FNV-1a, 64 bits). */
