@@ -78,4 +78,16 @@
 #define SWP_LIMIT_FOLLOW_DEPTH 8             /* steps behind a list call */
 #define SWP_LIMIT_EVIDENCE_BYTES (8u << 10)  /* of one result */
 
+/* --- correlation --- */
+#define SWP_LIMIT_CORRELATION_ROWS 1000000   /* findings, facts and relations of one account, or of one partition of the organization */
+#define SWP_LIMIT_CORRELATION_TEXT_BYTES (192u << 20) /* their texts, each kept once: a million ARNs of 192 bytes */
+#define SWP_LIMIT_CHAIN_TUPLES 1000000       /* combinations of rows that one chain may build in one correlation */
+#define SWP_LIMIT_CHAIN_WORK 100000000       /* comparisons of one chain with lists that were not read: some seconds */
+#define SWP_LIMIT_CHAIN_LEGS 16              /* of one path, amplifiers included; the longest published chain has 5 */
+#define SWP_LIMIT_CHAIN_VARIABLES 16
+#define SWP_LIMIT_CHAIN_PATHS 8              /* alternative leg lists */
+#define SWP_LIMIT_CHAIN_ALTERNATIVES 32      /* checks or facts that one leg accepts */
+#define SWP_LIMIT_FIX_EXACT 16               /* candidates up to which the smallest set of fixes is searched exactly: 65,536 subsets */
+#define SWP_LIMIT_FIX_TUPLES 4096            /* combinations up to which it is searched greedily */
+
 #endif
