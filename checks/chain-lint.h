@@ -6,19 +6,13 @@
 
 #include <jansson.h>
 
-struct swp_chain_lint {
-	/* The whole document as it will be compiled, own and base rows together: {"resources": {…}, "checks": {…}, "chains": {…}}
-	 * (see swp_catalogue_document). Borrowed. */
-	const json_t *catalogue;
-	/* Called for each fault. `pointer` is a JSON pointer from the root of `catalogue` to the place ("/chains/AC-37/legs/0/finding"),
-	 * to be turned into file and line; of a wrong key it names the key itself. */
-	void (*complain)(const char *pointer, const char *text, void *context);
-	void *context;
-};
+#include "checks/lint.h"
 
-/* 0: no fault; 1: complaints; -ENOMEM. */
-int swp_chain_lint(const struct swp_chain_lint *lint, const char *chain_id);
-/* The member "joined" of a check, if it has one. Same returns. */
-int swp_joined_lint(const struct swp_chain_lint *lint, const char *check_id);
+/* Faults are told and counted through `lint`. `catalogue` is the whole document as it will be compiled, own and base rows together:
+ * {"services": …, "resources": …, "checks": …, "chains": …} (see swp_catalogue_document); rows that were just read must be the very objects whose
+ * places lint->locations knows. The chain or check must be in it. 0 (look at lint->faults) or -ENOMEM. */
+int swp_chain_lint(struct swp_lint *lint, const json_t *catalogue, const char *chain_id);
+/* The member "joined" of a check, if it has one. */
+int swp_joined_lint(struct swp_lint *lint, const json_t *catalogue, const char *check_id);
 
 #endif
