@@ -24,7 +24,8 @@ const struct swp_partition *swp_partition_by_region(const char *region); /* by l
 /* From an ARN's second part; NULL when unknown. */
 const struct swp_partition *swp_partition_by_arn(const char *arn);
 
-/* Configured endpoints, most telling first: per service and region, per service, global. */
+/* Configured endpoints. The most telling row counts: service and region, service, region, neither; of equally telling ones
+ * the first that was added. Precedence between environment and files is done by who adds. */
 struct swp_endpoint_row {
 	char *service; /* swp_aws_service.name or endpoint_variable spelling; NULL: all services */
 	char *region;  /* NULL: all regions */
@@ -45,10 +46,11 @@ struct swp_endpoint {
 	char host[256];        /* Host header: with port only if not the default */
 	char path[256];        /* prefix, "" or "/x" without trailing slash */
 	char signing_region[32];
-	bool configured;       /* not AWS's plain host name: never conclude not-offered from it */
-	bool variant;          /* FIPS or dual-stack */
+	bool configured;       /* the user's, not AWS's host name: never conclude not-offered from it */
+	bool variant;          /* FIPS or dual-stack name of AWS */
 };
-/* `region` is the cell's ("global" services use the partition's own). -EINVAL unknown partition; -E2BIG; positive SWP_ENDPOINT_NO_VARIANT
+/* `region` is the cell's ("global" services use the partition's own). `options` NULL: none. The path holds no '..'
+ * handling: it is sent as configured. -EINVAL unknown partition or no region name; -E2BIG; positive SWP_ENDPOINT_NO_VARIANT
  * when AWS has no such variant (S3 FIPS in aws-cn). */
 enum { SWP_ENDPOINT_NO_VARIANT = 1 };
 int swp_endpoint_resolve(const struct swp_endpoint_options *options, const struct swp_partition *partition,

@@ -39,7 +39,8 @@ struct swp_sign_request {
 	const char *method;
 	const char *path;  /* as sent (encoded once); "" is "/" */
 	const char *query; /* as sent, without '?' ; "" none */
-	const struct swp_sign_header *headers; /* to be signed; host must be among them; x-amz-date and token are added by the signer */
+	const struct swp_sign_header *headers; /* to be signed (at most 28), host among them; x-amz-date and token are added by the signer;
+	                                        * user-agent and hop-by-hop names are left out */
 	size_t header_count;
 	const void *body;
 	size_t body_length;
@@ -49,6 +50,7 @@ struct swp_signature {
 	char date[17];                /* X-Amz-Date: 20261122T080000Z */
 	char content_sha256[65];      /* to be sent when s3 */
 	struct swp_buf authorization; /* Authorization: value; secret-marked; reused between calls */
+	struct swp_buf canonical, signed_headers; /* internal, kept for reuse */
 };
 void swp_signature_init(struct swp_signature *signature);
 void swp_signature_done(struct swp_signature *signature);
@@ -56,7 +58,7 @@ void swp_signature_done(struct swp_signature *signature);
  * its day must be the key's day (-EINVAL else). 0, -EIO, -ENOMEM, -E2BIG. */
 int swp_sigv4_sign(const struct swp_sign_request *request, const char *access_key_id, const char *session_token,
 	const struct swp_signing_key *key, int64_t wall_ms, struct swp_signature *ret_signature);
-/* Stages, for tests against fixtures. */
+/* Stages, for tests against fixtures. Appends to both buffers (mark the first one secret: it holds the token). As above. */
 int swp_sigv4_canonical_request(const struct swp_sign_request *request, const char *date, const char *session_token,
 	struct swp_buf *ret_canonical, struct swp_buf *ret_signed_headers);
 
