@@ -21,7 +21,7 @@ void swp_free(void *pointer);
 void swp_free_pointer(void *pointer_to_pointer);
 
 /* Tests only: the nth allocation from now (1 = the next) fails, and every later one too if `forever`.
- * 0 switches it off. Returns how many allocations were made since the last call. */
+ * 0 switches it off. Counted per thread. Returns how many allocations were made since the last call. */
 unsigned long swp_alloc_fail_at(unsigned long nth, int forever);
 
 #endif

@@ -24,7 +24,8 @@ void swp_buf_done(struct swp_buf *buf);
 /* Keeps the memory, forgets the content and the failure (wipes if secret). */
 void swp_buf_clear(struct swp_buf *buf);
 
-/* Each returns 0, -ENOMEM, or -E2BIG when the ceiling would be crossed; on failure nothing is appended. */
+/* Each returns 0, -ENOMEM, or -E2BIG when the ceiling would be crossed; on failure nothing is appended. What is appended
+ * must not lie in the buffer itself. */
 int swp_buf_append(struct swp_buf *buf, const void *bytes, size_t length);
 int swp_buf_append_text(struct swp_buf *buf, const char *text);
 int swp_buf_append_byte(struct swp_buf *buf, char byte);
@@ -36,7 +37,8 @@ void swp_buf_truncate(struct swp_buf *buf, size_t length);
 void swp_buf_consume(struct swp_buf *buf, size_t count);
 /* The content as text, "" when empty. Borrowed until the next change. */
 const char *swp_buf_text(const struct swp_buf *buf);
-/* Hands the memory over to the caller (swp_free), "" copy when empty; NULL on -ENOMEM. The buffer is empty then. */
+/* Hands the memory over to the caller (swp_free), "" copy when never written; the buffer is empty then. NULL when out of
+ * memory or when `failed` is set (its content is not whole): the buffer stays as it is. */
 char *swp_buf_steal(struct swp_buf *buf);
 
 #endif

@@ -29,12 +29,13 @@ static inline int64_t swp_clock_wall_ms(const struct swp_clock *clock)
 double swp_clock_random_unit(const struct swp_clock *clock);
 uint64_t swp_clock_random_u64(const struct swp_clock *clock);
 
-/* "2026-11-22T08:00:00Z" (seconds; `text` takes 21 bytes). */
-#define SWP_TIME_TEXT_BYTES 32
+#define SWP_TIME_TEXT_BYTES 32 /* more than any of these needs */
+/* "2026-11-22T08:00:00Z" (whole seconds, rounded down; years 0000 to 9999, beyond them the nearest of these). */
 void swp_time_format(int64_t wall_ms, char text[static SWP_TIME_TEXT_BYTES]);
-/* "20261122T080000Z", the form SigV4 wants (at least 17 bytes). */
+/* "20261122T080000Z", the form SigV4 wants. */
 void swp_time_format_basic(int64_t wall_ms, char text[static SWP_TIME_TEXT_BYTES]);
-/* RFC 3339 with Z or offset, fractions allowed; also "2026-11-22T08:00:00UTC" (SSO cache). -EINVAL. */
+/* RFC 3339 with Z or offset (colon optional), fractions allowed (milliseconds are kept); also "2026-11-22T08:00:00UTC"
+ * (SSO cache). -EINVAL. */
 int swp_time_parse(const char *text, int64_t *ret_wall_ms);
 /* HTTP-date, IMF-fixdate form only (RFC 9110 §5.6.7). -EINVAL. */
 int swp_time_parse_http(const char *text, int64_t *ret_wall_ms);

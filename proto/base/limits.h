@@ -9,9 +9,13 @@
 #define SWP_LIMIT_SECRET_BYTES (64u << 10)   /* web identity tokens are the longest secrets we hold */
 #define SWP_LIMIT_FILE_BYTES (8u << 20)      /* configuration, credentials and key files */
 
+#define SWP_LIMIT_LOG_VALUE_BYTES (4u << 10)  /* one value of a log line: AWS messages may be long, lines are for reading */
+#define SWP_LIMIT_LOG_LINE_BYTES (256u << 10) /* a line is written by one write */
+
 /* --- answers of AWS --- */
 #define SWP_LIMIT_RESPONSE_BYTES (8u << 20)  /* GetAccountAuthorizationDetails pages are the longest, under 2 MiB */
 #define SWP_LIMIT_DOCUMENT_DEPTH 64          /* no AWS answer nests deeper than 20 */
+#define SWP_LIMIT_DOCUMENT_VALUES 500000     /* a full answer (8 MiB) of 16 bytes a value; each takes about 100 bytes of memory */
 #define SWP_LIMIT_LIST_PAGES 1000            /* a list walk: 100,000 resources at 100 a page */
 #define SWP_LIMIT_LIST_RESOURCES 100000      /* resources of one list in one account and region */
 #define SWP_LIMIT_EMPTY_PAGES 50             /* pages in a row that bring nothing but a token */
@@ -75,6 +79,11 @@
 #define SWP_LIMIT_CATALOGUE_BYTES (32u << 20)
 #define SWP_LIMIT_CATALOGUE_ROWS 10000       /* services + operations + resources + checks + chains */
 #define SWP_LIMIT_PREDICATE_DEPTH 32
+#define SWP_LIMIT_PREDICATE_NODES 20000      /* of one check, named predicates put in: they can double at each level */
+#define SWP_LIMIT_STEPS 60                   /* calls behind one resource: one bit each */
+#define SWP_LIMIT_FAN_OUT 10000              /* calls that one resource's elements bring */
+#define SWP_LIMIT_SHARED_DOCUMENTS 1024      /* followed documents kept in a job for the next resource that follows them */
+#define SWP_LIMIT_ARN_BYTES 2048             /* IAM's own ceiling for an ARN */
 #define SWP_LIMIT_FOLLOW_DEPTH 8             /* steps behind a list call */
 #define SWP_LIMIT_EVIDENCE_BYTES (8u << 10)  /* of one result */
 

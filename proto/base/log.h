@@ -1,5 +1,5 @@
 /* Structured logs: one event, named, with fields; text for a terminal, JSON by option. Programs log; libraries return.
- * Field values are neutralized. There is no field type for secrets, on purpose.
+ * Field values and messages are neutralized. There is no field type for secrets, on purpose.
  */
 #ifndef SWP_BASE_LOG_H
 #define SWP_BASE_LOG_H
@@ -30,11 +30,16 @@ struct swp_log_field {
 #define SWP_LOG_S(field_name, value) ((struct swp_log_field){.name = (field_name), .text = (value) ? (value) : ""})
 #define SWP_LOG_N(field_name, value) ((struct swp_log_field){.name = (field_name), .number = (int64_t)(value)})
 
-/* Process-wide. `stream` is borrowed; `clock` is borrowed. `program` names the writer ("orgsweep", "orgsweep-worker"). */
+/* Process-wide; one thread logs. Without it: text, INFO and above, to standard error. On a terminal the level is coloured
+ * unless NO_COLOR is set. `stream` is borrowed; `clock` is borrowed. `program` names the writer ("orgsweep", "orgsweep-worker"). */
 void swp_log_setup(FILE *stream, enum swp_log_form form, enum swp_log_level least, const char *program,
 	const struct swp_clock *clock);
-/* Fields that every later event carries (e.g. the sweep id); NULL text removes. At most 4. */
+/* Fields that every later event carries (e.g. the sweep id); NULL text removes. At most 4 (asserted). `name` is borrowed
+ * for ever, `text` is copied (the field is left out when there is no memory for it). */
 void swp_log_context(const char *name, const char *text);
+/* One line, by one write: "2026-11-23T08:00:00Z WARNING aws.denied access refused account=… attempt=3", or one JSON object
+ * with time, level, program, event, message and the fields. Text values that hold a blank, a quote or "=" are quoted.
+ * Values are cut at SWP_LIMIT_LOG_VALUE_BYTES. Names, event and program are ours and taken as they are. Keeps errno. */
 void swp_log_fields(enum swp_log_level level, const char *event, const char *message, const struct swp_log_field *fields);
 /* A hook is called before a line is written and after it (to hide and redraw a progress line); NULL removes it. */
 void swp_log_set_hook(void (*hook)(int before, void *context), void *context);
