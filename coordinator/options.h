@@ -30,7 +30,7 @@ enum swp_option_kind {
 	SWP_OPTION_NUMBER,
 	SWP_OPTION_DURATION,
 	SWP_OPTION_PERCENT,
-	SWP_OPTION_CHOICE,   /* one of row->choices, any case */
+	SWP_OPTION_CHOICE, /* one of row->choices, any case */
 };
 
 /* One name for each row of the table, in its order. */
@@ -70,13 +70,13 @@ enum swp_option {
 };
 
 struct swp_option_row {
-	const char *name;          /* without dashes */
-	const char *argument;      /* shown in help; NULL for flags */
+	const char *name;     /* without dashes */
+	const char *argument; /* shown in help; NULL for flags */
 	enum swp_option_kind kind;
-	unsigned commands;         /* bits of enum swp_command */
-	const char *fallback;      /* the default, as text; NULL none */
+	unsigned commands;	    /* bits of enum swp_command */
+	const char *fallback;	    /* the default, as text; NULL none */
 	const char *const *choices; /* NULL-terminated */
-	uint64_t least, most;      /* for numbers */
+	uint64_t least, most;	    /* for numbers */
 	const char *help;
 };
 const struct swp_option_row *swp_option_row(enum swp_option option);
@@ -84,7 +84,7 @@ const struct swp_option_row *swp_option_row(enum swp_option option);
 struct swp_command_row {
 	const char *name;
 	enum swp_command command;
-	const char *usage;    /* what stands after the name */
+	const char *usage; /* what stands after the name */
 	const char *summary;
 	const char *details;  /* paragraph for --help; may be NULL */
 	const char *examples; /* lines; may be NULL */
@@ -113,15 +113,15 @@ struct swp_options {
 };
 
 /* Reads the words after the command's name. -EINVAL: `problem` names the option and the nearest known one. -ENOMEM. */
-int swp_options_parse(struct swp_options *options, const struct swp_command_row *command, int argc, char *const *argv,
-	struct swp_problem *problem);
+int swp_options_parse(struct swp_options *options, const struct swp_command_row *command, int argc,
+	char *const *argv, struct swp_problem *problem);
 /* Adds what the environment says of options that the command line did not give. `get` is getenv-like. */
-int swp_options_environment(struct swp_options *options, const char *(*get)(const char *name, void *context), void *context,
-	struct swp_problem *problem);
+int swp_options_environment(struct swp_options *options, const char *(*get)(const char *name, void *context),
+	void *context, struct swp_problem *problem);
 /* Sets an option from the configuration file unless a stronger source has; `key` in its spelling with underscores.
  * 1: no such option. `where` ("FILE:LINE") stands in messages. */
-int swp_options_configure(struct swp_options *options, const char *key, const char *const *items, size_t count,
-	const char *where, struct swp_problem *problem);
+int swp_options_configure(struct swp_options *options, const char *key, const char *const *items,
+	size_t count, const char *where, struct swp_problem *problem);
 void swp_options_done(struct swp_options *options);
 
 bool swp_options_given(const struct swp_options *options, enum swp_option option);

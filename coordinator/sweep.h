@@ -32,16 +32,16 @@ struct swp_text_list {
 struct swp_sweep_role {
 	struct swp_text_list accounts; /* ids, names, globs, "management"; empty and no ou: every account */
 	struct swp_text_list ou;       /* ids or paths; nested OUs included */
-	const char *role_name;         /* a path may be part of it */
+	const char *role_name;	       /* a path may be part of it */
 	const char *external_id;       /* NULL: none */
 };
 
 struct swp_sweep_options {
 	/* who */
-	const char *profile;           /* NULL: none chosen (AWS_PROFILE then counts) */
-	const char *role_name;         /* never NULL; the default is the command line's business */
-	bool role_name_given;          /* the option (environment, configuration) was given: also tried in the caller's own account */
-	const char *external_id;       /* NULL: none */
+	const char *profile;   /* NULL: none chosen (AWS_PROFILE then counts) */
+	const char *role_name; /* never NULL; the default is the command line's business */
+	bool role_name_given; /* the option (environment, configuration) was given: also tried in the caller's own account */
+	const char *external_id; /* NULL: none */
 	const struct swp_sweep_role *roles;
 	size_t role_count;
 	bool no_org;
@@ -54,96 +54,99 @@ struct swp_sweep_options {
 	const struct swp_selection *selection;
 
 	/* who works */
-	unsigned workers;              /* local processes; 0: wait for others */
-	const char *worker_program;    /* path of orgsweep-worker; may be NULL when workers is 0 */
-	const char *listen;            /* NULL: an ipc endpoint in the state folder */
-	const char *keys_folder;       /* with `listen`: server.key, server.pub, allowed/; NULL: fresh keys, local workers only */
-	enum swp_log_form log_form;    /* handed to local workers */
+	unsigned workers;	    /* local processes; 0: wait for others */
+	const char *worker_program; /* path of orgsweep-worker; may be NULL when workers is 0 */
+	const char *listen;	    /* NULL: an ipc endpoint in the state folder */
+	const char *
+		keys_folder; /* with `listen`: server.key, server.pub, allowed/; NULL: fresh keys, local workers only */
+	enum swp_log_form log_form; /* handed to local workers */
 
 	/* where it is kept */
 	const struct swp_store_options *store; /* NULL: a private redis-server in the state folder */
-	const char *state_folder;      /* exists, 0700 */
-	unsigned keep;                 /* sweeps kept in the store, this one included; 0: all */
-	const char *name;              /* of the sweep in the index; NULL: none */
+	const char *state_folder;	       /* exists, 0700 */
+	unsigned keep;			       /* sweeps kept in the store, this one included; 0: all */
+	const char *name;		       /* of the sweep in the index; NULL: none */
 
 	/* how AWS is reached */
 	const struct swp_endpoint_options *endpoints;
 	const char *ca_file, *https_proxy, *no_proxy; /* NULL: none */
 
-	int64_t deadline_ms;           /* from swp_sweep_start; 0: none */
-	bool plan_only;                /* identity, accounts, roles, regions; no store, no worker, no job */
+	int64_t deadline_ms; /* from swp_sweep_start; 0: none */
+	bool plan_only;	     /* identity, accounts, roles, regions; no store, no worker, no job */
 };
 
 /* --- what is told --- */
 
 enum swp_sweep_phase {
-	SWP_SWEEP_STARTING,     /* store, workers, credentials */
-	SWP_SWEEP_ENUMERATING,  /* first page of accounts not there yet */
-	SWP_SWEEP_SWEEPING,     /* jobs run (enumeration may go on) */
-	SWP_SWEEP_RECONCILING,  /* every done job's seal is looked up */
-	SWP_SWEEP_CORRELATING,  /* over accounts */
+	SWP_SWEEP_STARTING,    /* store, workers, credentials */
+	SWP_SWEEP_ENUMERATING, /* first page of accounts not there yet */
+	SWP_SWEEP_SWEEPING,    /* jobs run (enumeration may go on) */
+	SWP_SWEEP_RECONCILING, /* every done job's seal is looked up */
+	SWP_SWEEP_CORRELATING, /* over accounts */
 	SWP_SWEEP_FINISHED,
 };
 const char *swp_sweep_phase_name(enum swp_sweep_phase phase); /* "sweeping" */
 
 enum swp_sweep_status {
 	SWP_SWEEP_COMPLETE,
-	SWP_SWEEP_PARTIAL,      /* enumeration broke off, or a cell is worker-lost or store-lost */
-	SWP_SWEEP_CANCELLED,    /* signal or deadline */
+	SWP_SWEEP_PARTIAL,   /* enumeration broke off, or a cell is worker-lost or store-lost */
+	SWP_SWEEP_CANCELLED, /* signal or deadline */
 };
 const char *swp_sweep_status_name(enum swp_sweep_status status); /* "complete" */
 
 /* Which exit code class the end belongs to. */
 enum swp_sweep_end {
-	SWP_SWEEP_END_SWEPT,         /* the store holds the sweep: report it (exit 0, 1, 3, 4, or 130/143 when cancelled) */
+	SWP_SWEEP_END_SWEPT, /* the store holds the sweep: report it (exit 0, 1, 3, 4, or 130/143 when cancelled) */
 	SWP_SWEEP_END_COULD_NOT_RUN, /* exit 2; nothing was swept */
 	SWP_SWEEP_END_STORE_LOST,    /* exit 5; can be continued or reported once the store is back */
 };
 
 struct swp_sweep_result {
 	enum swp_sweep_end end;
-	enum swp_sweep_status status;       /* meaningful with END_SWEPT */
+	enum swp_sweep_status status; /* meaningful with END_SWEPT */
 	bool enumeration_complete;
-	int cancelled_by;                   /* 0, or the signal given to swp_sweep_cancel */
-	const struct swp_problem *problem;  /* text "" with END_SWEPT */
+	int cancelled_by;		   /* 0, or the signal given to swp_sweep_cancel */
+	const struct swp_problem *problem; /* text "" with END_SWEPT */
 };
 
 /* Numbers for the progress line and the summary; all counts are of this sweep so far. */
 struct swp_sweep_progress {
 	enum swp_sweep_phase phase;
-	int64_t started_ms;              /* monotonic */
+	int64_t started_ms; /* monotonic */
 	bool enumeration_done;
-	unsigned accounts_known;         /* listed by the organization so far */
-	unsigned accounts_not_planned;   /* suspended, closed, pending, excluded, out of scope */
-	unsigned accounts_planned;       /* settled or open: role and regions decided */
-	unsigned accounts_done;          /* all jobs settled */
-	unsigned accounts_failed;        /* role not assumable: part of accounts_done */
+	unsigned accounts_known;       /* listed by the organization so far */
+	unsigned accounts_not_planned; /* suspended, closed, pending, excluded, out of scope */
+	unsigned accounts_planned;     /* settled or open: role and regions decided */
+	unsigned accounts_done;	       /* all jobs settled */
+	unsigned accounts_failed;      /* role not assumable: part of accounts_done */
 	uint64_t jobs_planned, jobs_running, jobs_done; /* done: sealed or given up */
-	uint64_t cells_planned, cells_pass, cells_fail, cells_not_applicable, cells_not_assessed, cells_partial, cells_closed;
+	uint64_t cells_planned, cells_pass, cells_fail, cells_not_applicable, cells_not_assessed,
+		cells_partial, cells_closed;
 	uint64_t findings[SWP_SEVERITY_COUNT]; /* FAIL results of sealed jobs, by severity */
 	uint64_t chains[SWP_SEVERITY_COUNT];   /* confirmed chain instances, by severity */
-	uint64_t calls, retried, throttled;    /* AWS calls of workers (heartbeats and seals) and of the coordinator */
-	unsigned workers;                      /* greeted and alive */
-	uint64_t expected_calls;               /* of the planned jobs, by the catalogue's estimate */
+	uint64_t calls, retried,
+		throttled;	 /* AWS calls of workers (heartbeats and seals) and of the coordinator */
+	unsigned workers;	 /* greeted and alive */
+	uint64_t expected_calls; /* of the planned jobs, by the catalogue's estimate */
 };
 
 /* One account as it stands in the store; for --plan, doctor and logs. All borrowed until return. */
 struct swp_sweep_account {
-	const char *id, *name, *path;          /* name "" and path NULL when unknown */
-	const char *state;                     /* AWS's word: "ACTIVE" */
-	int64_t joined_at_ms;                  /* -1 unknown */
-	bool not_planned;                      /* suspended, closed, pending, excluded, not in scope */
-	const char *not_planned_why;           /* "suspended", "excluded" …; "" when planned */
+	const char *id, *name, *path; /* name "" and path NULL when unknown */
+	const char *state;	      /* AWS's word: "ACTIVE" */
+	int64_t joined_at_ms;	      /* -1 unknown */
+	bool not_planned;	      /* suspended, closed, pending, excluded, not in scope */
+	const char *not_planned_why;  /* "suspended", "excluded" …; "" when planned */
 	bool management, own;
-	const char *role_arn;                  /* the role that was tried; NULL: own credentials or none */
-	enum swp_reason reason;                /* NONE, or why none of its jobs can be done */
+	const char *role_arn;	/* the role that was tried; NULL: own credentials or none */
+	enum swp_reason reason; /* NONE, or why none of its jobs can be done */
 	const char *action, *error_code, *message, *request_id; /* of `reason`; "" when unknown */
-	const char *const *regions;            /* planned */
+	const char *const *regions;				/* planned */
 	size_t region_count;
 	const char *const *regions_not_enabled;
 	size_t region_not_enabled_count;
-	const char *regions_from;              /* "account:ListRegions", …, "partition": who told the regions */
-	uint64_t cells, jobs, expected_calls;  /* planned */
+	const char *regions_from; /* "account:ListRegions", …, "partition": who told the regions */
+	uint64_t cells, jobs, expected_calls; /* planned */
 };
 
 struct swp_sweep_events {
@@ -174,7 +177,7 @@ const char *swp_sweep_id(const struct swp_sweep *sweep); /* known from swp_sweep
 const struct swp_sweep_progress *swp_sweep_progress(const struct swp_sweep *sweep);
 /* NULL before the store is open, and with plan_only. */
 struct swp_store *swp_sweep_store(const struct swp_sweep *sweep);
-const char *swp_sweep_partition(const struct swp_sweep *sweep);          /* "" while unknown; also the next ones */
+const char *swp_sweep_partition(const struct swp_sweep *sweep); /* "" while unknown; also the next ones */
 const char *swp_sweep_caller_arn(const struct swp_sweep *sweep);
 const char *swp_sweep_caller_account(const struct swp_sweep *sweep);
 const char *swp_sweep_organization_id(const struct swp_sweep *sweep);

@@ -1,0 +1,32 @@
+/* Asking the store and waiting for the answer, by stepping the loop: for commands that only read (report, status, doctor) and for the
+ * report at a sweep's end. Never called from inside a loop's call-back.
+ */
+#ifndef SWP_COORDINATOR_ASK_H
+#define SWP_COORDINATOR_ASK_H
+
+#include "proto/base/error.h"
+#include "proto/io/loop.h"
+#include "proto/io/store.h"
+
+struct swp_asker {
+	struct swp_loop *loop;	 /* borrowed */
+	struct swp_store *store; /* borrowed */
+	int64_t patience_ms;	 /* how long an answer may take */
+};
+
+/* Sends and steps the loop until the answer is there; `visit` sees it (borrowed until return) and its return value is handed back.
+ * An error reply is -EPROTO, a lost connection is asked again until patience ends (-ETIMEDOUT); `problem` tells. */
+int swp_ask(const struct swp_asker *asker, const struct swp_store_argument *arguments, size_t count,
+	int (*visit)(void *context, const struct swp_store_reply *reply), void *context,
+	struct swp_problem *problem);
+/* HGET key field → copied text or bytes (swp_free), NULL when it is not there. */
+int swp_ask_field(const struct swp_asker *asker, const char *key, const char *field, char **ret_bytes,
+	size_t *ret_length, struct swp_problem *problem);
+int swp_ask_text(const struct swp_asker *asker, const char *key, char **ret_bytes, size_t *ret_length,
+	struct swp_problem *problem);
+/* Walks a hash with HSCAN, so that it may be of any size; a field may be visited twice. */
+int swp_ask_hash(const struct swp_asker *asker, const char *key,
+	int (*visit)(void *context, const char *field, const struct swp_store_reply *value), void *context,
+	struct swp_problem *problem);
+
+#endif

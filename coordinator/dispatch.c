@@ -1,0 +1,663 @@
+#include "coordinator/dispatch.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+
+struct queue {
+	struct swp_job *first, *last;
+	unsigned length;
+};
+
+struct swp_dispatch_worker {
+	struct swp_dispatch_worker *next;
+	uint64_t peer;
+	char name[128];
+	unsigned credits;
+	struct queue jobs;                                  /* granted to it, or leased */
+	unsigned short running[SWP_LIMIT_SWEEP_REGIONS];    /* of `jobs`, by region */
+	struct swp_region_set held;                         /* regions whose connections it has */
+	int64_t paused_until_ms;
+	bool draining;
+};
+
+struct swp_dispatch {
+	struct swp_dispatch_actions actions;
+	struct swp_dispatch_account *slots[SWP_LIMIT_OPEN_ACCOUNTS];
+	uint32_t generations[SWP_LIMIT_OPEN_ACCOUNTS];
+	unsigned open;
+	uint32_t first_number;
+	struct queue ready[SWP_LIMIT_SWEEP_REGIONS];
+	uint64_t ready_count, running_count;
+	struct swp_dispatch_worker *workers;
+	unsigned worker_count;
+	bool held;
+	bool running; /* inside swp_dispatch_run */
+	int64_t next_ms;
+};
+
+/* --- queues --- */
+
+static void queue_push(struct queue *queue, struct swp_job *job, bool front)
+{
+	job->next = front ? queue->first : NULL;
+	job->previous = front ? NULL : queue->last;
+	if (job->previous)
+		job->previous->next = job;
+	else
+		queue->first = job;
+	if (job->next)
+		job->next->previous = job;
+	else
+		queue->last = job;
+	queue->length++;
+}
+
+static void queue_remove(struct queue *queue, struct swp_job *job)
+{
+	if (job->previous)
+		job->previous->next = job->next;
+	else
+		queue->first = job->next;
+	if (job->next)
+		job->next->previous = job->previous;
+	else
+		queue->last = job->previous;
+	job->next = job->previous = NULL;
+	SWP_ASSERT(queue->length > 0);
+	queue->length--;
+}
+
+/* --- numbers: generation of the slot, slot, index in the account --- */
+
+static uint64_t number_of(const struct swp_dispatch *dispatch, unsigned slot, unsigned index)
+{
+	uint32_t generation = dispatch->first_number + dispatch->generations[slot];
+
+	return (uint64_t)generation << 16 | (uint64_t)slot << 8 | index;
+}
+
+static struct swp_job *find_job(const struct swp_dispatch *dispatch, uint64_t number)
+{
+	unsigned slot = (number >> 8) & 0xff, index = number & 0xff;
+	const struct swp_dispatch_account *account = dispatch->slots[slot];
+
+	if (!account || index >= account->job_count || account->jobs[index].number != number)
+		return NULL;
+	return &account->jobs[index];
+}
+
+/* --- states --- */
+
+static void make_ready(struct swp_dispatch *dispatch, struct swp_job *job, bool front)
+{
+	if (job->account->parked) {
+		job->state = SWP_JOB_PARKED;
+		return;
+	}
+	job->state = SWP_JOB_READY;
+	queue_push(&dispatch->ready[job->region], job, front);
+	dispatch->ready_count++;
+}
+
+static void leave_ready(struct swp_dispatch *dispatch, struct swp_job *job)
+{
+	queue_remove(&dispatch->ready[job->region], job);
+	dispatch->ready_count--;
+}
+
+static void give_to(struct swp_dispatch *dispatch, struct swp_job *job, struct swp_dispatch_worker *worker)
+{
+	job->worker = worker;
+	queue_push(&worker->jobs, job, false);
+	worker->running[job->region]++;
+	swp_region_set_add(&worker->held, job->region);
+	dispatch->running_count++;
+}
+
+static void take_from_worker(struct swp_dispatch *dispatch, struct swp_job *job)
+{
+	if (!job->worker)
+		return;
+	queue_remove(&job->worker->jobs, job);
+	job->worker->running[job->region]--;
+	job->worker = NULL;
+	dispatch->running_count--;
+}
+
+/* Out of whatever list it is in. */
+static void detach(struct swp_dispatch *dispatch, struct swp_job *job)
+{
+	if (job->state == SWP_JOB_READY)
+		leave_ready(dispatch, job);
+	take_from_worker(dispatch, job);
+}
+
+static void look_up(struct swp_dispatch *dispatch, struct swp_job *job)
+{
+	detach(dispatch, job);
+	job->state = SWP_JOB_LOOKING;
+	dispatch->actions.look_up(dispatch->actions.context, job);
+}
+
+static void settle(struct swp_dispatch *dispatch, struct swp_job *job, enum swp_job_end end)
+{
+	struct swp_dispatch_account *account = job->account;
+
+	detach(dispatch, job);
+	job->state = SWP_JOB_SETTLED;
+	job->end = (unsigned char)end;
+	account->settled++;
+	dispatch->actions.job_settled(dispatch->actions.context, job);
+	if (account->settled < account->job_count)
+		return;
+	swp_dispatch_remove(dispatch, account);
+	dispatch->actions.account_settled(dispatch->actions.context, account);
+}
+
+/* Back to the front of its queue, or given up when it has killed too many workers. */
+static void try_again(struct swp_dispatch *dispatch, struct swp_job *job)
+{
+	if (!job->uncounted && job->attempts >= SWP_LIMIT_JOB_ATTEMPTS) {
+		job->state = SWP_JOB_GIVING_UP;
+		dispatch->actions.give_up(dispatch->actions.context, job);
+		return;
+	}
+	make_ready(dispatch, job, true);
+}
+
+/* --- life --- */
+
+struct swp_dispatch *swp_dispatch_new(const struct swp_dispatch_actions *actions, uint32_t first_number)
+{
+	struct swp_dispatch *dispatch = swp_calloc(1, sizeof(*dispatch));
+
+	if (!dispatch)
+		return NULL;
+	dispatch->actions = *actions;
+	dispatch->first_number = first_number;
+	dispatch->next_ms = INT64_MAX;
+	return dispatch;
+}
+
+void swp_dispatch_free(struct swp_dispatch *dispatch)
+{
+	if (!dispatch)
+		return;
+	for (size_t i = 0; i < SWP_LIMIT_OPEN_ACCOUNTS; i++)
+		if (dispatch->slots[i])
+			swp_dispatch_remove(dispatch, dispatch->slots[i]);
+	while (dispatch->workers) {
+		struct swp_dispatch_worker *worker = dispatch->workers;
+
+		dispatch->workers = worker->next;
+		swp_free(worker);
+	}
+	swp_free(dispatch);
+}
+
+/* --- accounts --- */
+
+int swp_dispatch_add(struct swp_dispatch *dispatch, struct swp_dispatch_account *account, int64_t now_ms)
+{
+	unsigned slot = 0;
+
+	SWP_ASSERT(account->job_count > 0 && account->job_count <= SWP_LIMIT_SWEEP_REGIONS);
+	while (slot < SWP_LIMIT_OPEN_ACCOUNTS && dispatch->slots[slot])
+		slot++;
+	if (slot == SWP_LIMIT_OPEN_ACCOUNTS)
+		return -ENOSPC;
+	dispatch->slots[slot] = account;
+	dispatch->generations[slot]++;
+	dispatch->open++;
+	account->slot = slot;
+	account->settled = 0;
+	account->parked = false;
+	account->added = true;
+	account->opened_ms = now_ms;
+	for (unsigned i = 0; i < account->job_count; i++) {
+		account->jobs[i].account = account;
+		account->jobs[i].number = number_of(dispatch, slot, i);
+		make_ready(dispatch, &account->jobs[i], false);
+	}
+	return 0;
+}
+
+void swp_dispatch_remove(struct swp_dispatch *dispatch, struct swp_dispatch_account *account)
+{
+	if (!account->added)
+		return;
+	for (unsigned i = 0; i < account->job_count; i++)
+		detach(dispatch, &account->jobs[i]);
+	dispatch->slots[account->slot] = NULL;
+	dispatch->open--;
+	account->added = false;
+}
+
+unsigned swp_dispatch_open_accounts(const struct swp_dispatch *dispatch)
+{
+	return dispatch->open;
+}
+
+static void park(struct swp_dispatch *dispatch, struct swp_dispatch_account *account)
+{
+	account->parked = true;
+	for (unsigned i = 0; i < account->job_count; i++)
+		if (account->jobs[i].state == SWP_JOB_READY) {
+			leave_ready(dispatch, &account->jobs[i]);
+			account->jobs[i].state = SWP_JOB_PARKED;
+		}
+}
+
+void swp_dispatch_unpark(struct swp_dispatch *dispatch, struct swp_dispatch_account *account)
+{
+	account->parked = false;
+	for (unsigned i = 0; account->added && i < account->job_count; i++)
+		if (account->jobs[i].state == SWP_JOB_PARKED)
+			make_ready(dispatch, &account->jobs[i], false);
+}
+
+/* --- workers --- */
+
+static struct swp_dispatch_worker *find_worker(const struct swp_dispatch *dispatch, uint64_t peer)
+{
+	for (struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next)
+		if (worker->peer == peer)
+			return worker;
+	return NULL;
+}
+
+bool swp_dispatch_knows(const struct swp_dispatch *dispatch, uint64_t peer)
+{
+	return find_worker(dispatch, peer) != NULL;
+}
+
+unsigned swp_dispatch_workers(const struct swp_dispatch *dispatch)
+{
+	return dispatch->worker_count;
+}
+
+static struct swp_dispatch_worker *add_worker(struct swp_dispatch *dispatch, uint64_t peer)
+{
+	struct swp_dispatch_worker *worker = swp_calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return NULL;
+	worker->peer = peer;
+	worker->next = dispatch->workers;
+	dispatch->workers = worker;
+	dispatch->worker_count++;
+	return worker;
+}
+
+static bool is_named(const struct swp_job *job, const struct swp_dispatch_hold *holds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (holds[i].job == job->number && holds[i].epoch == job->epoch)
+			return true;
+	return false;
+}
+
+/* A hold that we did not know of as this worker's. */
+static void adopt(struct swp_dispatch *dispatch, struct swp_dispatch_worker *worker, const struct swp_dispatch_hold *hold,
+	int64_t now_ms)
+{
+	struct swp_job *job = find_job(dispatch, hold->job);
+
+	if (!job || job->epoch != hold->epoch || job->state == SWP_JOB_SETTLED || job->state == SWP_JOB_GIVING_UP ||
+		job->state == SWP_JOB_GRANTING) {
+		dispatch->actions.cancel(dispatch->actions.context, worker->peer, hold->job, hold->epoch);
+		return;
+	}
+	if (job->worker == worker) {
+		job->lease_due_ms = now_ms + SWP_LEASE_MS;
+		return;
+	}
+	/* Its old connection held it, or its lease had run out and nobody else was given it. */
+	detach(dispatch, job);
+	job->state = SWP_JOB_RUNNING;
+	job->lease_due_ms = now_ms + SWP_LEASE_MS;
+	give_to(dispatch, job, worker);
+}
+
+int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char *name, unsigned credits,
+	const struct swp_dispatch_hold *holds, size_t hold_count, int64_t now_ms)
+{
+	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+	struct swp_job *next;
+
+	if (!worker && dispatch->worker_count >= SWP_LIMIT_WORKERS)
+		return -ENOSPC;
+	if (!worker && !(worker = add_worker(dispatch, peer)))
+		return -ENOMEM;
+	memset(worker->name, 0, sizeof(worker->name));
+	memcpy(worker->name, name, strnlen(name, sizeof(worker->name) - 1));
+	worker->credits = credits;
+	worker->paused_until_ms = 0;
+	worker->draining = false;
+	for (struct swp_job *job = worker->jobs.first; job; job = next) {
+		next = job->next;
+		/* A DONE or a JOB was lost with the connection: the record tells which. */
+		if (job->state == SWP_JOB_RUNNING && !is_named(job, holds, hold_count))
+			look_up(dispatch, job);
+	}
+	for (size_t i = 0; i < hold_count; i++)
+		adopt(dispatch, worker, &holds[i], now_ms);
+	return 0;
+}
+
+void swp_dispatch_heartbeat(struct swp_dispatch *dispatch, uint64_t peer, const struct swp_dispatch_hold *jobs, size_t count,
+	int64_t now_ms)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct swp_job *job = swp_dispatch_held(dispatch, peer, jobs[i].job, jobs[i].epoch);
+
+		if (job)
+			job->lease_due_ms = now_ms + SWP_LEASE_MS;
+	}
+}
+
+static void lose_jobs(struct swp_dispatch *dispatch, struct swp_dispatch_worker *worker)
+{
+	while (worker->jobs.first) {
+		struct swp_job *job = worker->jobs.first;
+
+		if (job->state == SWP_JOB_RUNNING)
+			look_up(dispatch, job);
+		else
+			take_from_worker(dispatch, job); /* the grant's answer finds it without worker */
+	}
+}
+
+void swp_dispatch_gone(struct swp_dispatch *dispatch, uint64_t peer)
+{
+	struct swp_dispatch_worker **at = &dispatch->workers;
+
+	while (*at && (*at)->peer != peer)
+		at = &(*at)->next;
+	if (*at) {
+		struct swp_dispatch_worker *worker = *at;
+
+		*at = worker->next;
+		dispatch->worker_count--;
+		lose_jobs(dispatch, worker);
+		swp_free(worker);
+	}
+}
+
+void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer)
+{
+	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+
+	if (worker)
+		worker->draining = true;
+}
+
+struct swp_job *swp_dispatch_held(struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch)
+{
+	struct swp_job *job = find_job(dispatch, number);
+
+	if (!job || job->state != SWP_JOB_RUNNING || job->epoch != epoch || job->worker->peer != peer)
+		return NULL;
+	return job;
+}
+
+bool swp_dispatch_done(struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch, enum swp_dispatch_done how)
+{
+	struct swp_job *job = find_job(dispatch, number);
+	bool waiting;
+
+	if (!job || job->epoch != epoch)
+		return false;
+	/* Late, but nobody else was given the job meanwhile: its seal stands. */
+	waiting = job->state == SWP_JOB_READY || job->state == SWP_JOB_PARKED;
+	if (!waiting && !swp_dispatch_held(dispatch, peer, number, epoch))
+		return false;
+	if (how == SWP_DISPATCH_SEALED) {
+		settle(dispatch, job, SWP_JOB_SEALED);
+		return true;
+	}
+	if (waiting)
+		return false;
+	/* Our own epoch is stale: the store has lost the grant. That is not the worker's doing. */
+	job->uncounted = true;
+	job->least_epoch = job->epoch + 1;
+	if (++job->stale >= SWP_LIMIT_STALE_ANSWERS) {
+		settle(dispatch, job, SWP_JOB_STORE_LOST);
+		return true;
+	}
+	look_up(dispatch, job);
+	return false;
+}
+
+void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch, int64_t pause_ms,
+	int64_t now_ms)
+{
+	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+	struct swp_job *job = swp_dispatch_held(dispatch, peer, number, epoch);
+
+	if (worker && pause_ms > 0)
+		worker->paused_until_ms = now_ms + pause_ms;
+	if (!job)
+		return;
+	job->uncounted = true;
+	look_up(dispatch, job);
+}
+
+/* --- answers --- */
+
+void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t number, enum swp_dispatch_grant what, uint64_t epoch,
+	unsigned attempts, int64_t now_ms)
+{
+	struct swp_job *job = find_job(dispatch, number);
+	int error;
+
+	if (!job || job->state != SWP_JOB_GRANTING)
+		return;
+	job->epoch = epoch;
+	job->least_epoch = epoch + 1;
+	job->attempts = (unsigned char)(attempts < UINT8_MAX ? attempts : UINT8_MAX);
+	if (what != SWP_DISPATCH_GRANT_GIVEN) {
+		settle(dispatch, job, what == SWP_DISPATCH_GRANT_SEALED ? SWP_JOB_SEALED : SWP_JOB_LOST);
+		return;
+	}
+	job->uncounted = false;
+	job->state = SWP_JOB_RUNNING;
+	job->lease_due_ms = now_ms + SWP_LEASE_MS;
+	error = job->worker ? dispatch->actions.send(dispatch->actions.context, job, job->worker->peer) : -EHOSTUNREACH;
+	if (error == 0)
+		return;
+	if (job->worker)
+		job->worker->paused_until_ms = now_ms + SWP_SEND_RETRY_MS;
+	take_from_worker(dispatch, job);
+	job->uncounted = true; /* nobody has seen it */
+	make_ready(dispatch, job, true);
+}
+
+void swp_dispatch_looked_up(struct swp_dispatch *dispatch, uint64_t number, enum swp_job_end found, unsigned attempts)
+{
+	struct swp_job *job = find_job(dispatch, number);
+
+	if (!job || job->state != SWP_JOB_LOOKING)
+		return;
+	if (found != SWP_JOB_OPEN) {
+		settle(dispatch, job, found);
+		return;
+	}
+	if (attempts > job->attempts)
+		job->attempts = (unsigned char)(attempts < UINT8_MAX ? attempts : UINT8_MAX);
+	try_again(dispatch, job);
+}
+
+void swp_dispatch_given_up(struct swp_dispatch *dispatch, uint64_t number, bool sealed)
+{
+	struct swp_job *job = find_job(dispatch, number);
+
+	if (job && job->state == SWP_JOB_GIVING_UP)
+		settle(dispatch, job, sealed ? SWP_JOB_SEALED : SWP_JOB_LOST);
+}
+
+/* --- who gets what --- */
+
+/* The open account that goes before affinity: the window is full, and it has been in it for long. */
+static struct swp_job *overdue_job(const struct swp_dispatch *dispatch, int64_t now_ms)
+{
+	const struct swp_dispatch_account *oldest = NULL;
+
+	if (dispatch->open < SWP_LIMIT_OPEN_ACCOUNTS)
+		return NULL;
+	for (size_t i = 0; i < SWP_LIMIT_OPEN_ACCOUNTS; i++) {
+		const struct swp_dispatch_account *account = dispatch->slots[i];
+
+		if (account && !account->parked && (!oldest || account->opened_ms < oldest->opened_ms))
+			oldest = account;
+	}
+	if (!oldest || now_ms - oldest->opened_ms < SWP_OLDEST_FIRST_MS)
+		return NULL;
+	for (unsigned i = 0; i < oldest->job_count; i++)
+		if (oldest->jobs[i].state == SWP_JOB_READY)
+			return &oldest->jobs[i];
+	return NULL;
+}
+
+static unsigned holders_of(const struct swp_dispatch *dispatch, unsigned region)
+{
+	unsigned holders = 0;
+
+	for (const struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next)
+		holders += swp_region_set_has(&worker->held, region);
+	return holders;
+}
+
+/* Regions that the worker holds and that have jobs; and of all regions with jobs, its fair share. */
+static bool wants_another_region(const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker)
+{
+	unsigned waiting = 0, mine = 0;
+
+	for (unsigned region = 0; region < SWP_LIMIT_SWEEP_REGIONS; region++) {
+		if (!dispatch->ready[region].length)
+			continue;
+		waiting++;
+		mine += swp_region_set_has(&worker->held, region);
+	}
+	return mine * dispatch->worker_count < waiting;
+}
+
+/* The region to take a job from. Of the regions whose connections the worker holds, the one where it does least, so that
+ * all its connections stay in use; a region that nobody (or the fewest) holds, while it has less than its share of regions. */
+static int choose_region(const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker)
+{
+	bool another = wants_another_region(dispatch, worker);
+	uint64_t best_weight = UINT64_MAX;
+	int best = -1;
+
+	for (unsigned region = 0; region < SWP_LIMIT_SWEEP_REGIONS; region++) {
+		bool held = swp_region_set_has(&worker->held, region);
+		uint64_t weight;
+
+		if (!dispatch->ready[region].length)
+			continue;
+		weight = held ? worker->running[region] : holders_of(dispatch, region);
+		weight |= (uint64_t)(held == another) << 32; /* the other kind only when there is nothing of this kind */
+		if (weight < best_weight) {
+			best_weight = weight;
+			best = (int)region;
+		}
+	}
+	return best;
+}
+
+static struct swp_job *choose_job(const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker, int64_t now_ms)
+{
+	struct swp_job *job = overdue_job(dispatch, now_ms);
+	int region;
+
+	if (job)
+		return job;
+	region = choose_region(dispatch, worker);
+	return region < 0 ? NULL : dispatch->ready[region].first;
+}
+
+static bool has_credit(const struct swp_dispatch_worker *worker, int64_t now_ms)
+{
+	return !worker->draining && worker->jobs.length < worker->credits && worker->paused_until_ms <= now_ms;
+}
+
+/* One job for the worker. False: nothing to give. */
+static bool give_one(struct swp_dispatch *dispatch, struct swp_dispatch_worker *worker, int64_t now_ms)
+{
+	struct swp_job *job = choose_job(dispatch, worker, now_ms);
+
+	if (!job)
+		return false;
+	if (!dispatch->actions.may_send(dispatch->actions.context, job->account)) {
+		park(dispatch, job->account);
+		return true;
+	}
+	leave_ready(dispatch, job);
+	job->state = SWP_JOB_GRANTING;
+	give_to(dispatch, job, worker);
+	dispatch->actions.grant(dispatch->actions.context, job, worker->name, !job->uncounted,
+		job->least_epoch ? job->least_epoch : 1);
+	return true;
+}
+
+/* In turns, so that the first to greet does not take all. */
+static void give_out(struct swp_dispatch *dispatch, int64_t now_ms)
+{
+	bool given = true;
+
+	while (given && !dispatch->held && dispatch->ready_count > 0) {
+		given = false;
+		for (struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next)
+			if (has_credit(worker, now_ms) && give_one(dispatch, worker, now_ms))
+				given = true;
+	}
+}
+
+static int64_t judge_leases(struct swp_dispatch *dispatch, int64_t now_ms)
+{
+	int64_t next_ms = INT64_MAX;
+
+	for (struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next) {
+		struct swp_job *next;
+
+		for (struct swp_job *job = worker->jobs.first; job; job = next) {
+			next = job->next;
+			if (job->state != SWP_JOB_RUNNING)
+				continue;
+			if (job->lease_due_ms <= now_ms)
+				look_up(dispatch, job);
+			else if (job->lease_due_ms < next_ms)
+				next_ms = job->lease_due_ms;
+		}
+		if (worker->paused_until_ms > now_ms && worker->paused_until_ms < next_ms)
+			next_ms = worker->paused_until_ms;
+	}
+	return next_ms;
+}
+
+void swp_dispatch_run(struct swp_dispatch *dispatch, int64_t now_ms)
+{
+	dispatch->next_ms = judge_leases(dispatch, now_ms);
+	give_out(dispatch, now_ms);
+}
+
+int64_t swp_dispatch_next_ms(const struct swp_dispatch *dispatch)
+{
+	return dispatch->next_ms;
+}
+
+void swp_dispatch_hold(struct swp_dispatch *dispatch, bool hold)
+{
+	dispatch->held = hold;
+}
+
+void swp_dispatch_count(const struct swp_dispatch *dispatch, struct swp_dispatch_numbers *ret_numbers)
+{
+	ret_numbers->ready = dispatch->ready_count;
+	ret_numbers->running = dispatch->running_count;
+	ret_numbers->workers = dispatch->worker_count;
+}

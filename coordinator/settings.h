@@ -1,0 +1,49 @@
+/* What a command works with, resolved from options, environment and configuration file: catalogue and selection, roles,
+ * endpoints, store, folders. Everything that can be wrong before AWS is asked is found wrong here.
+ */
+#ifndef SWP_COORDINATOR_SETTINGS_H
+#define SWP_COORDINATOR_SETTINGS_H
+
+#include "coordinator/configuration.h"
+#include "coordinator/options.h"
+#include "coordinator/sweep.h"
+#include "proto/io/store.h"
+
+struct swp_settings {
+	struct swp_options options;
+	struct swp_configuration configuration;
+	struct swp_catalogue *catalogue;
+	struct swp_selection selection;
+	struct swp_endpoint_options endpoints;
+	struct swp_secret store_password;
+	struct swp_store_options store;
+	bool private_store;
+	char *state_folder;   /* owned */
+	char *worker_program; /* owned; NULL: not found */
+	char *ca_file;	      /* owned; NULL: the system's */
+};
+
+/* Resolves what every command needs: options, environment, configuration, logs. -EINVAL and others: `problem` tells. */
+int swp_settings_resolve(struct swp_settings *settings, const struct swp_command_row *command, int argc,
+	char *const *argv, struct swp_problem *problem);
+void swp_settings_done(struct swp_settings *settings);
+
+/* Each resolves one more part; 0 or a negative errno with `problem`. */
+int swp_settings_catalogue(struct swp_settings *settings, struct swp_problem *problem); /* --catalogue */
+int swp_settings_selection(
+	struct swp_settings *settings, struct swp_problem *problem); /* --checks, --exclude-checks */
+int swp_settings_store(
+	struct swp_settings *settings, struct swp_problem *problem); /* --store, state folder */
+int swp_settings_endpoints(struct swp_settings *settings,
+	struct swp_problem *problem); /* AWS_ENDPOINT_URL…, profile, configuration */
+int swp_settings_workers(struct swp_settings *settings, struct swp_problem *problem); /* orgsweep-worker */
+
+/* Fills `ret_options` from all that was resolved; borrowed from `settings`. */
+void swp_settings_sweep_options(struct swp_settings *settings, struct swp_sweep_options *ret_options);
+
+/* Finds a program of ours: the environment variable, beside us, in the build tree (`tree_path` from its root), on PATH. NULL: nowhere. */
+char *swp_settings_find_program(const char *variable, const char *name, const char *tree_path);
+/* getenv that takes the upper- or lower-case spelling ("HTTPS_PROXY"); NULL when unset or empty. */
+const char *swp_environment_either(const char *upper);
+
+#endif
