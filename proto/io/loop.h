@@ -13,9 +13,9 @@ struct swp_loop; /* opaque */
 
 /* `clock` is borrowed for the loop's life. NULL on failure (errno tells). */
 struct swp_loop *swp_loop_new(const struct swp_clock *clock);
-/* All timers must be stopped and all watches removed (asserted). Takes NULL. */
+/* All timers must be stopped, all watches and prepares removed (asserted). Takes NULL. */
 void swp_loop_free(struct swp_loop *loop);
-/* Runs until swp_loop_stop. Returns 0 or a negative errno of epoll itself. */
+/* Runs until swp_loop_stop (at once back when that was called before). Returns 0 or a negative errno of epoll itself. */
 int swp_loop_run(struct swp_loop *loop);
 /* One round: waits at most `max_wait_ms` (0 = only what is due). For tests and for draining. */
 int swp_loop_step(struct swp_loop *loop, int64_t max_wait_ms);
@@ -31,11 +31,12 @@ struct swp_timer {
 	struct swp_loop *loop;
 	int64_t due_ms;
 	int heap_index; /* -1 while stopped */
+	uint64_t order; /* of its start: of timers due in the same millisecond the first started fires first */
 };
 void swp_timer_init(struct swp_timer *timer, struct swp_loop *loop, void (*fire)(struct swp_timer *timer));
 /* Starts or restarts; fires once, in a later round, not before `delay_ms` (≥ 0) from now. -ENOMEM. */
 int swp_timer_start(struct swp_timer *timer, int64_t delay_ms);
-void swp_timer_stop(struct swp_timer *timer); /* takes stopped ones */
+void swp_timer_stop(struct swp_timer *timer); /* takes stopped ones, and zeroed ones never initialized */
 bool swp_timer_is_running(const struct swp_timer *timer);
 
 /* --- descriptors: only used inside proto/io --- */
@@ -44,11 +45,15 @@ struct swp_watch {
 	struct swp_loop *loop;
 	int fd; /* -1 while removed */
 };
+/* Level-triggered unless EPOLLET is asked for. The descriptor stays the caller's (borrowed until removed). Negative errno. */
 int swp_watch_add(struct swp_watch *watch, struct swp_loop *loop, int fd, uint32_t epoll_events,
 	void (*ready)(struct swp_watch *watch, uint32_t epoll_events));
 int swp_watch_change(struct swp_watch *watch, uint32_t epoll_events);
+/* Takes removed ones, and zeroed ones never added. Before the descriptor is closed. No call-back any more, not even for
+ * what has arrived already; a call-back may remove (and free) any watch, its own too. */
 void swp_watch_remove(struct swp_watch *watch);
-/* Called before each wait; returns true when it has more to do at once (timeout 0). For ZeroMQ's edge-triggered fd. */
+/* Called before each wait; returns true when it has more to do at once (timeout 0). For ZeroMQ's edge-triggered fd, and
+ * for what is collected during a round. A call-back may remove any prepare. */
 struct swp_prepare {
 	bool (*prepare)(struct swp_prepare *prepare);
 	struct swp_loop *loop;
@@ -59,9 +64,10 @@ void swp_prepare_remove(struct swp_prepare *prepare);
 
 /* --- signals (signalfd) --- */
 struct swp_signals; /* opaque */
-/* Blocks the `count` signals and gives each to `received` in the loop. NULL on failure. */
+/* Blocks the `count` signals and gives each to `received` in the loop (which may free it). NULL on failure. */
 struct swp_signals *swp_signals_new(struct swp_loop *loop, const int *numbers, int count,
 	void (*received)(int number, void *context), void *context);
+/* Puts the signal mask back: what is still pending then takes its usual effect. Takes NULL. */
 void swp_signals_free(struct swp_signals *signals);
 
 #endif
