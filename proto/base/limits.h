@@ -9,6 +9,7 @@
 #define SWP_LIMIT_SECRET_BYTES (64u << 10)   /* web identity tokens are the longest secrets we hold */
 #define SWP_LIMIT_FILE_BYTES (8u << 20)      /* configuration, credentials and key files */
 
+#define SWP_LIMIT_OUTPUT_BYTES (1u << 20)     /* what a child prints: credential_process prints under 8 KiB */
 #define SWP_LIMIT_LOG_VALUE_BYTES (4u << 10)  /* one value of a log line: AWS messages may be long, lines are for reading */
 #define SWP_LIMIT_LOG_LINE_BYTES (256u << 10) /* a line is written by one write */
 
@@ -63,6 +64,14 @@
 #define SWP_LIMIT_ACCOUNTS 100000
 #define SWP_JOIN_PARTITIONS 256              /* organization-level joins are done one partition at a time */
 
+/* --- worker --- */
+#define SWP_WORKER_CREDITS 64                /* jobs at once: enough that their calls in flight fill SWP_LIMIT_CALLS_IN_FLIGHT */
+#define SWP_LIMIT_JOB_CALLS 64               /* calls of one job that are open at once; its limiters pass a burst of 20 a service */
+#define SWP_LIMIT_COORDINATORS 16            /* --connect options of one worker */
+#define SWP_LIMIT_OUTBOX 8192                /* frames that wait for a coordinator to come back */
+#define SWP_DRAIN_MS 30000                   /* running jobs may finish for that long after SIGTERM */
+#define SWP_RENEW_AGAIN_MS 30000             /* RENEW is repeated when no answer came */
+
 /* --- records and wire --- */
 #define SWP_LIMIT_PART_BYTES (8u << 20)      /* one record part: 1,000 rows with full evidence; a writer ends it at half of that */
 #define SWP_LIMIT_ROW_TEXT_BYTES (16u << 10) /* one text of a stored row: evidence is the longest */
@@ -73,6 +82,7 @@
 #define SWP_LIMIT_SIGNING_KEYS 1024          /* services × regions × days of one job */
 #define SWP_LIMIT_ENDPOINT_ROWS 4096         /* configured endpoints */
 #define SWP_LIMIT_VIOLATIONS 16              /* broken frames of one peer before it is forgotten */
+#define SWP_LIMIT_FOLDER_FILES 8192          /* public keys of workers: SWP_LIMIT_WORKERS, and as many again retired */
 #define SWP_LIMIT_KEYFILE_BYTES (16u << 10)  /* a CURVE key file is under 200 bytes */
 
 /* --- catalogue --- */
