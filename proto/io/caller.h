@@ -26,7 +26,9 @@ struct swp_caller_options {
 	const struct swp_endpoint_options *endpoints;  /* borrowed for life */
 	unsigned max_in_flight;                        /* 0: SWP_LIMIT_CALLS_IN_FLIGHT; more calls wait their turn, first come first served */
 };
+/* NULL on out of memory. */
 struct swp_caller *swp_caller_new(const struct swp_caller_options *options);
+/* Cancels what runs, without call-backs. Takes NULL. To be freed before its HTTP client and the scopes of its calls. */
 void swp_caller_free(struct swp_caller *caller);
 void swp_caller_set_partition(struct swp_caller *caller, const struct swp_partition *partition);
 
@@ -40,12 +42,15 @@ struct swp_caller_identity {
 	bool anonymous;                            /* AssumeRoleWithWebIdentity is not signed */
 };
 
-/* The scope of a limiter and a retry quota: account × region × service. Embedded by its owner or looked up by it. */
+/* The scope of a limiter and a retry quota: account × region × service. Embedded by its owner or looked up by it, zeroed
+ * before the first use; it must stay where it is while a call of it runs. */
+struct swp_running_call;
 struct swp_call_scope {
 	struct swp_limiter limiter;
 	struct swp_retry_quota quota;
 	bool ready;      /* set at first use */
 	uint64_t waits;  /* calls that had to wait for the limiter */
+	struct swp_running_call *queue_first, *queue_last; /* internal: calls that wait for the limiter, first come first served */
 };
 
 struct swp_answer {
@@ -53,7 +58,9 @@ struct swp_answer {
 	enum swp_reason reason;     /* for everything but OK and NOT_FOUND (there: NONE) */
 	json_t *document;           /* OK: new reference that the call-back may take (set to NULL) ; else NULL */
 	int status;
-	const char *error_code;     /* "" none; for failures below HTTP: "ConnectionError", "TLSError", "ResolverError", "ProxyError", "TruncatedResponse", "Timeout" */
+	const char *error_code;     /* "" none (who answered was not AWS). Ours: "ConnectionError", "TLSError", "ResolverError", "ProxyError",
+	                             * "TruncatedResponse", "Timeout", "ResponseTooLarge", "DocumentTooDeep", "MalformedResponse",
+	                             * "MissingMember", "NoSuchEndpoint", "NoSigningKey" (as EXPIRED), "ClientError", "OutOfMemory" */
 	const char *message;        /* AWS's or ours; neutralized by who prints it */
 	const char *request_id;     /* of the last try */
 	bool host_not_found;        /* the plain host name does not exist: not-offered may be looked at */
@@ -72,13 +79,15 @@ struct swp_call_request {
 	const char *region;                        /* cell's region or "global"; copied */
 	const struct swp_caller_identity *identity; /* borrowed until done */
 	struct swp_call_scope *scope;              /* borrowed until done; NULL: no limiter, private quota */
-	int64_t deadline_ms;                       /* for the whole call; 0: SWP_LIMIT_CALL_MS */
+	int64_t deadline_ms;                       /* for the whole call with its retries, from when its first request may be sent (waiting
+	                                            * for the limiter or a place before that is not counted); 0: SWP_LIMIT_CALL_MS */
 	const struct swp_gone_rule *gone;          /* borrowed until done */
 	size_t gone_count;
 	bool secret;                               /* the answer holds secrets (STS) */
 };
 
-/* Starts; `done` exactly once, later, unless cancelled. 0, -ENOMEM, -EINVAL (input lacks a URI label). */
+/* Starts; `done` exactly once, later, unless cancelled. `done` may start or cancel calls (this one too) but not free the caller.
+ * 0; -ENOMEM; -EINVAL (input lacks a URI label, no partition is set, no such region name); -E2BIG (input above a ceiling). */
 int swp_call_start(struct swp_caller *caller, const struct swp_call_request *request, struct swp_call *call,
 	void (*done)(struct swp_call *call, struct swp_answer *answer));
 void swp_call_cancel(struct swp_call *call); /* takes idle ones */

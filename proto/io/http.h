@@ -24,7 +24,8 @@ struct swp_http_options {
 	unsigned max_connections; /* cache of idle and busy connections; 0: 2 × SWP_LIMIT_CALLS_IN_FLIGHT */
 };
 
-/* NULL on failure, `problem` tells (unreadable CA file names the file and the fix). Options are copied. */
+/* NULL on failure, `problem` tells (unreadable CA file names the file and the fix). Options are copied. Raises the soft limit
+ * of open descriptors to what the connections need, if the hard limit allows it. */
 struct swp_http_client *swp_http_client_new(struct swp_loop *loop, const struct swp_http_options *options,
 	struct swp_problem *problem);
 /* Cancels what runs without call-backs. Takes NULL. */
@@ -53,10 +54,10 @@ struct swp_http_request {
 enum swp_http_failure {
 	SWP_HTTP_OK,          /* an answer came; `status` counts */
 	SWP_HTTP_RESOLVE,     /* host not found */
-	SWP_HTTP_CONNECT,
+	SWP_HTTP_CONNECT,     /* refused, unreachable, or not connected within connect_timeout_ms */
 	SWP_HTTP_TLS,
 	SWP_HTTP_RESET,       /* sent or received in part, closed, empty reply */
-	SWP_HTTP_TRUNCATED,   /* fewer bytes than Content-Length, or broken chunking */
+	SWP_HTTP_TRUNCATED,   /* fewer bytes than Content-Length, broken chunking, or no HTTP at all */
 	SWP_HTTP_PROXY,       /* the proxy answered CONNECT with something else than 200 (status in proxy_status), or is not reachable */
 	SWP_HTTP_TIMEOUT,
 	SWP_HTTP_TOO_LARGE,   /* above response_limit_bytes or SWP_LIMIT_HEADER_BYTES */
@@ -87,7 +88,8 @@ struct swp_http_exchange {
 	void *internal; /* NULL while idle */
 };
 
-/* Starts; everything in `request` is copied. `done` is called exactly once, later, unless cancelled.
+/* Starts; everything in `request` is copied. `done` is called exactly once, later, unless cancelled; it may start and cancel
+ * exchanges (this one too) but not free the client. A header with an empty value is sent empty; at most 24 headers.
  * 0, -ENOMEM, -EINVAL (bad URL or header: CR, LF or NUL in it). */
 int swp_http_start(struct swp_http_client *client, const struct swp_http_request *request,
 	struct swp_http_exchange *exchange,
