@@ -144,7 +144,8 @@ static void test_heap_against_a_list(void **state)
 		fired_count = 0;
 		swp_loop_step(loop, 0);
 		for (int i = 0; i < COUNT; i++)
-			assert_true(!swp_timer_is_running(&timers[i].timer) || timers[i].timer.due_ms > fake_now);
+			assert_true(
+				!swp_timer_is_running(&timers[i].timer) || timers[i].timer.due_ms > fake_now);
 	}
 	for (int i = 0; i < COUNT; i++)
 		swp_timer_stop(&timers[i].timer);
