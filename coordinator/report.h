@@ -115,9 +115,10 @@ void swp_report_remedy(const struct swp_report *report, enum swp_reason reason, 
 /* --- formats --- */
 /* JSON of contract §3; `all` lists PASS and NOT_APPLICABLE too. 0, -EIO (the stream), or what a walk said. */
 int swp_report_write_json(struct swp_report *report, FILE *out, bool all, struct swp_problem *problem);
-/* The terminal summary; `colour` as the caller knows of the stream; `files` (NULL-terminated) are where the report stands. */
+/* The terminal summary; `colour` as the caller knows of the stream; `files` (NULL-terminated, may be NULL) are where the report
+ * stands; `hint` is the last line when there are none (NULL: no line). */
 int swp_report_write_summary(struct swp_report *report, FILE *out, bool colour, const char *const *files,
-	struct swp_problem *problem);
+	const char *hint, struct swp_problem *problem);
 
 /* The exit code of a sweep by contract §1 (0, 1, 3, 4). fail_on: SWP_SEVERITY_COUNT means none. */
 int swp_report_exit_code(const struct swp_report *report, enum swp_severity fail_on,

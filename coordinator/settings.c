@@ -1,7 +1,9 @@
 /* Resolution of what a command works with; see the header. */
 #include "coordinator/settings.h"
 
-#include <dirent.h>
+#include "coordinator/aws-calls.h"
+#include "coordinator/folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -10,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/aws/profile.h"
 #include "proto/base/alloc.h"
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
@@ -114,67 +117,6 @@ void swp_settings_done(struct swp_settings *settings)
 
 /* --- catalogue --- */
 
-struct folder_files {
-	struct swp_catalogue_file *files; /* owned, names and bytes too */
-	size_t count;
-};
-
-static void folder_files_done(struct folder_files *folder)
-{
-	for (size_t i = 0; i < folder->count; i++) {
-		swp_free((char *)(uintptr_t)folder->files[i].name);
-		swp_free((char *)(uintptr_t)folder->files[i].bytes);
-	}
-	swp_free(folder->files);
-}
-
-static int folder_add(struct folder_files *folder, const char *path, struct swp_problem *problem)
-{
-	SWP_CLEANUP(swp_buf_done) struct swp_buf bytes = {0};
-	int error = swp_file_read(path, &bytes, problem);
-	if (error)
-		return error;
-	if (folder->count >= SWP_LIMIT_CATALOGUE_ROWS)
-		return swp_problem_set(problem, -E2BIG, "%s: more than %d files in a catalogue folder", path,
-			SWP_LIMIT_CATALOGUE_ROWS);
-	struct swp_catalogue_file *files = swp_realloc(folder->files, (folder->count + 1) * sizeof(*files));
-	if (!files)
-		return -ENOMEM;
-	folder->files = files;
-	struct swp_catalogue_file *file = &files[folder->count];
-	*file = (struct swp_catalogue_file){.length = bytes.length, .name = swp_strdup(path)};
-	file->bytes = swp_buf_steal(&bytes);
-	folder->count++;
-	return file->name && file->bytes ? 0 : -ENOMEM;
-}
-
-static int folder_walk(
-	struct folder_files *folder, const char *path, unsigned depth, struct swp_problem *problem)
-{
-	struct dirent **entries = NULL;
-	int error = 0;
-	int count = scandir(path, &entries, NULL, alphasort);
-	if (count < 0)
-		return swp_problem_set(problem, -errno,
-			"%s: %s; give the folder that holds your catalogue's YAML files", path,
-			strerror(errno));
-	for (int i = 0; i < count; i++) {
-		SWP_CLEANUP(swp_free_pointer) char *name = swp_asprintf("%s/%s", path, entries[i]->d_name);
-		struct stat status;
-		if (!name)
-			error = -ENOMEM;
-		else if (!error && entries[i]->d_name[0] != '.' && !stat(name, &status)) {
-			if (S_ISDIR(status.st_mode) && depth < 8)
-				error = folder_walk(folder, name, depth + 1, problem);
-			else if (swp_text_ends(name, ".yaml") || swp_text_ends(name, ".yml"))
-				error = folder_add(folder, name, problem);
-		}
-		free(entries[i]);
-	}
-	free(entries);
-	return error;
-}
-
 struct complaints {
 	unsigned count;
 	struct swp_problem first;
@@ -191,17 +133,14 @@ static void complain(const struct swp_lint_message *message, void *context)
 int swp_settings_catalogue(struct swp_settings *settings, struct swp_problem *problem)
 {
 	const char *path = swp_options_text(&settings->options, SWP_OPT_CATALOGUE);
-	SWP_CLEANUP(folder_files_done) struct folder_files folder = {0};
+	SWP_CLEANUP(swp_folder_done) struct swp_folder folder = {0};
 	SWP_CLEANUP(swp_buf_done) struct swp_buf compiled = {.limit_bytes = SWP_LIMIT_CATALOGUE_BYTES};
 	struct complaints complaints = {0};
 	if (!path)
 		return 0;
-	int error = folder_walk(&folder, path, 0, problem);
+	int error = swp_folder_read(&folder, path, problem);
 	if (error)
 		return error;
-	if (!folder.count)
-		return swp_problem_set(problem, -EINVAL,
-			"%s holds no .yaml files; --catalogue takes a folder of checks and chains", path);
 	error = swp_catalogue_compile(
 		folder.files, folder.count, settings->catalogue, complain, &complaints, &compiled);
 	if (error > 0)
@@ -434,4 +373,137 @@ void swp_settings_sweep_options(struct swp_settings *settings, struct swp_sweep_
 		.deadline_ms = swp_options_duration_ms(options, SWP_OPT_DEADLINE, 0),
 		.plan_only = swp_options_flag(options, SWP_OPT_PLAN),
 	};
+}
+
+/* --- endpoints and CA file: environment over configuration over profile --- */
+
+static const char *environment_get(void *context, const char *name)
+{
+	(void)context;
+	return getenv(name);
+}
+
+static int add_profile_file(struct swp_profile_set *set, const struct swp_environment *from,
+	enum swp_profile_file file, struct swp_problem *problem)
+{
+	SWP_CLEANUP(swp_buf_done) struct swp_buf path = {0};
+	SWP_CLEANUP(swp_buf_done) struct swp_buf bytes = {.secret = true};
+	int error = swp_profile_path(from, file, &path);
+	if (error || access(swp_buf_text(&path), F_OK))
+		return error;
+	error = swp_file_read(swp_buf_text(&path), &bytes, problem);
+	if (error)
+		return error;
+	return swp_profile_set_add(
+		set, file, swp_buf_text(&path), swp_buf_text(&bytes), bytes.length, problem);
+}
+
+/* Is the endpoint of this service told by the environment? Then the configuration file has no say. */
+static bool told_by_environment(const struct swp_aws_service *service)
+{
+	char name[128];
+	bool ignored = false;
+	const char *ignore = getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"),
+		   *global = getenv("AWS_ENDPOINT_URL");
+	if (ignore && !swp_parse_bool(ignore, &ignored) && ignored)
+		return false;
+	snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", service->endpoint_variable);
+	const char *own = getenv(name);
+	return (own && *own) || (global && *global);
+}
+
+static int add_configured(struct swp_settings *settings, const struct swp_aws_service *const *services,
+	size_t count, struct swp_problem *problem)
+{
+	for (size_t i = 0; i < settings->configuration.endpoint_count; i++) {
+		const struct swp_configured_endpoint *row = &settings->configuration.endpoints[i];
+		bool told = false;
+		for (size_t k = 0; k < count; k++)
+			told |= swp_text_equal(services[k]->name, row->service) &&
+				told_by_environment(services[k]);
+		int error = told ? 0
+				 : swp_endpoint_options_add(&settings->endpoints, row->service, row->region,
+					   row->url, problem);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static const struct swp_aws_service **all_services(const struct swp_settings *settings, size_t *ret_count)
+{
+	size_t count = swp_catalogue_service_count(settings->catalogue);
+	const struct swp_aws_service **services = swp_calloc(count + SWP_CALL_COUNT, sizeof(*services));
+	if (!services)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		services[i] = swp_catalogue_service(settings->catalogue, i);
+	for (int i = 0; i < SWP_CALL_COUNT; i++) {
+		const struct swp_aws_service *service = swp_coordinator_operation(i)->service;
+		bool there = false;
+		for (size_t k = 0; k < count; k++)
+			there |= swp_text_equal(services[k]->name, service->name);
+		if (!there)
+			services[count++] = service;
+	}
+	*ret_count = count;
+	return services;
+}
+
+static void warn_plain_http(const struct swp_endpoint_options *endpoints)
+{
+	for (size_t i = 0; i < endpoints->row_count; i++) {
+		const char *url = endpoints->rows[i].url;
+		bool loopback = swp_text_starts(url, "http://127.") ||
+				swp_text_starts(url, "http://localhost") ||
+				swp_text_starts(url, "http://[::1]");
+		if (swp_text_starts(url, "http://") && !loopback)
+			swp_log(SWP_LOG_WARNING, "endpoint.plain",
+				"AWS is called without TLS; use https:// for this endpoint",
+				SWP_LOG_S("url", url));
+	}
+}
+
+static int endpoints_from(struct swp_settings *settings, const struct swp_profile_set *set,
+	const struct swp_environment *from, struct swp_problem *problem)
+{
+	size_t count = 0;
+	bool named = false;
+	const char *profile =
+		swp_profile_choose(from, swp_options_text(&settings->options, SWP_OPT_PROFILE), &named);
+	SWP_CLEANUP(swp_free_pointer)
+	const struct swp_aws_service **services = all_services(settings, &count);
+	if (!services)
+		return -ENOMEM;
+	int error = add_configured(settings, services, count, problem);
+	if (!error)
+		error = swp_profile_endpoints(
+			set, from, profile, services, count, &settings->endpoints, problem);
+	const char *bundle = swp_setting_get(set, from, profile, SWP_SETTING_CA_BUNDLE);
+	if (!error && bundle) {
+		settings->ca_file = swp_strdup(bundle);
+		error = settings->ca_file ? 0 : -ENOMEM;
+	}
+	if (!error && settings->ca_file && access(settings->ca_file, R_OK))
+		error = swp_problem_set(problem, -errno,
+			"the CA bundle %s (AWS_CA_BUNDLE or ca_bundle) can't be read: %s", settings->ca_file,
+			strerror(errno));
+	if (!error)
+		warn_plain_http(&settings->endpoints);
+	return error;
+}
+
+int swp_settings_endpoints(struct swp_settings *settings, struct swp_problem *problem)
+{
+	struct swp_environment from = {.get = environment_get, .home = getenv("HOME")};
+	struct swp_profile_set *set = swp_profile_set_new();
+	int error = set ? 0 : -ENOMEM;
+	if (!error)
+		error = add_profile_file(set, &from, SWP_PROFILE_CONFIG, problem);
+	if (!error)
+		error = add_profile_file(set, &from, SWP_PROFILE_CREDENTIALS, problem);
+	if (!error)
+		error = endpoints_from(settings, set, &from, problem);
+	swp_profile_set_free(set);
+	return error;
 }

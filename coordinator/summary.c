@@ -310,7 +310,7 @@ static void print_gaps(const struct summary *summary)
 }
 
 int swp_report_write_summary(struct swp_report *report, FILE *out, bool colour, const char *const *files,
-	struct swp_problem *problem)
+	const char *hint, struct swp_problem *problem)
 {
 	struct summary summary = {.report = report, .out = out, .colour = colour};
 	const struct swp_report_totals *totals = swp_report_totals(report);
@@ -329,8 +329,7 @@ int swp_report_write_summary(struct swp_report *report, FILE *out, bool colour, 
 		(double)(totals->finished_at_ms - totals->started_at_ms) / 1000.0);
 	for (size_t i = 0; files && files[i]; i++)
 		fprintf(out, "report: %s\n", files[i]);
-	if (!files || !files[0])
-		fprintf(out, "the sweep is kept: `orgsweep report %s --output report.json` writes it whole\n",
-			swp_report_sweep_id(report));
+	if ((!files || !files[0]) && hint)
+		fprintf(out, "%s\n", hint);
 	return 0;
 }

@@ -1,0 +1,242 @@
+/* orgsweep sweep: resolves, runs the core on a loop, writes the report from the store, and tells the exit code. */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coordinator/commands.h"
+#include "coordinator/outputs.h"
+#include "coordinator/progress.h"
+#include "coordinator/report.h"
+#include "proto/base/alloc.h"
+#include "proto/base/log.h"
+#include "proto/base/text.h"
+
+#define REPORT_PATIENCE_MS 60000
+
+struct sweeping {
+	struct swp_settings settings;
+	struct swp_outputs outputs;
+	struct swp_loop *loop;
+	struct swp_signals *signals;
+	struct swp_sweep *sweep;
+	struct swp_progress *progress;
+	struct swp_sweep_result result;
+	struct swp_problem problem;
+	int signals_seen;
+	bool finished;
+};
+
+void swp_command_complain(const char *format, ...)
+{
+	char text[2048];
+	va_list arguments;
+	SWP_CLEANUP(swp_buf_done) struct swp_buf clean = {0};
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	(void)swp_text_clean(&clean, text, strlen(text));
+	fprintf(stderr, "orgsweep: %s\n", swp_buf_text(&clean));
+}
+
+int swp_command_exit_line(int code, const char *why)
+{
+	SWP_CLEANUP(swp_buf_done) struct swp_buf clean = {0};
+	(void)swp_text_clean(&clean, why, strlen(why));
+	fprintf(stderr, "exit %d: %s\n", code, swp_buf_text(&clean));
+	return code;
+}
+
+bool swp_command_colour(void)
+{
+	const char *never = getenv("NO_COLOR");
+	return isatty(STDERR_FILENO) && !(never && *never);
+}
+
+bool swp_command_helped(const struct swp_settings *settings)
+{
+	if (!swp_options_flag(&settings->options, SWP_OPT_HELP))
+		return false;
+	swp_options_command_help(stdout, settings->options.command);
+	return true;
+}
+
+static int resolve_all(struct swp_settings *settings, struct swp_problem *problem)
+{
+	static int (*const parts[])(struct swp_settings * settings, struct swp_problem * problem) = {
+		swp_settings_catalogue, swp_settings_selection, swp_settings_store, swp_settings_endpoints,
+		swp_settings_workers};
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(parts); i++) {
+		int error = parts[i](settings, problem);
+		if (error)
+			return error;
+	}
+	if (swp_options_given(&settings->options, SWP_OPT_ACCOUNTS) &&
+		swp_options_flag(&settings->options, SWP_OPT_NO_ORG))
+		return swp_problem_set(
+			problem, -EINVAL, "--no-org sweeps the caller's own account; leave out --accounts");
+	return 0;
+}
+
+static void sweep_finished(void *context, const struct swp_sweep_result *result)
+{
+	struct sweeping *sweeping = context;
+	sweeping->result = *result;
+	if (result->problem)
+		sweeping->problem = *result->problem;
+	sweeping->finished = true;
+	swp_loop_stop(sweeping->loop);
+}
+
+/* The first signal cancels, a second one ends at once. */
+static void signalled(int number, void *context)
+{
+	struct sweeping *sweeping = context;
+	if (sweeping->signals_seen++) {
+		swp_sweep_free(sweeping->sweep);
+		swp_outputs_done(&sweeping->outputs);
+		_exit(128 + number);
+	}
+	swp_command_complain("%s: ending the sweep; what was seen is reported (again: end at once)",
+		number == SIGINT ? "interrupted" : "terminated");
+	if (!sweeping->finished)
+		swp_sweep_cancel(sweeping->sweep, number);
+	else
+		sweeping->result.cancelled_by = number;
+}
+
+static void plan_account(void *context, const struct swp_sweep_account *account)
+{
+	(void)context;
+	if (account->not_planned)
+		printf("%s  %-10s  %s  (not planned: %s)\n", account->id, account->state, account->name,
+			account->not_planned_why);
+	else if (account->reason != SWP_REASON_NONE)
+		printf("%s  %-10s  %s  (%s: %s)\n", account->id, account->state, account->name,
+			swp_reason_name(account->reason), account->message);
+	else
+		printf("%s  %-10s  %s  %zu regions, %llu cells, about %llu calls\n", account->id,
+			account->state, account->name, account->region_count,
+			(unsigned long long)account->cells, (unsigned long long)account->expected_calls);
+}
+
+static int start(struct sweeping *sweeping)
+{
+	static const int numbers[] = {SIGINT, SIGTERM};
+	struct swp_sweep_options options;
+	bool plan = swp_options_flag(&sweeping->settings.options, SWP_OPT_PLAN);
+	bool quiet = swp_options_flag(&sweeping->settings.options, SWP_OPT_QUIET);
+	struct swp_sweep_events events = {
+		.account = plan ? plan_account : NULL, .finished = sweep_finished, .context = sweeping};
+	swp_settings_sweep_options(&sweeping->settings, &options);
+	sweeping->loop = swp_loop_new(swp_clock_system());
+	if (!sweeping->loop)
+		return swp_problem_set(
+			&sweeping->problem, -ENOMEM, "the event loop could not be made: %s", strerror(errno));
+	sweeping->signals =
+		swp_signals_new(sweeping->loop, numbers, SWP_ARRAY_SIZE(numbers), signalled, sweeping);
+	sweeping->sweep = swp_sweep_new(sweeping->loop, &options, &events, &sweeping->problem);
+	if (!sweeping->sweep)
+		return -EINVAL;
+	if (!quiet && !plan)
+		sweeping->progress = swp_progress_new(sweeping->loop, sweeping->sweep, isatty(STDERR_FILENO));
+	return swp_sweep_start(sweeping->sweep);
+}
+
+/* The report, from the store alone. 0 or the exit code of what went wrong; sweeping->problem tells. */
+static int report(struct sweeping *sweeping, int *ret_code, struct swp_buf *why)
+{
+	const struct swp_options *options = &sweeping->settings.options;
+	struct swp_asker asker = {sweeping->loop, swp_sweep_store(sweeping->sweep), REPORT_PATIENCE_MS};
+	struct swp_report *model = NULL;
+	enum swp_severity fail_on = SWP_SEVERITY_COUNT;
+	int error = swp_report_open(&asker, swp_sweep_id(sweeping->sweep), &model, &sweeping->problem);
+	if (error)
+		return error;
+	(void)swp_severity_parse(swp_options_text(options, SWP_OPT_FAIL_ON), &fail_on);
+	error = swp_outputs_write(
+		&sweeping->outputs, model, swp_options_flag(options, SWP_OPT_ALL), &sweeping->problem);
+	if (!swp_options_flag(options, SWP_OPT_QUIET)) {
+		struct swp_problem ignored;
+		char hint[256];
+		bool demo = options->command->command == SWP_COMMAND_DEMO;
+		snprintf(hint, sizeof(hint),
+			demo ? "`orgsweep demo --output report.json` writes the whole report"
+			     : "the sweep is kept: `orgsweep report %s --output report.json` writes the "
+			       "whole report",
+			swp_sweep_id(sweeping->sweep));
+		(void)swp_report_write_summary(model, stderr, swp_command_colour(),
+			error ? NULL : sweeping->outputs.names, hint, &ignored);
+	}
+	*ret_code =
+		swp_report_exit_code(model, fail_on, swp_options_percent(options, SWP_OPT_MIN_COVERAGE), why);
+	swp_report_free(model);
+	return error;
+}
+
+static int plan_end(const struct sweeping *sweeping)
+{
+	const struct swp_sweep_progress *progress = swp_sweep_progress(sweeping->sweep);
+	printf("%u accounts listed, %u not planned, %u without a role; %llu jobs, %llu cells, about %llu "
+	       "calls\n",
+		progress->accounts_known, progress->accounts_not_planned, progress->accounts_failed,
+		(unsigned long long)progress->jobs_planned, (unsigned long long)progress->cells_planned,
+		(unsigned long long)progress->expected_calls);
+	return swp_command_exit_line(SWP_EXIT_OK, "planned; nothing was swept");
+}
+
+static int finish(struct sweeping *sweeping)
+{
+	SWP_CLEANUP(swp_buf_done) struct swp_buf why = {0};
+	int code = 0;
+	if (sweeping->result.end == SWP_SWEEP_END_COULD_NOT_RUN)
+		return swp_command_exit_line(SWP_EXIT_COULD_NOT, sweeping->problem.text);
+	if (sweeping->result.end == SWP_SWEEP_END_STORE_LOST)
+		return swp_command_exit_line(SWP_EXIT_LOST, sweeping->problem.text);
+	if (swp_options_flag(&sweeping->settings.options, SWP_OPT_PLAN))
+		return plan_end(sweeping);
+	if (report(sweeping, &code, &why))
+		return swp_command_exit_line(SWP_EXIT_LOST, sweeping->problem.text);
+	if (sweeping->result.cancelled_by) {
+		swp_buf_clear(&why);
+		swp_buf_append_format(&why, "%s; the partial report holds what was seen",
+			sweeping->result.cancelled_by == SIGINT ? "interrupted" : "terminated");
+		code = 128 + sweeping->result.cancelled_by;
+	}
+	return swp_command_exit_line(code, swp_buf_text(&why));
+}
+
+static int run(struct sweeping *sweeping, const struct swp_command_row *command, int argc, char *const *argv)
+{
+	int error = swp_settings_resolve(&sweeping->settings, command, argc, argv, &sweeping->problem);
+	if (!error && swp_command_helped(&sweeping->settings))
+		return SWP_EXIT_OK;
+	if (!error)
+		error = resolve_all(&sweeping->settings, &sweeping->problem);
+	if (!error)
+		error = swp_outputs_open(&sweeping->outputs, &sweeping->settings.options, &sweeping->problem);
+	if (!error)
+		error = start(sweeping);
+	if (!error)
+		error = swp_loop_run(sweeping->loop);
+	swp_progress_free(sweeping->progress);
+	sweeping->progress = NULL;
+	if (error)
+		return swp_command_exit_line(SWP_EXIT_COULD_NOT,
+			*sweeping->problem.text ? sweeping->problem.text : strerror(-error));
+	return finish(sweeping);
+}
+
+int swp_command_sweep(const struct swp_command_row *command, int argc, char *const *argv)
+{
+	struct sweeping sweeping = {.finished = false};
+	int code = run(&sweeping, command, argc, argv);
+	swp_sweep_free(sweeping.sweep);
+	swp_signals_free(sweeping.signals);
+	swp_outputs_done(&sweeping.outputs);
+	swp_loop_free(sweeping.loop);
+	swp_settings_done(&sweeping.settings);
+	return code;
+}

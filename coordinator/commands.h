@@ -1,0 +1,41 @@
+/* The commands of the command line, one function each: words after the command's name in, exit code out.
+ */
+#ifndef SWP_COORDINATOR_COMMANDS_H
+#define SWP_COORDINATOR_COMMANDS_H
+
+#include "coordinator/options.h"
+#include "coordinator/settings.h"
+
+#define SWP_EXIT_OK 0
+#define SWP_EXIT_FOUND 1 /* doctor: something is to be fixed */
+#define SWP_EXIT_COULD_NOT 2
+#define SWP_EXIT_LOST 5 /* store or output lost on the way */
+
+int swp_command_sweep(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_demo(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_report(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_checks(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_chains(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_status(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_doctor(const struct swp_command_row *command, int argc, char *const *argv);
+
+/* "orgsweep: …" on standard error, neutralized. */
+void swp_command_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The last line of a sweep: "exit N: why". Returns the code. */
+int swp_command_exit_line(int code, const char *why);
+/* Is standard error a terminal, and NO_COLOR unset? */
+bool swp_command_colour(void);
+/* Handles --help: prints and returns true. */
+bool swp_command_helped(const struct swp_settings *settings);
+
+/* A store to read from: --store, or the private one of the state folder, started for the while. Steps the loop until it is up. */
+struct swp_reading; /* opaque */
+int swp_reading_open(
+	struct swp_settings *settings, struct swp_reading **ret_reading, struct swp_problem *problem);
+const struct swp_asker *swp_reading_asker(const struct swp_reading *reading);
+void swp_reading_close(struct swp_reading *reading); /* takes NULL */
+/* "latest" or an id → the id of a sweep that the store holds. -ENOENT. */
+int swp_reading_find_sweep(const struct swp_asker *asker, const char *word, char *ret_id, size_t size,
+	struct swp_problem *problem);
+
+#endif

@@ -1,0 +1,500 @@
+#include "coordinator/ledger.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/log.h"
+#include "proto/base/text.h"
+#include "proto/record/scripts.h"
+
+#define MAX_ARGUMENTS 40 /* HSET with every field of a sweep */
+
+enum operation_kind {
+	WRITE,
+	GRANT,
+	LOOK_UP,
+	GIVE_UP,
+	CHECK,
+};
+
+/* One command until it has succeeded. */
+struct operation {
+	struct swp_ledger *ledger;
+	struct operation *next; /* in the list of those to be repeated */
+	enum operation_kind kind;
+	int script; /* enum swp_script; -1: a plain command */
+	struct swp_buf bytes;
+	size_t lengths[MAX_ARGUMENTS];
+	size_t count;
+	uint64_t job;
+	void *token;
+	unsigned number;
+};
+
+struct swp_ledger {
+	struct swp_loop *loop;
+	struct swp_store *store;
+	struct swp_ledger_events events;
+	char sweep[80];
+	struct swp_store_script scripts[SWP_SCRIPT_COUNT];
+	struct operation *again, *last_again;
+	size_t open;
+	struct swp_timer retry, watch, idle_timer;
+	void (*idle)(void *context);
+	int64_t trouble_since_ms; /* monotonic; -1: none */
+	int64_t away_ms;
+	struct swp_problem trouble;
+	bool was_up, dead;
+};
+
+/* --- trouble --- */
+
+static void operation_free(struct operation *operation)
+{
+	swp_buf_done(&operation->bytes);
+	swp_free(operation);
+}
+
+static void die(struct swp_ledger *ledger)
+{
+	if (ledger->dead)
+		return;
+	ledger->dead = true;
+	swp_timer_stop(&ledger->retry);
+	swp_timer_stop(&ledger->watch);
+	ledger->events.lost(ledger->events.context, &ledger->trouble);
+}
+
+static int64_t patience_ms(const struct swp_ledger *ledger)
+{
+	return ledger->was_up || ledger->away_ms < SWP_LEDGER_FIRST_MS ? ledger->away_ms : SWP_LEDGER_FIRST_MS;
+}
+
+static void trouble_begins(struct swp_ledger *ledger, const char *why)
+{
+	if (ledger->trouble_since_ms >= 0 || ledger->dead)
+		return;
+	ledger->trouble_since_ms = swp_loop_now_ms(ledger->loop);
+	swp_problem_set(&ledger->trouble, -EIO, "the store can't be used: %s", why);
+	if (ledger->was_up)
+		swp_log(SWP_LOG_WARNING, "store.away", "the store can't be used; waiting for it", SWP_LOG_S("why", why));
+	swp_timer_start(&ledger->watch, patience_ms(ledger));
+}
+
+static void trouble_ends(struct swp_ledger *ledger)
+{
+	if (ledger->trouble_since_ms < 0)
+		return;
+	if (ledger->was_up)
+		swp_log(SWP_LOG_INFO, "store.back", "the store is back",
+			SWP_LOG_N("away_ms", swp_loop_now_ms(ledger->loop) - ledger->trouble_since_ms));
+	ledger->trouble_since_ms = -1;
+	swp_timer_stop(&ledger->watch);
+}
+
+static void patience_ends(struct swp_timer *timer)
+{
+	die(SWP_CONTAINER_OF(timer, struct swp_ledger, watch));
+}
+
+static void store_up(void *context, bool fresh_run)
+{
+	struct swp_ledger *ledger = context;
+	bool first = !ledger->was_up;
+
+	trouble_ends(ledger);
+	ledger->was_up = true;
+	if (first)
+		ledger->events.up(ledger->events.context);
+	else if (fresh_run)
+		ledger->events.fresh(ledger->events.context);
+}
+
+static void store_down(void *context, const char *why)
+{
+	trouble_begins(context, why);
+}
+
+static void store_refused(void *context, const char *why)
+{
+	struct swp_ledger *ledger = context;
+
+	swp_problem_set(&ledger->trouble, -EIO, "the store refuses us: %s", why);
+	die(ledger);
+}
+
+/* --- operations --- */
+
+static void answered(void *context, const struct swp_store_reply *reply);
+
+static void queue_again(struct operation *operation)
+{
+	struct swp_ledger *ledger = operation->ledger;
+
+	operation->next = NULL;
+	if (ledger->last_again)
+		ledger->last_again->next = operation;
+	else
+		ledger->again = operation;
+	ledger->last_again = operation;
+	if (!ledger->dead && !swp_timer_is_running(&ledger->retry))
+		swp_timer_start(&ledger->retry, SWP_LEDGER_RETRY_MS);
+}
+
+static void send_operation(struct operation *operation)
+{
+	struct swp_ledger *ledger = operation->ledger;
+	struct swp_store_argument arguments[MAX_ARGUMENTS];
+	const char *at = operation->bytes.data;
+	int error;
+
+	for (size_t i = 0; i < operation->count; i++) {
+		arguments[i] = (struct swp_store_argument){at, operation->lengths[i]};
+		at += operation->lengths[i];
+	}
+	if (operation->script >= 0)
+		error = swp_store_run(ledger->store, &ledger->scripts[operation->script], arguments, 1, arguments + 1,
+			operation->count - 1, answered, operation);
+	else
+		error = swp_store_command(ledger->store, arguments, operation->count, answered, operation);
+	if (error < 0) {
+		trouble_begins(ledger, error == -ENOBUFS ? "too much is waiting for it" : strerror(-error));
+		queue_again(operation);
+	}
+}
+
+static void retry_now(struct swp_timer *timer)
+{
+	struct swp_ledger *ledger = SWP_CONTAINER_OF(timer, struct swp_ledger, retry);
+	struct operation *list = ledger->again;
+
+	ledger->again = ledger->last_again = NULL;
+	while (list) {
+		struct operation *operation = list;
+
+		list = operation->next;
+		send_operation(operation);
+	}
+}
+
+static int64_t reply_number(const struct swp_store_reply *reply)
+{
+	int64_t number = 0;
+
+	if (reply->type == SWP_STORE_REPLY_NUMBER)
+		return reply->number;
+	if (reply->type == SWP_STORE_REPLY_TEXT && swp_parse_i64(reply->bytes, 0, INT64_MAX, &number) == 0)
+		return number;
+	return 0;
+}
+
+static void tell_granted(struct operation *operation, const struct swp_store_reply *reply)
+{
+	struct swp_ledger *ledger = operation->ledger;
+	enum swp_dispatch_grant what = SWP_DISPATCH_GRANT_GIVEN;
+
+	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < 3 || reply->items[0].type != SWP_STORE_REPLY_TEXT)
+		return;
+	if (strcmp(reply->items[0].bytes, "sealed") == 0)
+		what = SWP_DISPATCH_GRANT_SEALED;
+	else if (strcmp(reply->items[0].bytes, "lost") == 0)
+		what = SWP_DISPATCH_GRANT_LOST;
+	ledger->events.granted(ledger->events.context, operation->job, what, (uint64_t)reply_number(&reply->items[1]),
+		(unsigned)reply_number(&reply->items[2]));
+}
+
+/* HMGET t l a: one script writes a seal and its time, and the time is the shorter one to ask for. */
+static enum swp_job_end found_in(const struct swp_store_reply *reply, unsigned *ret_attempts)
+{
+	*ret_attempts = 0;
+	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < 3)
+		return SWP_JOB_OPEN;
+	*ret_attempts = (unsigned)reply_number(&reply->items[2]);
+	if (reply->items[0].type == SWP_STORE_REPLY_TEXT)
+		return SWP_JOB_SEALED;
+	if (reply->items[1].type != SWP_STORE_REPLY_TEXT)
+		return SWP_JOB_OPEN;
+	return strcmp(reply->items[1].bytes, "store-lost") == 0 ? SWP_JOB_STORE_LOST : SWP_JOB_LOST;
+}
+
+static void tell(struct operation *operation, const struct swp_store_reply *reply)
+{
+	const struct swp_ledger_events *events = &operation->ledger->events;
+	enum swp_job_end found;
+	unsigned attempts;
+
+	switch (operation->kind) {
+	case WRITE:
+		break;
+	case GRANT:
+		tell_granted(operation, reply);
+		break;
+	case LOOK_UP:
+		found = found_in(reply, &attempts);
+		events->looked_up(events->context, operation->job, found, attempts);
+		break;
+	case GIVE_UP:
+		events->given_up(events->context, operation->job, reply_number(reply) == 0);
+		break;
+	case CHECK:
+		events->checked(events->context, operation->token, operation->number, found_in(reply, &attempts));
+		break;
+	}
+}
+
+static void answered(void *context, const struct swp_store_reply *reply)
+{
+	struct operation *operation = context;
+	struct swp_ledger *ledger = operation->ledger;
+
+	if (ledger->dead || reply->type == SWP_STORE_REPLY_LOST) {
+		/* The store keeps what is sent while it is away. */
+		queue_again(operation);
+		return;
+	}
+	if (reply->type == SWP_STORE_REPLY_ERROR) {
+		trouble_begins(ledger, reply->bytes);
+		queue_again(operation);
+		return;
+	}
+	trouble_ends(ledger);
+	ledger->open--;
+	tell(operation, reply);
+	operation_free(operation);
+	if (ledger->open == 0 && ledger->idle)
+		swp_timer_start(&ledger->idle_timer, 0);
+}
+
+static void idle_fires(struct swp_timer *timer)
+{
+	struct swp_ledger *ledger = SWP_CONTAINER_OF(timer, struct swp_ledger, idle_timer);
+	void (*idle)(void *context) = ledger->idle;
+
+	if (ledger->open > 0 || !idle)
+		return;
+	ledger->idle = NULL;
+	idle(ledger->events.context);
+}
+
+static int submit(struct swp_ledger *ledger, const struct operation *like, const struct swp_store_argument *arguments,
+	size_t count)
+{
+	struct operation *operation = swp_calloc(1, sizeof(*operation));
+
+	SWP_ASSERT(count <= MAX_ARGUMENTS);
+	if (!operation)
+		return -ENOMEM;
+	*operation = *like;
+	operation->ledger = ledger;
+	operation->count = count;
+	for (size_t i = 0; i < count; i++) {
+		operation->lengths[i] = arguments[i].length;
+		swp_buf_append(&operation->bytes, arguments[i].bytes, arguments[i].length);
+	}
+	if (operation->bytes.failed) {
+		operation_free(operation);
+		return -ENOMEM;
+	}
+	ledger->open++;
+	send_operation(operation);
+	return 0;
+}
+
+/* --- life --- */
+
+static void free_again(struct swp_ledger *ledger)
+{
+	while (ledger->again) {
+		struct operation *operation = ledger->again;
+
+		ledger->again = operation->next;
+		operation_free(operation);
+	}
+	ledger->last_again = NULL;
+}
+
+struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_options *store, const char *sweep,
+	int64_t away_ms, const struct swp_ledger_events *events, struct swp_problem *problem)
+{
+	struct swp_ledger *ledger = swp_calloc(1, sizeof(*ledger));
+	struct swp_store_events store_events = {.up = store_up, .down = store_down, .refused = store_refused, .context = ledger};
+
+	SWP_ASSERT(swp_key_is_sweep_id(sweep));
+	if (!ledger) {
+		swp_problem_set(problem, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	ledger->loop = loop;
+	ledger->events = *events;
+	ledger->away_ms = away_ms;
+	ledger->trouble_since_ms = -1;
+	memcpy(ledger->sweep, sweep, strlen(sweep) + 1);
+	for (int i = 0; i < SWP_SCRIPT_COUNT; i++)
+		ledger->scripts[i].source = swp_script_row((enum swp_script)i)->source;
+	swp_timer_init(&ledger->retry, loop, retry_now);
+	swp_timer_init(&ledger->watch, loop, patience_ends);
+	swp_timer_init(&ledger->idle_timer, loop, idle_fires);
+	ledger->store = swp_store_new(loop, store, &store_events, problem);
+	if (!ledger->store) {
+		swp_ledger_free(ledger);
+		return NULL;
+	}
+	trouble_begins(ledger, "it does not answer");
+	return ledger;
+}
+
+void swp_ledger_free(struct swp_ledger *ledger)
+{
+	if (!ledger)
+		return;
+	ledger->dead = true;
+	swp_store_free(ledger->store); /* answers what is open, which then waits to be freed here */
+	free_again(ledger);
+	swp_timer_stop(&ledger->retry);
+	swp_timer_stop(&ledger->watch);
+	swp_timer_stop(&ledger->idle_timer);
+	swp_free(ledger);
+}
+
+struct swp_store *swp_ledger_store(const struct swp_ledger *ledger)
+{
+	return ledger->store;
+}
+
+size_t swp_ledger_open(const struct swp_ledger *ledger)
+{
+	return ledger->open;
+}
+
+void swp_ledger_when_idle(struct swp_ledger *ledger, void (*idle)(void *context))
+{
+	ledger->idle = idle;
+	if (ledger->open == 0)
+		swp_timer_start(&ledger->idle_timer, 0);
+}
+
+/* --- writes --- */
+
+#define TEXT(value) SWP_STORE_TEXT_ARGUMENT(value)
+
+static void key_of(const struct swp_ledger *ledger, enum swp_key key, const char *first, const char *second,
+	char ret_key[static SWP_KEY_BYTES])
+{
+	int error = swp_key_format(key, ledger->sweep, first, second, ret_key);
+
+	SWP_ASSERT(error == 0); /* ids were checked when they came in */
+}
+
+static const struct operation a_write = {.kind = WRITE, .script = -1};
+
+int swp_ledger_set(struct swp_ledger *ledger, const struct swp_ledger_field *fields)
+{
+	struct swp_store_argument arguments[MAX_ARGUMENTS];
+	char key[SWP_KEY_BYTES];
+	size_t count = 2;
+
+	key_of(ledger, SWP_KEY_SWEEP, NULL, NULL, key);
+	arguments[0] = TEXT("HSET");
+	arguments[1] = TEXT(key);
+	for (; fields->name; fields++) {
+		SWP_ASSERT(count + 2 <= MAX_ARGUMENTS);
+		arguments[count++] = TEXT(fields->name);
+		arguments[count++] = TEXT(fields->text);
+	}
+	return submit(ledger, &a_write, arguments, count);
+}
+
+int swp_ledger_index(struct swp_ledger *ledger, int64_t started_at_ms)
+{
+	char key[SWP_KEY_BYTES], score[32];
+
+	key_of(ledger, SWP_KEY_INDEX, NULL, NULL, key);
+	snprintf(score, sizeof(score), "%lld", (long long)started_at_ms);
+	return submit(ledger, &a_write,
+		(struct swp_store_argument[]){TEXT("ZADD"), TEXT(key), TEXT(score), TEXT(ledger->sweep)}, 4);
+}
+
+int swp_ledger_keep_catalogue(struct swp_ledger *ledger, const char *hash, const char *compiled, size_t length)
+{
+	char key[SWP_KEY_BYTES];
+
+	key_of(ledger, SWP_KEY_CATALOGUE, hash, NULL, key);
+	return submit(ledger, &a_write, (struct swp_store_argument[]){TEXT("SET"), TEXT(key), {compiled, length}}, 3);
+}
+
+int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_account *row)
+{
+	SWP_CLEANUP(swp_buf_done) struct swp_buf bytes = {0};
+	char key[SWP_KEY_BYTES];
+	int error = swp_account_encode(row, &bytes);
+
+	if (error < 0)
+		return error;
+	key_of(ledger, SWP_KEY_ACCOUNTS, NULL, NULL, key);
+	return submit(ledger, &a_write,
+		(struct swp_store_argument[]){TEXT("HSET"), TEXT(key), TEXT(row->id), {bytes.data, bytes.length}}, 4);
+}
+
+/* RPUSH would add the gap twice when an answer is lost, so it is taken out first. */
+int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap)
+{
+	SWP_CLEANUP(swp_buf_done) struct swp_buf bytes = {0};
+	char key[SWP_KEY_BYTES];
+	int error = swp_gap_encode(gap, &bytes);
+
+	if (error < 0)
+		return error;
+	key_of(ledger, SWP_KEY_GAPS, NULL, NULL, key);
+	return submit(ledger, &a_write,
+		(struct swp_store_argument[]){TEXT("EVAL"),
+			TEXT("redis.call('LREM', KEYS[1], 0, ARGV[1]) return redis.call('RPUSH', KEYS[1], ARGV[1])"),
+			TEXT("1"), TEXT(key), {bytes.data, bytes.length}},
+		5);
+}
+
+/* --- jobs --- */
+
+int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region, const char *worker,
+	bool counts, uint64_t least_epoch)
+{
+	const struct operation like = {.kind = GRANT, .script = SWP_SCRIPT_GRANT, .job = job};
+	char key[SWP_KEY_BYTES], least[32];
+
+	key_of(ledger, SWP_KEY_JOB, account, region, key);
+	snprintf(least, sizeof(least), "%llu", (unsigned long long)least_epoch);
+	return submit(ledger, &like,
+		(struct swp_store_argument[]){TEXT(key), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)}, 4);
+}
+
+static int ask_record(struct swp_ledger *ledger, const struct operation *like, const char *account, const char *region)
+{
+	char key[SWP_KEY_BYTES];
+
+	key_of(ledger, SWP_KEY_JOB, account, region, key);
+	return submit(ledger, like,
+		(struct swp_store_argument[]){TEXT("HMGET"), TEXT(key), TEXT(SWP_JOB_FIELD_SEALED_AT),
+			TEXT(SWP_JOB_FIELD_LOST), TEXT(SWP_JOB_FIELD_ATTEMPTS)},
+		5);
+}
+
+int swp_ledger_look_up(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region)
+{
+	return ask_record(ledger, &(struct operation){.kind = LOOK_UP, .script = -1, .job = job}, account, region);
+}
+
+int swp_ledger_give_up(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region, const char *why)
+{
+	const struct operation like = {.kind = GIVE_UP, .script = SWP_SCRIPT_GIVE_UP, .job = job};
+	char key[SWP_KEY_BYTES];
+
+	key_of(ledger, SWP_KEY_JOB, account, region, key);
+	return submit(ledger, &like, (struct swp_store_argument[]){TEXT(key), TEXT(why)}, 2);
+}
+
+int swp_ledger_check(struct swp_ledger *ledger, const char *account, const char *region, void *token, unsigned number)
+{
+	return ask_record(ledger, &(struct operation){.kind = CHECK, .script = -1, .token = token, .number = number}, account,
+		region);
+}
