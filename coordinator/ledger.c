@@ -9,7 +9,12 @@
 #include "proto/base/text.h"
 #include "proto/record/scripts.h"
 
-#define MAX_ARGUMENTS 40 /* HSET with every field of a sweep */
+/* Answers 1. An account that is correlated again may have fewer chains than before. */
+static const char replace_hash_source[] = "redis.call('DEL', KEYS[1])\n"
+					  "for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end\n"
+					  "return 1\n";
+#define SCRIPT_REPLACE_HASH SWP_SCRIPT_COUNT
+#define SCRIPT_COUNT (SWP_SCRIPT_COUNT + 1)
 
 enum operation_kind {
 	WRITE,
@@ -26,7 +31,7 @@ struct operation {
 	enum operation_kind kind;
 	int script; /* enum swp_script; -1: a plain command */
 	struct swp_buf bytes;
-	size_t lengths[MAX_ARGUMENTS];
+	size_t *lengths; /* owned */
 	size_t count;
 	uint64_t job;
 	void *token;
@@ -38,7 +43,7 @@ struct swp_ledger {
 	struct swp_store *store;
 	struct swp_ledger_events events;
 	char sweep[80];
-	struct swp_store_script scripts[SWP_SCRIPT_COUNT];
+	struct swp_store_script scripts[SCRIPT_COUNT];
 	struct operation *again, *last_again;
 	size_t open;
 	struct swp_timer retry, watch, idle_timer;
@@ -46,7 +51,7 @@ struct swp_ledger {
 	int64_t trouble_since_ms; /* monotonic; -1: none */
 	int64_t away_ms;
 	struct swp_problem trouble;
-	bool was_up, dead;
+	bool was_up, dead, borrowed;
 };
 
 /* --- trouble --- */
@@ -54,6 +59,7 @@ struct swp_ledger {
 static void operation_free(struct operation *operation)
 {
 	swp_buf_done(&operation->bytes);
+	swp_free(operation->lengths);
 	swp_free(operation);
 }
 
@@ -146,19 +152,24 @@ static void queue_again(struct operation *operation)
 static void send_operation(struct operation *operation)
 {
 	struct swp_ledger *ledger = operation->ledger;
-	struct swp_store_argument arguments[MAX_ARGUMENTS];
+	struct swp_store_argument few[SWP_LEDGER_ARGUMENTS];
+	struct swp_store_argument *arguments = few;
 	const char *at = operation->bytes.data;
-	int error;
+	int error = 0;
 
-	for (size_t i = 0; i < operation->count; i++) {
+	if (operation->count > SWP_LEDGER_ARGUMENTS && !(arguments = swp_calloc(operation->count, sizeof(*arguments))))
+		error = -ENOMEM;
+	for (size_t i = 0; error == 0 && i < operation->count; i++) {
 		arguments[i] = (struct swp_store_argument){at, operation->lengths[i]};
 		at += operation->lengths[i];
 	}
-	if (operation->script >= 0)
+	if (error == 0 && operation->script >= 0)
 		error = swp_store_run(ledger->store, &ledger->scripts[operation->script], arguments, 1, arguments + 1,
 			operation->count - 1, answered, operation);
-	else
+	else if (error == 0)
 		error = swp_store_command(ledger->store, arguments, operation->count, answered, operation);
+	if (arguments != few)
+		swp_free(arguments);
 	if (error < 0) {
 		trouble_begins(ledger, error == -ENOBUFS ? "too much is waiting for it" : strerror(-error));
 		queue_again(operation);
@@ -283,10 +294,14 @@ static int submit(struct swp_ledger *ledger, const struct operation *like, const
 {
 	struct operation *operation = swp_calloc(1, sizeof(*operation));
 
-	SWP_ASSERT(count <= MAX_ARGUMENTS);
 	if (!operation)
 		return -ENOMEM;
 	*operation = *like;
+	operation->lengths = swp_calloc(count, sizeof(*operation->lengths));
+	if (!operation->lengths) {
+		operation_free(operation);
+		return -ENOMEM;
+	}
 	operation->ledger = ledger;
 	operation->count = count;
 	for (size_t i = 0; i < count; i++) {
@@ -315,17 +330,14 @@ static void free_again(struct swp_ledger *ledger)
 	ledger->last_again = NULL;
 }
 
-struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_options *store, const char *sweep,
-	int64_t away_ms, const struct swp_ledger_events *events, struct swp_problem *problem)
+static struct swp_ledger *make(struct swp_loop *loop, const char *sweep, int64_t away_ms,
+	const struct swp_ledger_events *events)
 {
 	struct swp_ledger *ledger = swp_calloc(1, sizeof(*ledger));
-	struct swp_store_events store_events = {.up = store_up, .down = store_down, .refused = store_refused, .context = ledger};
 
 	SWP_ASSERT(swp_key_is_sweep_id(sweep));
-	if (!ledger) {
-		swp_problem_set(problem, -ENOMEM, "out of memory");
+	if (!ledger)
 		return NULL;
-	}
 	ledger->loop = loop;
 	ledger->events = *events;
 	ledger->away_ms = away_ms;
@@ -333,9 +345,23 @@ struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_
 	memcpy(ledger->sweep, sweep, strlen(sweep) + 1);
 	for (int i = 0; i < SWP_SCRIPT_COUNT; i++)
 		ledger->scripts[i].source = swp_script_row((enum swp_script)i)->source;
+	ledger->scripts[SCRIPT_REPLACE_HASH].source = replace_hash_source;
 	swp_timer_init(&ledger->retry, loop, retry_now);
 	swp_timer_init(&ledger->watch, loop, patience_ends);
 	swp_timer_init(&ledger->idle_timer, loop, idle_fires);
+	return ledger;
+}
+
+struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_options *store, const char *sweep,
+	int64_t away_ms, const struct swp_ledger_events *events, struct swp_problem *problem)
+{
+	struct swp_ledger *ledger = make(loop, sweep, away_ms, events);
+	struct swp_store_events store_events = {.up = store_up, .down = store_down, .refused = store_refused, .context = ledger};
+
+	if (!ledger) {
+		swp_problem_set(problem, -ENOMEM, "out of memory");
+		return NULL;
+	}
 	ledger->store = swp_store_new(loop, store, &store_events, problem);
 	if (!ledger->store) {
 		swp_ledger_free(ledger);
@@ -345,12 +371,32 @@ struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_
 	return ledger;
 }
 
+struct swp_ledger *swp_ledger_borrow(struct swp_loop *loop, struct swp_store *store, const char *sweep, int64_t away_ms,
+	const struct swp_ledger_events *events)
+{
+	struct swp_ledger *ledger = make(loop, sweep, away_ms, events);
+
+	if (!ledger)
+		return NULL;
+	ledger->store = store;
+	ledger->borrowed = true;
+	ledger->was_up = true;
+	return ledger;
+}
+
+const char *swp_ledger_sweep(const struct swp_ledger *ledger)
+{
+	return ledger->sweep;
+}
+
 void swp_ledger_free(struct swp_ledger *ledger)
 {
 	if (!ledger)
 		return;
 	ledger->dead = true;
-	swp_store_free(ledger->store); /* answers what is open, which then waits to be freed here */
+	SWP_ASSERT(!ledger->borrowed || ledger->open == 0); /* answers would come to nobody */
+	if (!ledger->borrowed)
+		swp_store_free(ledger->store); /* answers what is open, which then waits to be freed here */
 	free_again(ledger);
 	swp_timer_stop(&ledger->retry);
 	swp_timer_stop(&ledger->watch);
@@ -391,7 +437,7 @@ static const struct operation a_write = {.kind = WRITE, .script = -1};
 
 int swp_ledger_set(struct swp_ledger *ledger, const struct swp_ledger_field *fields)
 {
-	struct swp_store_argument arguments[MAX_ARGUMENTS];
+	struct swp_store_argument arguments[SWP_LEDGER_ARGUMENTS];
 	char key[SWP_KEY_BYTES];
 	size_t count = 2;
 
@@ -399,7 +445,7 @@ int swp_ledger_set(struct swp_ledger *ledger, const struct swp_ledger_field *fie
 	arguments[0] = TEXT("HSET");
 	arguments[1] = TEXT(key);
 	for (; fields->name; fields++) {
-		SWP_ASSERT(count + 2 <= MAX_ARGUMENTS);
+		SWP_ASSERT(count + 2 <= SWP_LEDGER_ARGUMENTS);
 		arguments[count++] = TEXT(fields->name);
 		arguments[count++] = TEXT(fields->text);
 	}
@@ -452,6 +498,29 @@ int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap)
 			TEXT("redis.call('LREM', KEYS[1], 0, ARGV[1]) return redis.call('RPUSH', KEYS[1], ARGV[1])"),
 			TEXT("1"), TEXT(key), {bytes.data, bytes.length}},
 		5);
+}
+
+int swp_ledger_write(struct swp_ledger *ledger, const struct swp_store_argument *arguments, size_t count)
+{
+	SWP_ASSERT(count <= SWP_LEDGER_ARGUMENTS);
+	return submit(ledger, &a_write, arguments, count);
+}
+
+int swp_ledger_replace_hash(struct swp_ledger *ledger, const char *key, const struct swp_store_argument *fields_and_values,
+	size_t count)
+{
+	const struct operation like = {.kind = WRITE, .script = SCRIPT_REPLACE_HASH};
+	struct swp_store_argument *arguments = swp_calloc(2 * count + 1, sizeof(*arguments));
+	int error;
+
+	if (!arguments)
+		return -ENOMEM;
+	arguments[0] = TEXT(key);
+	if (count > 0)
+		memcpy(arguments + 1, fields_and_values, 2 * count * sizeof(*arguments));
+	error = submit(ledger, &like, arguments, 2 * count + 1);
+	swp_free(arguments);
+	return error;
 }
 
 /* --- jobs --- */

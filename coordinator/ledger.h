@@ -38,7 +38,12 @@ struct swp_ledger_events { /* none may free the ledger */
 /* `away_ms`: how long the store may be away, SWP_STORE_AWAY_MS but in tests. NULL: `problem` tells. */
 struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_options *store, const char *sweep,
 	int64_t away_ms, const struct swp_ledger_events *events, struct swp_problem *problem);
+/* The same on a store that somebody else has opened and keeps (report of a sweep whose coordinator is gone): `up` and `fresh` are
+ * never told. NULL on -ENOMEM. */
+struct swp_ledger *swp_ledger_borrow(struct swp_loop *loop, struct swp_store *store, const char *sweep, int64_t away_ms,
+	const struct swp_ledger_events *events);
 void swp_ledger_free(struct swp_ledger *ledger); /* takes NULL */
+const char *swp_ledger_sweep(const struct swp_ledger *ledger);
 struct swp_store *swp_ledger_store(const struct swp_ledger *ledger);
 
 /* --- writes; failures are retried inside. Each 0 or -ENOMEM --- */
@@ -51,6 +56,12 @@ int swp_ledger_index(struct swp_ledger *ledger, int64_t started_at_ms);
 int swp_ledger_keep_catalogue(struct swp_ledger *ledger, const char *hash, const char *compiled, size_t length);
 int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_account *row);
 int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap);
+/* Any idempotent command (at most SWP_LEDGER_ARGUMENTS arguments, copied). */
+#define SWP_LEDGER_ARGUMENTS 40
+int swp_ledger_write(struct swp_ledger *ledger, const struct swp_store_argument *arguments, size_t count);
+/* Replaces a whole hash at once by `count` fields with their values; 0 removes it. Any number of fields. */
+int swp_ledger_replace_hash(struct swp_ledger *ledger, const char *key, const struct swp_store_argument *fields_and_values,
+	size_t count);
 
 /* --- jobs; answered by the events. `region` is the region part of the job's key. Each 0 or -ENOMEM --- */
 int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region, const char *worker,

@@ -50,7 +50,7 @@ int swp_key_sweep_pattern(const char *sweep, char ret_pattern[static SWP_KEY_BYT
 #define SWP_JOB_FIELD_PART "p"	    /* p0, p1 …: parts (record.h) */
 #define SWP_JOB_FIELD_SEAL "s"	    /* the seal (record.h): present = sealed */
 #define SWP_JOB_FIELD_SEALED_AT "t" /* ms since 1970, Redis' TIME, decimal */
-#define SWP_JOB_FIELD_LOST "l"	    /* present = worker-lost: no more attempts */
+#define SWP_JOB_FIELD_LOST "l"	    /* present = no more attempts; says why: worker-lost or store-lost */
 
 /* Fields of a sweep's hash; texts. */
 #define SWP_SWEEP_FIELD_VERSION "version"	  /* SWP_RECORD_VERSION of its records */

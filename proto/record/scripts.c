@@ -67,11 +67,11 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 		{
 			.name = "give-up",
 			.keys = "job",
-			.arguments = "none",
+			.arguments = "why (worker-lost or store-lost)",
 			.answers = "1 marked lost, 0 it is sealed",
 			.source = DROP_PARTS "if redis.call('HEXISTS', KEYS[1], 's') == 1 then return 0 end\n"
 					     "drop_parts(KEYS[1])\n"
-					     "redis.call('HSET', KEYS[1], 'l', '1')\n"
+					     "redis.call('HSET', KEYS[1], 'l', ARGV[1] or '1')\n"
 					     "return 1\n",
 		},
 	[SWP_SCRIPT_FORGET] =

@@ -19,7 +19,7 @@ enum swp_script {
 	/* KEYS job; ARGV epoch, count of parts, seal bytes, then for each part that comes along: index, bytes.
 	 * → 1 sealed; 0 was sealed already with that epoch; -1 stale epoch; -2 not all parts are there (the store lost some: send all again). */
 	SWP_SCRIPT_SEAL,
-	/* KEYS job → 1 marked lost; 0 it is sealed, nothing done. Parts go; later grants answer "lost", later commits are stale. */
+	/* KEYS job; ARGV why ("worker-lost", "store-lost": kept in the mark) → 1 marked lost; 0 it is sealed, nothing done. Parts go; later grants answer "lost", later commits are stale. */
 	SWP_SCRIPT_GIVE_UP,
 	/* KEYS job → 1. Seal, parts, attempts and the lost mark go; the epoch stays and grows, so that an old worker stays stale. */
 	SWP_SCRIPT_FORGET,

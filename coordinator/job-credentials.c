@@ -1,0 +1,151 @@
+#include "coordinator/job-credentials.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "coordinator/aws-calls.h"
+#include "proto/aws/sigv4.h"
+#include "proto/base/alloc.h"
+#include "proto/base/clock.h"
+#include "proto/base/limits.h"
+
+#define DAY_MS INT64_C(86400000)
+#define DAYS 2 /* today and tomorrow: a session lasts an hour */
+
+struct gathering {
+	struct swp_job_services *services;
+	enum swp_level level;
+};
+
+static int gather(const struct swp_aws_service *service, void *context)
+{
+	struct gathering *gathering = context;
+	size_t *count = &gathering->services->counts[gathering->level];
+	const struct swp_aws_service **list =
+		swp_realloc(gathering->services->services[gathering->level], (*count + 1) * sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	gathering->services->services[gathering->level] = list;
+	list[(*count)++] = service;
+	return 0;
+}
+
+int swp_job_services_init(struct swp_job_services *services, const struct swp_catalogue *catalogue,
+	const struct swp_selection *selection)
+{
+	int error = 0;
+
+	memset(services, 0, sizeof(*services));
+	for (int level = 0; error == 0 && level < SWP_LEVEL_COUNT; level++) {
+		struct gathering gathering = {services, (enum swp_level)level};
+
+		error = swp_selection_services(catalogue, selection, (enum swp_level)level, gather, &gathering);
+		if (error == 0) /* the worker's probe of a region whose services do not know its credentials */
+			error = gather(swp_coordinator_sts(), &gathering);
+	}
+	if (error < 0)
+		swp_job_services_done(services);
+	return error;
+}
+
+void swp_job_services_done(struct swp_job_services *services)
+{
+	for (int level = 0; level < SWP_LEVEL_COUNT; level++) {
+		swp_free(services->services[level]);
+		services->services[level] = NULL;
+		services->counts[level] = 0;
+	}
+}
+
+static bool has_key(const struct swp_wire_credentials *credentials, const char *region, const char *service)
+{
+	for (size_t i = 0; i < credentials->key_count; i++)
+		if (strcmp(credentials->keys[i].service, service) == 0 && strcmp(credentials->keys[i].region, region) == 0)
+			return true;
+	return false;
+}
+
+/* Texts of a key are kept behind it, in one allocation a key. */
+struct key_texts {
+	char day[9];
+	char region[32];
+};
+
+static int add_key(struct swp_wire_credentials *credentials, const struct swp_credentials *from, const char *day,
+	const char *region, const char *service)
+{
+	struct swp_wire_signing_key *key = &credentials->keys[credentials->key_count];
+	struct swp_signing_key derived;
+	struct key_texts *texts = swp_calloc(1, sizeof(*texts));
+	int error;
+
+	if (!texts)
+		return -ENOMEM;
+	memcpy(texts->day, day, sizeof(texts->day));
+	memcpy(texts->region, region, strnlen(region, sizeof(texts->region) - 1));
+	key->day = texts->day;
+	key->region = texts->region;
+	key->service = service;
+	credentials->key_count++;
+	error = swp_signing_key_derive(&from->secret_access_key, day, region, service, &derived);
+	if (error == 0)
+		error = swp_secret_set(&key->key, derived.key, sizeof(derived.key));
+	swp_wipe(&derived, sizeof(derived));
+	return error;
+}
+
+static int add_service(const struct swp_job_credentials_scope *scope, const struct swp_credentials *from,
+	const struct swp_aws_service *service, const char *region, char days[DAYS][9], struct swp_wire_credentials *credentials)
+{
+	struct swp_endpoint endpoint;
+	int error = swp_endpoint_resolve(scope->endpoints, scope->partition, service, region, &endpoint);
+
+	if (error != 0) /* no such endpoint here: the worker can't call it either, and says so */
+		return error == -ENOMEM ? error : 0;
+	if (has_key(credentials, endpoint.signing_region, service->signing_name))
+		return 0;
+	for (int day = 0; error == 0 && day < DAYS; day++)
+		error = add_key(credentials, from, days[day], endpoint.signing_region, service->signing_name);
+	return error;
+}
+
+int swp_job_credentials_make(const struct swp_job_credentials_scope *scope, const struct swp_credentials *credentials,
+	enum swp_level level, const char *region, int64_t wall_ms, struct swp_wire_credentials *ret_credentials)
+{
+	size_t count = scope->services->counts[level];
+	struct swp_wire_credentials made = {.access_key_id = credentials->access_key_id,
+		.session_token = credentials->session_token, .expires_at_ms = credentials->expires_at_ms};
+	char days[DAYS][9], text[SWP_TIME_TEXT_BYTES];
+	int error = 0;
+
+	if (count * DAYS > SWP_LIMIT_SIGNING_KEYS)
+		return -E2BIG;
+	made.keys = swp_calloc(count * DAYS, sizeof(*made.keys));
+	if (!made.keys)
+		return -ENOMEM;
+	for (int day = 0; day < DAYS; day++) {
+		swp_time_format_basic(wall_ms + day * DAY_MS, text);
+		memcpy(days[day], text, 8);
+		days[day][8] = '\0';
+	}
+	for (size_t i = 0; error == 0 && i < count; i++)
+		error = add_service(scope, credentials, scope->services->services[level][i], region, days, &made);
+	if (error < 0) {
+		swp_job_credentials_done(&made);
+		return error;
+	}
+	*ret_credentials = made;
+	return 0;
+}
+
+void swp_job_credentials_done(struct swp_wire_credentials *credentials)
+{
+	for (size_t i = 0; i < credentials->key_count; i++) {
+		swp_secret_done(&credentials->keys[i].key);
+		/* `day` is the first member of its texts */
+		swp_free((char *)credentials->keys[i].day);
+	}
+	swp_free(credentials->keys);
+	memset(credentials, 0, sizeof(*credentials)); /* the token is the owner's */
+}
