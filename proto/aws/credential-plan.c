@@ -623,10 +623,6 @@ static int check_source_profile(
 	bool self = swp_text_equal(profile, source);
 	if (visited(walk, source) && (!self || !has_static_keys(planner, source)))
 		return report_loop(planner, walk, source);
-	if (walk->count >= SWP_LIMIT_PROFILE_CHAIN)
-		return swp_problem_set(planner->problem, SWP_CREDENTIAL_E_LOOP,
-			"profile %s: the chain of source_profile is longer than %d", walk->profiles[0],
-			SWP_LIMIT_PROFILE_CHAIN);
 	return 0;
 }
 
@@ -647,6 +643,10 @@ static int walk_to_source(struct planner *planner, const char *profile, struct w
 			return r;
 		if (has_static_keys(planner, source) || !has_assume_role(planner, source))
 			return plan_source_profile(planner, profile, source);
+		if (walk->count >= SWP_LIMIT_PROFILE_CHAIN)
+			return swp_problem_set(planner->problem, SWP_CREDENTIAL_E_LOOP,
+				"profile %s: the chain of source_profile is longer than %d", walk->profiles[0],
+				SWP_LIMIT_PROFILE_CHAIN);
 		profile = source;
 	}
 }

@@ -787,6 +787,10 @@ static void answer_container(
 		finish_step(machine);
 		return;
 	}
+	if (answered && machine->error < 0) {
+		fail_with(machine, machine->error);
+		return;
+	}
 	if (again(machine, step->attempts, 1000))
 		return;
 	if (answered)
