@@ -7,9 +7,9 @@
 
 /* Numbers that stand for no text. Texts are numbered from SWP_TEXT_FIRST. */
 enum swp_text_special {
-	SWP_TEXT_NONE,    /* there is none */
+	SWP_TEXT_NONE, /* there is none */
 	SWP_TEXT_UNKNOWN, /* one thing, but which was not read (the role of an agent that could not be described) */
-	SWP_TEXT_UNREAD,  /* any number of things, of a list that was not read */
+	SWP_TEXT_UNREAD, /* any number of things, of a list that was not read */
 	SWP_TEXT_FIRST,
 };
 
