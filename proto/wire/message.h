@@ -15,7 +15,7 @@
  *     | -- renew {job, epoch} ------------------------------------> |   credentials end soon, or AWS said ExpiredToken
  *     | <------------------------- credentials {job, epoch, keys …} |   keys absent: they could not be had, refused says why
  *     | -- done {job, epoch, sealed, summary} --------------------> |   only after the store acknowledged the seal; a credit returns
- *     | -- give-back {job, epoch, draining} ----------------------> |   not begun or dropped; no attempt counted, a credit returns
+ *     | -- give-back {job, epoch, draining} ----------------------> |   not begun or dropped; a credit returns; no attempt counted but for resources
  *     | <------------------------------------- cancel {job, epoch}  |   or {all}: dropped at once, no answer, credits return
  *     | <---------------------------------------------------- drain |   running jobs are finished, others given back, then bye
  *     | <--------------------------------------- end-sweep {sweep}  |
@@ -117,7 +117,7 @@ enum swp_give_back_why {
 	SWP_GIVE_BACK_NO_CREDIT,     /* more jobs than credits */
 	SWP_GIVE_BACK_UNKNOWN_SWEEP, /* no sweep message came before it, or its catalogue can't be used */
 	SWP_GIVE_BACK_CREDENTIALS,   /* too little time left in them, or no key for today */
-	SWP_GIVE_BACK_RESOURCES,     /* out of memory */
+	SWP_GIVE_BACK_RESOURCES, /* out of memory; counts as an attempt, since the job itself may be the cause */
 };
 struct swp_message_give_back {
 	uint64_t job, epoch;
@@ -131,7 +131,8 @@ struct swp_wire_lease {
 struct swp_message_heartbeat { /* from the coordinator: empty */
 	const struct swp_wire_lease *jobs;
 	size_t job_count;
-	uint64_t calls, in_flight, resident_bytes; /* calls: since the worker's start */
+	uint64_t calls, in_flight,
+		resident_bytes; /* calls: since the worker's start; resident: the highest so far */
 	uint64_t uncommitted_bytes;
 	bool store_away; /* its store connection is down */
 };
