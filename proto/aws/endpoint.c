@@ -170,6 +170,7 @@ static const struct exception_row {
 	{"aws", NAMES("es"), DUAL, "aos.{R}.{S}", NULL},
 	{"aws-cn", NAMES("es"), DUAL, "aos.{R}.{S}", NULL},
 	{"aws-us-gov", NAMES("es"), DUAL, "aos.{R}.{S}", NULL},
+	{"aws-eusc", NAMES("ce"), PLAIN, "{P}.{R}.{S}", NULL},
 	{NULL, NAMES("s3vectors", "qbusiness"), PLAIN, "{P}.{R}.{S}", NULL},
 	{NULL, NAMES("s3vectors", "qbusiness"), FIPS, "{P}-fips.{R}.{S}", NULL},
 	{"aws", NAMES("transcribe"), FIPS, "fips.transcribe.{R}.{D}", NULL},

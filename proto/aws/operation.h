@@ -50,7 +50,8 @@ struct swp_aws_operation {
 	const char *uri;       /* rest: "/guardrails/{guardrailIdentifier}?fixed=1"; else "/" */
 	const struct swp_aws_query_member *query_members;
 	size_t query_member_count;
-	const char *host_label; /* S3 virtual host: member whose value is put before the host, or NULL */
+	const char *host_label; /* S3: member whose value is the bucket: put before the host, or first in the path where it has a dot or
+	                         * the endpoint is the user's; NULL: none */
 	const char *action;    /* IAM action, "bedrock:ListGuardrails" */
 	/* paging; NULL input_token: the operation does not page */
 	const char *input_token;
