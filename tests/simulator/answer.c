@@ -238,7 +238,8 @@ static void put_value(struct swp_sim_call *call, struct swp_sim_text value, cons
 	} else if (kind == '[') {
 		put_elements(call, value, special);
 	} else if (kind == '"') {
-		struct swp_sim_buffer *text = swp_sim_call_scratch(call);
+		struct swp_sim_buffer *text = &call->context->xml_scratch;
+		swp_sim_buffer_clear(text);
 		swp_sim_json_string(text, value);
 		/* Policy documents are URL-encoded in IAM's answers (RFC 3986, says the API reference). */
 		if (swp_sim_text_ends(member, "PolicyDocument") || swp_sim_text_is(member, "Document")) {
@@ -272,4 +273,25 @@ void swp_sim_xml_members(struct swp_sim_call *call, struct swp_sim_text json)
 		while (swp_sim_json_walk_next(&list, &ignored, &element))
 			put_tagged(call, member, special, element);
 	}
+}
+
+void swp_sim_answer_xml_list(struct swp_sim_call *call)
+{
+	const struct swp_sim_shelf *shelf = swp_sim_call_shelf(call, call->operation->collection);
+	struct swp_sim_page page;
+	if (!swp_sim_call_page(call, shelf->count, &page))
+		return;
+	struct swp_sim_buffer *list = swp_sim_call_scratch(call);
+	swp_sim_buffer_printf(list, "{\"%s\":[", call->operation->member);
+	for (size_t i = 0; i < page.count; i++) {
+		const struct swp_sim_resource *resource = &shelf->items[page.first + i];
+		if (i)
+			swp_sim_buffer_byte(list, ',');
+		swp_sim_buffer_text_put(list, resource->summary.size ? resource->summary : resource->detail);
+	}
+	swp_sim_buffer_put(list, "]}");
+	swp_sim_xml_begin(call);
+	swp_sim_xml_members(call, swp_sim_buffer_text(list));
+	swp_sim_call_put_page_end(call, &page);
+	swp_sim_xml_end(call);
 }

@@ -91,12 +91,13 @@ static bool json_list_has(struct swp_sim_call *call, const char *name, const str
 {
 	struct swp_sim_text list, ignored, value;
 	struct swp_sim_json_walk walk;
+	struct swp_sim_buffer *decoded = swp_sim_call_scratch(call);
 	if (!swp_sim_json_member(call->request->body, swp_sim_text_of(name), &list) ||
 		swp_sim_json_kind(list) != '[')
 		return false;
 	swp_sim_json_walk_init(&walk, list);
 	while (swp_sim_json_walk_next(&walk, &ignored, &value)) {
-		struct swp_sim_buffer *decoded = swp_sim_call_scratch(call);
+		swp_sim_buffer_clear(decoded);
 		swp_sim_json_string(decoded, value);
 		if (element == NULL || swp_sim_text_equal(swp_sim_buffer_text(decoded), *element))
 			return true;
@@ -108,13 +109,14 @@ static bool json_list_has(struct swp_sim_call *call, const char *name, const str
 static bool form_list_has(struct swp_sim_call *call, const char *name, const struct swp_sim_text *element)
 {
 	struct swp_sim_text form = form_of(call);
+	struct swp_sim_buffer *decoded = swp_sim_call_scratch(call);
 	size_t size = strlen(name);
 	while (form.size) {
 		struct swp_sim_text value = swp_sim_text_cut(&form, '&');
 		struct swp_sim_text have = swp_sim_text_cut(&value, '=');
 		if (have.size <= size || memcmp(have.at, name, size) != 0 || have.at[size] != '.')
 			continue;
-		struct swp_sim_buffer *decoded = swp_sim_call_scratch(call);
+		swp_sim_buffer_clear(decoded);
 		swp_sim_buffer_uri_decoded(decoded, value, true);
 		if (element == NULL || swp_sim_text_equal(swp_sim_buffer_text(decoded), *element))
 			return true;

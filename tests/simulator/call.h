@@ -72,6 +72,7 @@ struct swp_sim_operation {
 	struct swp_sim_paging paging;
 	struct swp_sim_parameter keys[SWP_SIM_KEY_MAX];
 	struct swp_sim_missing missing;
+	const char *throttle_code; /* NULL: the service's */
 };
 
 struct swp_sim_service {
@@ -99,6 +100,7 @@ struct swp_sim_context {
 	unsigned session_seconds; /* 0: what AssumeRole asks for */
 	unsigned page_cap;	  /* lists give at most so many a page; 0: as AWS */
 	struct swp_sim_buffer scratch[SWP_SIM_SCRATCH_COUNT];
+	struct swp_sim_buffer xml_scratch;
 };
 
 struct swp_sim_call {
@@ -189,6 +191,8 @@ void swp_sim_xml_begin(struct swp_sim_call *call);
 void swp_sim_xml_end(struct swp_sim_call *call);
 /* <name>text</name>, escaped. */
 void swp_sim_xml_element(struct swp_sim_buffer *into, const char *name, struct swp_sim_text text);
+/* A page of a list in a query protocol's XML. */
+void swp_sim_answer_xml_list(struct swp_sim_call *call);
 /* A JSON object's members as elements, by the naming rules of the service's protocol. */
 void swp_sim_xml_members(struct swp_sim_call *call, struct swp_sim_text json);
 

@@ -141,6 +141,7 @@ const char *swp_sim_http_reason(int status)
 		const char *reason;
 	} reasons[] = {
 		{200, "OK"},
+		{301, "Moved Permanently"},
 		{400, "Bad Request"},
 		{401, "Unauthorized"},
 		{403, "Forbidden"},

@@ -369,6 +369,7 @@ static void done(struct simulator *simulator)
 	swp_sim_shared_free(simulator->context.shared);
 	for (size_t i = 0; i < SWP_SIM_SCRATCH_COUNT; i++)
 		swp_sim_buffer_done(&simulator->context.scratch[i]);
+	swp_sim_buffer_done(&simulator->context.xml_scratch);
 	swp_sim_world_done(&simulator->world);
 	swp_sim_buffer_done(&simulator->error);
 }

@@ -3,18 +3,9 @@
 
 #include <stdio.h>
 
-/* What is read off a trait: chances in percent that something is as it should be. */
-struct habits {
-	unsigned is_closed; /* a notebook's root access or direct internet access is Disabled */
-	unsigned has_key;
-	unsigned has_logging;
-	unsigned has_guardrails;
-	unsigned amount; /* of resources, 100: normal */
-};
-
-static const struct habits *habits_of(const struct swp_sim_account *account)
+const struct swp_sim_habits *swp_sim_seed_habits(const struct swp_sim_account *account)
 {
-	static const struct habits habits[] = {
+	static const struct swp_sim_habits habits[] = {
 		[SWP_SIM_TRAIT_MIXED] = {55, 50, 55, 60, 100},
 		[SWP_SIM_TRAIT_CAREFUL] = {95, 92, 97, 92, 110},
 		[SWP_SIM_TRAIT_CARELESS] = {25, 20, 15, 20, 110},
@@ -27,27 +18,34 @@ static const struct habits *habits_of(const struct swp_sim_account *account)
 }
 
 /* How many: mean `mean_tenths` / 10, from none to about three times as many. */
-static unsigned amount(const struct swp_sim_account *account, struct swp_sim_dice *dice, unsigned mean_tenths)
+unsigned swp_sim_seed_amount(
+	const struct swp_sim_account *account, struct swp_sim_dice *dice, unsigned mean_tenths)
 {
 	static const unsigned char spread[] = {0, 0, 5, 8, 10, 10, 12, 15, 20, 20};
-	unsigned scaled =
-		spread[swp_sim_dice_below(dice, 10)] * mean_tenths * habits_of(account)->amount / 100;
+	unsigned scaled = spread[swp_sim_dice_below(dice, 10)] * mean_tenths *
+			  swp_sim_seed_habits(account)->amount / 100;
 	return scaled / 100 + (swp_sim_dice_below(dice, 100) < scaled % 100);
 }
 
-static void put_arn(const struct swp_sim_seed_place *place, struct swp_sim_buffer *into, const char *service,
-	const char *kind, const char *name)
+void swp_sim_seed_put_arn(const struct swp_sim_seed_place *place, struct swp_sim_buffer *into,
+	const char *service, const char *kind, const char *name)
 {
 	swp_sim_buffer_printf(into, "arn:%s:%s:%s:%s:%s/%s", place->world->partition->name, service,
 		swp_sim_regions[place->region].name, place->account->id, kind, name);
 }
 
-static void put_key_arn(const struct swp_sim_seed_place *place, struct swp_sim_buffer *into)
+void swp_sim_seed_put_key_id(const struct swp_sim_seed_place *place, struct swp_sim_buffer *into)
 {
-	swp_sim_buffer_printf(into, "arn:%s:kms:%s:%s:key/%08x-0000-4000-8000-%012llx",
-		place->world->partition->name, swp_sim_regions[place->region].name, place->account->id,
+	swp_sim_buffer_printf(into, "%08x-0000-4000-8000-%012llx",
 		(unsigned)(place->account->seed & 0xffffffff),
 		(unsigned long long)(place->account->seed >> 32 & 0xffffffff));
+}
+
+void swp_sim_seed_put_key_arn(const struct swp_sim_seed_place *place, struct swp_sim_buffer *into)
+{
+	swp_sim_buffer_printf(into, "arn:%s:kms:%s:%s:key/", place->world->partition->name,
+		swp_sim_regions[place->region].name, place->account->id);
+	swp_sim_seed_put_key_id(place, into);
 }
 
 /* A notebook's member that is Enabled, Disabled or not there (which means Enabled). */
@@ -68,14 +66,14 @@ static void add_notebook(const struct swp_sim_seed_place *place, struct swp_sim_
 		"InService", "InService", "InService", "Stopped", "Stopped", "Failed", "Pending", "Updating"};
 	struct swp_sim_dice dice =
 		swp_sim_dice_for(place->account, place->region, SWP_SIM_NOTEBOOK_INSTANCES, number);
-	unsigned closed = habits_of(place->account)->is_closed;
+	unsigned closed = swp_sim_seed_habits(place->account)->is_closed;
 	struct swp_sim_buffer *into = place->text;
 	char name[64];
 	uint64_t created = 1600000000 + swp_sim_dice_below(&dice, 140000000);
 	snprintf(name, sizeof name, "notebook-%u-%04x", number, swp_sim_dice_below(&dice, 0xffff));
 	swp_sim_buffer_clear(into);
 	swp_sim_buffer_put(into, "{\"NotebookInstanceArn\":\"");
-	put_arn(place, into, "sagemaker", "notebook-instance", name);
+	swp_sim_seed_put_arn(place, into, "sagemaker", "notebook-instance", name);
 	swp_sim_buffer_printf(into,
 		"\",\"NotebookInstanceName\":\"%s\",\"NotebookInstanceStatus\":\"%s\",\"Url\":\"%s.notebook.%"
 		"s.sagemaker.aws\","
@@ -86,9 +84,9 @@ static void add_notebook(const struct swp_sim_seed_place *place, struct swp_sim_
 		swp_sim_regions[place->region].name, types[swp_sim_dice_below(&dice, 4)],
 		(unsigned)swp_sim_dice_next(&dice), (unsigned)swp_sim_dice_next(&dice),
 		place->world->partition->name, place->account->id);
-	if (swp_sim_dice_chance(&dice, habits_of(place->account)->has_key)) {
+	if (swp_sim_dice_chance(&dice, swp_sim_seed_habits(place->account)->has_key)) {
 		swp_sim_buffer_put(into, ",\"KmsKeyId\":\"");
-		put_key_arn(place, into);
+		swp_sim_seed_put_key_arn(place, into);
 		swp_sim_buffer_byte(into, '"');
 	}
 	swp_sim_buffer_printf(into,
@@ -109,7 +107,7 @@ static void fill_notebooks(const struct swp_sim_seed_place *place, struct swp_si
 {
 	struct swp_sim_dice dice =
 		swp_sim_dice_for(place->account, place->region, SWP_SIM_NOTEBOOK_INSTANCES, UINT32_MAX);
-	unsigned count = amount(place->account, &dice, 16);
+	unsigned count = swp_sim_seed_amount(place->account, &dice, 16);
 	for (unsigned i = 0; i < count; i++)
 		add_notebook(place, shelf, i);
 }
@@ -139,7 +137,7 @@ static struct endpoint_plan plan_endpoint(const struct swp_sim_seed_place *place
 	struct endpoint_plan plan = {.config_of = number};
 	snprintf(plan.name, sizeof plan.name, "endpoint-%u-%04x", number, swp_sim_dice_below(&dice, 0xffff));
 	plan.kind = kinds[swp_sim_dice_below(&dice, sizeof kinds)];
-	plan.has_key = swp_sim_dice_chance(&dice, habits_of(place->account)->has_key);
+	plan.has_key = swp_sim_dice_chance(&dice, swp_sim_seed_habits(place->account)->has_key);
 	plan.status = swp_sim_dice_chance(&dice, 4) ? "Deleting" : states[swp_sim_dice_below(&dice, 8)];
 	plan.created = 1600000000 + swp_sim_dice_below(&dice, 140000000);
 	snprintf(plan.config, sizeof plan.config, "%s-config", plan.name);
@@ -159,7 +157,7 @@ static unsigned endpoint_count(const struct swp_sim_seed_place *place)
 {
 	struct swp_sim_dice dice =
 		swp_sim_dice_for(place->account, place->region, SWP_SIM_ENDPOINTS, UINT32_MAX);
-	return amount(place->account, &dice, 13);
+	return swp_sim_seed_amount(place->account, &dice, 13);
 }
 
 static void add_endpoint(const struct swp_sim_seed_place *place, struct swp_sim_shelf *shelf, unsigned number)
@@ -168,7 +166,7 @@ static void add_endpoint(const struct swp_sim_seed_place *place, struct swp_sim_
 	struct swp_sim_buffer *into = place->text;
 	swp_sim_buffer_clear(into);
 	swp_sim_buffer_printf(into, "{\"EndpointName\":\"%s\",\"EndpointArn\":\"", plan.name);
-	put_arn(place, into, "sagemaker", "endpoint", plan.name);
+	swp_sim_seed_put_arn(place, into, "sagemaker", "endpoint", plan.name);
 	swp_sim_buffer_printf(into,
 		"\",\"EndpointConfigName\":\"%s\",\"ProductionVariants\":[{\"VariantName\":\"AllTraffic\","
 		"\"CurrentWeight\":1.0,"
@@ -182,7 +180,7 @@ static void add_endpoint(const struct swp_sim_seed_place *place, struct swp_sim_
 			",\"DataCaptureConfig\":{\"EnableCapture\":true,\"CaptureStatus\":\"Started\","
 			"\"CurrentSamplingPercentage\":10,\"DestinationS3Uri\":\"s3://captured/"
 			"data\",\"KmsKeyId\":\"");
-		put_key_arn(
+		swp_sim_seed_put_key_arn(
 			place, into); /* of the captured data: says nothing about the endpoint's volumes */
 		swp_sim_buffer_put(into, "\"}");
 	}
@@ -245,12 +243,12 @@ static void add_config(const struct swp_sim_seed_place *place, struct swp_sim_sh
 	struct swp_sim_buffer *into = place->text;
 	swp_sim_buffer_clear(into);
 	swp_sim_buffer_printf(into, "{\"EndpointConfigName\":\"%s\",\"EndpointConfigArn\":\"", name);
-	put_arn(place, into, "sagemaker", "endpoint-config", name);
+	swp_sim_seed_put_arn(place, into, "sagemaker", "endpoint-config", name);
 	swp_sim_buffer_put(into, "\",");
 	put_variants(into, kind);
 	if (has_key) {
 		swp_sim_buffer_put(into, ",\"KmsKeyId\":\"");
-		put_key_arn(place, into);
+		swp_sim_seed_put_key_arn(place, into);
 		swp_sim_buffer_byte(into, '"');
 	}
 	swp_sim_buffer_printf(into, ",\"CreationTime\":%llu.125,\"EnableNetworkIsolation\":false}",
@@ -289,7 +287,7 @@ static void fill_logging(const struct swp_sim_seed_place *place, struct swp_sim_
 	struct swp_sim_buffer *into = place->text;
 	const char *region = swp_sim_regions[place->region].name;
 	swp_sim_buffer_clear(into);
-	if (!swp_sim_dice_chance(&dice, habits_of(place->account)->has_logging)) {
+	if (!swp_sim_dice_chance(&dice, swp_sim_seed_habits(place->account)->has_logging)) {
 		swp_sim_buffer_put(into, "{}");
 		swp_sim_seed_add(place, shelf, SWP_SIM_LOGGING);
 		return;
@@ -330,6 +328,13 @@ static void put_filters(struct swp_sim_buffer *into, struct swp_sim_dice *dice)
 	swp_sim_buffer_put(into, "],\"tier\":{\"tierName\":\"CLASSIC\"}}");
 }
 
+void swp_sim_seed_guardrail_id(const struct swp_sim_seed_place *place, unsigned number, char ret_id[16])
+{
+	struct swp_sim_dice dice =
+		swp_sim_dice_for(place->account, place->region, SWP_SIM_GUARDRAILS, number + 100000);
+	snprintf(ret_id, 16, "%012llx", (unsigned long long)(swp_sim_dice_next(&dice) & 0xffffffffffff));
+}
+
 static void add_guardrail(const struct swp_sim_seed_place *place, struct swp_sim_shelf *shelf,
 	unsigned number, const char *status, enum swp_sim_collection collection)
 {
@@ -337,13 +342,13 @@ static void add_guardrail(const struct swp_sim_seed_place *place, struct swp_sim
 		swp_sim_dice_for(place->account, place->region, SWP_SIM_GUARDRAILS, number);
 	struct swp_sim_buffer *into = place->text;
 	char id[16];
-	snprintf(id, sizeof id, "%012llx", (unsigned long long)(swp_sim_dice_next(&dice) & 0xffffffffffff));
+	swp_sim_seed_guardrail_id(place, number, id);
 	swp_sim_buffer_clear(into);
 	swp_sim_buffer_printf(into,
 		"{\"name\":\"guardrail-%u\",\"description\":\"Guardrail number "
 		"%u\",\"guardrailId\":\"%s\",\"guardrailArn\":\"",
 		number, number, id);
-	put_arn(place, into, "bedrock", "guardrail", id);
+	swp_sim_seed_put_arn(place, into, "bedrock", "guardrail", id);
 	swp_sim_buffer_printf(into, "\",\"version\":\"%s\",\"status\":\"%s\"",
 		collection == SWP_SIM_GUARDRAILS ? "DRAFT" : "1", status);
 	if (swp_sim_dice_chance(&dice, 85))
@@ -360,9 +365,9 @@ static void add_guardrail(const struct swp_sim_seed_place *place, struct swp_sim
 		"\"blockedInputMessaging\":\"This cannot be asked.\",\"blockedOutputsMessaging\":\"This "
 		"cannot be answered.\"",
 		1 + number % 9, 1 + number % 9);
-	if (swp_sim_dice_chance(&dice, habits_of(place->account)->has_key)) {
+	if (swp_sim_dice_chance(&dice, swp_sim_seed_habits(place->account)->has_key)) {
 		swp_sim_buffer_put(into, ",\"kmsKeyArn\":\"");
-		put_key_arn(place, into);
+		swp_sim_seed_put_key_arn(place, into);
 		swp_sim_buffer_byte(into, '"');
 	}
 	swp_sim_buffer_byte(into, '}');
@@ -379,11 +384,11 @@ static void fill_guardrails(const struct swp_sim_seed_place *place, struct swp_s
 	static const char *const good[] = {"READY", "READY", "READY", "UPDATING", "VERSIONING"};
 	struct swp_sim_dice dice =
 		swp_sim_dice_for(place->account, place->region, SWP_SIM_GUARDRAILS, UINT32_MAX);
-	bool has_good = swp_sim_dice_chance(&dice, habits_of(place->account)->has_guardrails);
+	bool has_good = swp_sim_dice_chance(&dice, swp_sim_seed_habits(place->account)->has_guardrails);
 	unsigned poor = swp_sim_dice_chance(&dice, 4) ? 11 + swp_sim_dice_below(&dice, 14)
 						      : swp_sim_dice_chance(&dice, 15);
 	unsigned count = poor + (has_good ? 1 + swp_sim_dice_below(&dice, 3) : 0);
-	if (habits_of(place->account)->amount == 0)
+	if (swp_sim_seed_habits(place->account)->amount == 0)
 		count = 0;
 	for (unsigned i = 0; i < count; i++) {
 		const char *status =
@@ -410,6 +415,14 @@ void swp_sim_seed_add(const struct swp_sim_seed_place *place, struct swp_sim_she
 	swp_sim_shelf_add(shelf, collection, NULL, &detail, (struct swp_sim_text){"", 0});
 }
 
+void swp_sim_seed_add_as(const struct swp_sim_seed_place *place, struct swp_sim_shelf *shelf,
+	enum swp_sim_collection collection, struct swp_sim_text summary, const char *aliases)
+{
+	struct swp_sim_text detail = swp_sim_buffer_text(place->text);
+	swp_sim_shelf_add(
+		shelf, collection, summary.size ? &summary : NULL, &detail, swp_sim_text_of(aliases));
+}
+
 static void (*const fillers[SWP_SIM_COLLECTION_COUNT])(
 	const struct swp_sim_seed_place *, struct swp_sim_shelf *) = {
 	[SWP_SIM_NOTEBOOK_INSTANCES] = fill_notebooks,
@@ -418,6 +431,37 @@ static void (*const fillers[SWP_SIM_COLLECTION_COUNT])(
 	[SWP_SIM_LOGGING] = fill_logging,
 	[SWP_SIM_GUARDRAILS] = fill_drafts,
 	[SWP_SIM_GUARDRAIL_VERSIONS] = fill_versions,
+	[SWP_SIM_ENFORCED_GUARDRAILS] = swp_sim_seed_enforced_guardrails,
+	[SWP_SIM_CUSTOM_MODELS] = swp_sim_seed_custom_models,
+	[SWP_SIM_AGENTS] = swp_sim_seed_agents,
+	[SWP_SIM_AGENT_ACTION_GROUPS] = swp_sim_seed_action_groups,
+	[SWP_SIM_AGENT_ALIASES] = swp_sim_seed_agent_aliases,
+	[SWP_SIM_AGENT_VERSIONS] = swp_sim_seed_agent_versions,
+	[SWP_SIM_KNOWLEDGE_BASES] = swp_sim_seed_knowledge_bases,
+	[SWP_SIM_DATA_SOURCES] = swp_sim_seed_data_sources,
+	[SWP_SIM_AGENT_RUNTIMES] = swp_sim_seed_agent_runtimes,
+	[SWP_SIM_GATEWAYS] = swp_sim_seed_gateways,
+	[SWP_SIM_MEMORIES] = swp_sim_seed_memories,
+	[SWP_SIM_CODE_INTERPRETERS] = swp_sim_seed_code_interpreters,
+	[SWP_SIM_BROWSERS] = swp_sim_seed_browsers,
+	[SWP_SIM_MODELS] = swp_sim_seed_models,
+	[SWP_SIM_DOMAINS] = swp_sim_seed_domains,
+	[SWP_SIM_TRAINING_JOBS] = swp_sim_seed_training_jobs,
+	[SWP_SIM_KEYS] = swp_sim_seed_keys,
+	[SWP_SIM_LOG_GROUPS] = swp_sim_seed_log_groups,
+	[SWP_SIM_TRAILS] = swp_sim_seed_trails,
+	[SWP_SIM_TRAIL_STATUS] = swp_sim_seed_trail_status,
+	[SWP_SIM_EVENT_SELECTORS] = swp_sim_seed_event_selectors,
+	[SWP_SIM_DETECTORS] = swp_sim_seed_detectors,
+	[SWP_SIM_FUNCTIONS] = swp_sim_seed_functions,
+	[SWP_SIM_VPC_ENDPOINTS] = swp_sim_seed_vpc_endpoints,
+	[SWP_SIM_SECURITY_GROUPS] = swp_sim_seed_security_groups,
+	[SWP_SIM_ROLES] = swp_sim_seed_roles,
+	[SWP_SIM_USERS] = swp_sim_seed_users,
+	[SWP_SIM_GROUPS] = swp_sim_seed_groups,
+	[SWP_SIM_POLICIES] = swp_sim_seed_policies,
+	[SWP_SIM_SERVICE_CREDENTIALS] = swp_sim_seed_service_credentials,
+	[SWP_SIM_BUCKETS] = swp_sim_seed_buckets,
 };
 
 void swp_sim_seed_fill(struct swp_sim_world *world, size_t account, unsigned region,

@@ -404,7 +404,7 @@ static void put_key(struct swp_sim_buffer *into, const struct swp_sim_collection
 		swp_sim_json_string(into, value);
 	else if (swp_sim_json_member(summary, name_in_summary(row, member), &value))
 		swp_sim_json_string(into, value);
-	else if (detail == NULL && swp_sim_json_kind(summary) == '"')
+	else if (summary.size && swp_sim_json_kind(summary) == '"' && member == row->keys[0])
 		swp_sim_json_string(into, summary);
 }
 
