@@ -20,52 +20,62 @@ struct swp_bus_keys {
 	char public_key[SWP_BUS_KEY_TEXT_BYTES];
 	struct swp_secret secret_key; /* Z85 text */
 };
-/* Fresh random pair. -EIO when libsodium fails. */
+/* Fresh random pair. -EIO when libsodium fails, -ENOMEM. */
 int swp_bus_keys_make(struct swp_bus_keys *ret_keys);
 void swp_bus_keys_done(struct swp_bus_keys *keys);
 
-/* Asked by ZAP for each handshake: the worker's name for an allowed public key (Z85), NULL to refuse. */
+/* Asked by ZAP for each handshake (and never again for that connection): the worker's name for an allowed public key (Z85),
+ * NULL or "" to refuse. The name is borrowed until the next call; at most 255 bytes. It must not free the server. */
 typedef const char *(*swp_bus_allow)(const char *public_key, void *context);
 
 /* --- server (coordinator) --- */
 struct swp_bus_server;
-/* A peer is one live connection's routing id together with its user; the number is never used again. */
+/* A peer is one live connection's routing id together with its user; the number is never used again. At most
+ * SWP_LIMIT_WORKERS are known at once: a further one takes the place of the one that was silent longest. */
 typedef uint64_t swp_bus_peer;
 
 struct swp_bus_server_events {
-	/* `user` and `bytes` are borrowed until return. `user` is what `allow` gave for that key. */
+	/* `user` and `bytes` are borrowed until return. `user` is what `allow` gave for that key. May free the server. */
 	void (*received)(void *context, swp_bus_peer peer, const char *user, const void *bytes, size_t length);
 	swp_bus_allow allow;
 	void *context;
 };
-/* Binds `endpoint` ("ipc:///path", "tcp://HOST:PORT", PORT * or 0 = any). `keys` are copied. NULL: `problem` tells. */
+/* Binds `endpoint` ("ipc:///path", socket file 0600, "tcp://HOST:PORT", PORT * or 0 = any). `keys` are copied. NULL: `problem` tells. */
 struct swp_bus_server *swp_bus_server_new(struct swp_loop *loop, const char *endpoint, const struct swp_bus_keys *keys,
 	const struct swp_bus_server_events *events, struct swp_problem *problem);
+/* Waits up to 200 ms for what is queued to go out. Takes NULL. */
 void swp_bus_server_free(struct swp_bus_server *server);
 /* The endpoint as bound (real port). Borrowed. */
 const char *swp_bus_server_endpoint(const struct swp_bus_server *server);
-/* 0; -EHOSTUNREACH the peer is gone; -EAGAIN its queue is full (caller keeps the message); -EMSGSIZE. Copies. */
+/* 0; -EHOSTUNREACH the peer is gone (its number stays gone); -EAGAIN its queue is full (caller keeps the message); -EMSGSIZE
+ * above SWP_LIMIT_WIRE_BYTES; -ENOMEM. Copies. 0 means queued, not received. */
 int swp_bus_server_send(struct swp_bus_server *server, swp_bus_peer peer, const void *bytes, size_t length);
 /* Forgets a peer (its number gives -EHOSTUNREACH from now on). */
 void swp_bus_server_forget(struct swp_bus_server *server, swp_bus_peer peer);
 struct swp_bus_statistics {
-	uint64_t received, sent, handshakes_refused, dropped_without_user, dropped_too_large;
+	uint64_t received, sent, handshakes_refused, dropped_without_user;
+	uint64_t dropped_too_large; /* just above the ceiling; what is further above ends its sender's connection uncounted */
+	uint64_t dropped_malformed; /* not exactly one frame */
+	uint64_t dropped_no_memory;
 };
 void swp_bus_server_statistics(const struct swp_bus_server *server, struct swp_bus_statistics *ret_statistics);
 
 /* --- client (worker) --- */
 struct swp_bus_client;
 struct swp_bus_client_events {
+	/* `bytes` is borrowed until return. Either call-back may free the client. */
 	void (*received)(void *context, const void *bytes, size_t length);
-	/* The server refused our key (said once per change): wrong --key or --server-key. */
+	/* The server refused our key, or three handshakes in a row broke off (said once, and again after a success in
+	 * between): wrong --key or --server-key. `why` says what to do. Connecting goes on by itself. */
 	void (*refused)(void *context, const char *why);
 	void *context;
 };
-/* Connects; each process start uses a fresh random routing id. NULL: `problem` tells. */
+/* Connects, and again whenever the connection is lost (100 ms to 10 s between two tries); each process start uses a fresh random routing id. NULL: `problem` tells. */
 struct swp_bus_client *swp_bus_client_new(struct swp_loop *loop, const char *endpoint, const struct swp_bus_keys *own,
 	const char *server_public_key, const struct swp_bus_client_events *events, struct swp_problem *problem);
+/* Waits up to 200 ms for what is queued to go out. Takes NULL. */
 void swp_bus_client_free(struct swp_bus_client *client);
-/* 0, -EAGAIN (queue full or not connected), -EMSGSIZE. Copies. */
+/* 0, -EAGAIN (queue full or not connected), -EMSGSIZE above SWP_LIMIT_WIRE_BYTES, -ENOMEM. Copies. */
 int swp_bus_client_send(struct swp_bus_client *client, const void *bytes, size_t length);
 
 #endif

@@ -52,8 +52,9 @@ int swp_watch_change(struct swp_watch *watch, uint32_t epoll_events);
 /* Takes removed ones, and zeroed ones never added. Before the descriptor is closed. No call-back any more, not even for
  * what has arrived already; a call-back may remove (and free) any watch, its own too. */
 void swp_watch_remove(struct swp_watch *watch);
-/* Called before each wait; returns true when it has more to do at once (timeout 0). For ZeroMQ's edge-triggered fd, and
- * for what is collected during a round. A call-back may remove any prepare. */
+/* Called before each wait; returns true when it has more to do, or has called back (which may have given another prepare
+ * something to do): then the loop does not wait in this round. For ZeroMQ's edge-triggered fd, and for what is collected
+ * during a round. A call-back may remove any prepare. */
 struct swp_prepare {
 	bool (*prepare)(struct swp_prepare *prepare);
 	struct swp_loop *loop;
