@@ -25,9 +25,9 @@ const char *swp_status_name(enum swp_status status); /* "NOT_ASSESSED" */
 
 enum swp_not_applicable {
 	SWP_NOT_APPLICABLE_NONE,
-	SWP_NOT_APPLICABLE_NO_RESOURCE,    /* "no-resource" */
+	SWP_NOT_APPLICABLE_NO_RESOURCE,	   /* "no-resource" */
 	SWP_NOT_APPLICABLE_NOT_MEANINGFUL, /* "not-meaningful" */
-	SWP_NOT_APPLICABLE_NOT_OFFERED,    /* "not-offered" */
+	SWP_NOT_APPLICABLE_NOT_OFFERED,	   /* "not-offered" */
 	SWP_NOT_APPLICABLE_CLOSED_BY_SCP,  /* "closed-by-scp" */
 };
 const char *swp_not_applicable_name(enum swp_not_applicable reason);
@@ -35,26 +35,26 @@ const char *swp_not_applicable_name(enum swp_not_applicable reason);
 /* Why something was not read; empty strings where nothing is known. */
 struct swp_gap {
 	enum swp_reason reason;
-	const char *action;     /* "bedrock:ListGuardrails" */
+	const char *action; /* "bedrock:ListGuardrails" */
 	const char *error_code;
 	const char *message;
 	const char *request_id;
 };
 
 struct swp_result {
-	size_t check;            /* index in the catalogue */
+	size_t check; /* index in the catalogue */
 	enum swp_status status;
-	const char *resource;    /* ARN; NULL: the cell has no resource, or its list could not be read */
-	const json_t *evidence;  /* object, or NULL */
+	const char *resource;	/* ARN; NULL: the cell has no resource, or its list could not be read */
+	const json_t *evidence; /* object, or NULL */
 	enum swp_not_applicable not_applicable; /* for NOT_APPLICABLE */
-	struct swp_gap gap;      /* for NOT_ASSESSED */
+	struct swp_gap gap;			/* for NOT_ASSESSED */
 };
 struct swp_cell {
 	size_t check;
 	enum swp_status status;
-	enum swp_reason reason;  /* NOT_ASSESSED, or partial: the first of those that met */
+	enum swp_reason reason; /* NOT_ASSESSED, or partial: the first of those that met */
 	enum swp_not_applicable not_applicable;
-	bool partial;            /* FAIL, and something else of the cell could not be read */
+	bool partial; /* FAIL, and something else of the cell could not be read */
 };
 /* A fact about a thing, or a relation from a resource to a thing; keyed by what others join on (an ARN, a bucket name).
  * Five shapes of row, which correlation tells apart (checks/correlation.h):
@@ -68,30 +68,32 @@ struct swp_cell {
  *   name "complete:KIND", subject the region; value true: wholly read (each resource has its rows); "not-offered" or
  *   "closed-by-scp": there is nothing to read; NULL: the list, or a part of it, was not read, and gap says why. */
 struct swp_fact {
-	const char *name;     /* "role.over_privileged", "bucket.public", "agent.role" */
-	const char *subject;  /* whose fact: the resource's ARN or key */
-	const char *object;   /* relation: the other end's key; NULL for a plain fact */
-	const json_t *value;  /* fact: true/false/any; NULL = unknown, then gap says why */
+	const char *name;    /* "role.over_privileged", "bucket.public", "agent.role" */
+	const char *subject; /* whose fact: the resource's ARN or key */
+	const char *object;  /* relation: the other end's key; NULL for a plain fact */
+	const json_t *value; /* fact: true/false/any; NULL = unknown, then gap says why */
 	struct swp_gap gap;
 };
 /* All borrowed until return. Each returns 0 or a negative errno that ends the evaluation. */
 struct swp_evaluation_sink {
 	int (*result)(void *context, const struct swp_result *result);
-	int (*cell)(void *context, const struct swp_cell *cell); /* once for each selected, not joined check of the job's level */
+	int (*cell)(void *context,
+		const struct swp_cell
+			*cell); /* once for each selected, not joined check of the job's level */
 	int (*fact)(void *context, const struct swp_fact *fact);
 	void *context;
 };
 
 struct swp_evaluation_job {
 	enum swp_level level;
-	const char *partition, *account, *region; /* "aws", 12 digits, "eu-west-1" or "global" */
+	const char *partition, *account, *region;	  /* "aws", 12 digits, "eu-west-1" or "global" */
 	const char *organization_id, *management_account; /* "" when none */
 	const struct swp_selection *selection;
 };
 struct swp_evaluation; /* opaque */
 /* Everything is borrowed for its life, `sink` too. NULL on -ENOMEM. */
-struct swp_evaluation *swp_evaluation_new(struct swp_catalogue *catalogue, const struct swp_evaluation_job *job,
-	const struct swp_evaluation_sink *sink);
+struct swp_evaluation *swp_evaluation_new(struct swp_catalogue *catalogue,
+	const struct swp_evaluation_job *job, const struct swp_evaluation_sink *sink);
 void swp_evaluation_free(struct swp_evaluation *evaluation);
 
 struct swp_wanted_call { /* all borrowed until it is answered */
@@ -107,9 +109,9 @@ bool swp_evaluation_next(struct swp_evaluation *evaluation, struct swp_wanted_ca
 
 enum swp_answer_kind {
 	SWP_ANSWER_DOCUMENT,
-	SWP_ANSWER_NOT_FOUND,   /* the thing asked for is gone */
+	SWP_ANSWER_NOT_FOUND,	/* the thing asked for is gone */
 	SWP_ANSWER_NOT_OFFERED, /* the service does not exist in that region */
-	SWP_ANSWER_FAILED,      /* gap says why (gap.action may be empty: the operation's is used) */
+	SWP_ANSWER_FAILED,	/* gap says why (gap.action may be empty: the operation's is used) */
 };
 struct swp_evaluation_answer {
 	enum swp_answer_kind kind;
@@ -117,7 +119,8 @@ struct swp_evaluation_answer {
 	struct swp_gap gap;
 };
 /* 0, or a negative errno (out of memory, or of the sink). Unknown or already answered ids are -EINVAL. */
-int swp_evaluation_answer(struct swp_evaluation *evaluation, uint32_t id, const struct swp_evaluation_answer *answer);
+int swp_evaluation_answer(
+	struct swp_evaluation *evaluation, uint32_t id, const struct swp_evaluation_answer *answer);
 /* No call is wanted or open: everything has been given out except the cells. */
 bool swp_evaluation_is_idle(const struct swp_evaluation *evaluation);
 /* Gives out the cells (and rows of cells without resources). Whatever is unread at that moment is NOT_ASSESSED with `unread`
