@@ -401,7 +401,7 @@ static void call_done(struct swp_call *call, struct swp_answer *answered)
 static void do_call(struct swp_credential_source *source, const struct swp_credential_request *request)
 {
 	const struct swp_credentials *signer = request->signer;
-	const struct swp_partition *partition = swp_partition_by_region(request->region);
+	const struct swp_partition *known = swp_partition_by_region(request->region);
 	source->identity = (struct swp_caller_identity){
 		.access_key_id = signer ? signer->access_key_id : "",
 		.session_token = signer ? &signer->session_token : NULL,
@@ -415,8 +415,7 @@ static void do_call(struct swp_credential_source *source, const struct swp_crede
 		.identity = &source->identity,
 		.secret = true,
 	};
-	if (partition)
-		swp_caller_set_partition(source->caller, partition);
+	swp_caller_set_partition(source->caller, known ? known : swp_partition_by_name("aws"));
 	int r = swp_call_start(source->caller, &sent, &source->call, call_done);
 	if (r < 0)
 		answer_error(source, r, NULL);
