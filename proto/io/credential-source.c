@@ -424,11 +424,19 @@ static void do_call(struct swp_credential_source *source, const struct swp_crede
 static void process_ended(void *context, int wait_status, const char *output, size_t output_length)
 {
 	struct swp_credential_source *source = context;
+	char words[80] = "";
+	int error = 0;
 	swp_timer_stop(&source->process_limit);
-	char late[80];
-	snprintf(late, sizeof(late), "did not end within %d s", SWP_LIMIT_CREDENTIAL_PROCESS_MS / 1000);
-	answer(source, &(struct swp_credential_answer){.error = source->process_late ? -ETIMEDOUT : 0,
-			       .detail = source->process_late ? late : NULL,
+	if (source->process_late) {
+		error = -ETIMEDOUT;
+		snprintf(words, sizeof(words), "did not end within %d s",
+			SWP_LIMIT_CREDENTIAL_PROCESS_MS / 1000);
+	} else if (!output) {
+		error = -E2BIG;
+		snprintf(words, sizeof(words), "printed more than 1 MiB");
+	}
+	answer(source, &(struct swp_credential_answer){.error = error,
+			       .detail = error ? words : NULL,
 			       .status = wait_status,
 			       .bytes = output ? output : "",
 			       .length = output ? output_length : 0});
