@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "checks/yaml.h"
+#include "checks/yaml-read.h"
 #include "proto/base/alloc.h"
 #include "proto/base/text.h"
 
