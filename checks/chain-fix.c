@@ -117,21 +117,6 @@ static int column_set(const struct swp_fix_part *part, size_t column, const stru
 	return 0;
 }
 
-/* A leg alone: all of its findings, but for those that may stay. */
-static int single_set(
-	const struct swp_fix_part *part, const struct swp_fix_order *order, struct swp_fix_set *ret_set)
-{
-	int r = column_set(part, 0, order, ret_set);
-
-	if (r < 0 || part->spare == 0 || ret_set->count == 0)
-		return r;
-	qsort_r(ret_set->findings, ret_set->count, sizeof(*ret_set->findings), compare_by_effort,
-		(void *)order);
-	ret_set->count -= part->spare < ret_set->count ? part->spare : ret_set->count - 1;
-	settle(ret_set, order);
-	return 0;
-}
-
 static int candidates_of(
 	const struct swp_fix_part *part, const struct swp_fix_order *order, struct swp_fix_set *ret_set)
 {
@@ -143,6 +128,24 @@ static int candidates_of(
 	for (size_t i = 0; i < cells; i++)
 		if (part->cells[i])
 			ret_set->findings[ret_set->count++] = part->cells[i] - 1;
+	settle(ret_set, order);
+	return 0;
+}
+
+/* A leg alone: all of its findings, but for those that may stay. */
+static int single_set(const struct swp_fix_part *part, const struct swp_fix_order *order, struct swp_fix_set *ret_set)
+{
+	size_t wanted;
+	int r;
+
+	if (part->spare == 0)
+		return column_set(part, 0, order, ret_set);
+	r = candidates_of(part, order, ret_set);
+	if (r < 0)
+		return r;
+	wanted = part->tuple_count > part->spare ? part->tuple_count - part->spare : 1;
+	qsort_r(ret_set->findings, ret_set->count, sizeof(*ret_set->findings), compare_by_effort, (void *)order);
+	ret_set->count = wanted <= ret_set->count ? wanted : 0;
 	settle(ret_set, order);
 	return 0;
 }

@@ -239,10 +239,10 @@ static int join_component(
 static int join_groups(struct swp_joiner *joiner, struct path_result *result)
 {
 	uint32_t instance = joiner->plan->instance;
-	struct swp_tuples done = result->components[0].grouped, joined;
+	struct swp_tuples joined;
 
-	memset(&result->components[0].grouped, 0, sizeof(result->components[0].grouped));
-	result->joined = done;
+	if (swp_tuples_copy(&result->components[0].grouped, &result->joined) < 0)
+		return -ENOMEM;
 	result->variables = result->components[0].variables;
 	for (size_t i = 1; i < result->component_count; i++) {
 		struct component *component = &result->components[i];
@@ -281,7 +281,7 @@ static int evaluate_path(
 	struct evaluation *evaluation, const struct swp_path *path, struct path_result *result)
 {
 	struct swp_joiner joiner = {.rows = evaluation->run->rows,
-		.plan = evaluation->plan,
+		.plan = evaluation->plan, .partition = evaluation->run->partition,
 		.unread = path_unread(evaluation->run->rows, path)};
 
 	result->component_count = path->component_count;
@@ -524,20 +524,17 @@ static int add_component(struct evaluation *evaluation, struct content *content,
 	if (!slot)
 		return 0;
 	group = &component->groups[slot - 1];
-	for (size_t i = group->first; i < group->first + group->count;
-		i++) /* sorted by state within the group */
-		state = swp_tuples_at(&component->tuples, i)->state;
+	state = swp_tuples_at(&component->grouped, slot - 1)->state;
 	for (size_t i = group->first; r == 0 && i < group->first + group->count; i++) {
 		struct swp_tuple *tuple = swp_tuples_at(&component->tuples, i);
 
-		if (tuple->state == state) {
+		if (tuple->state >= state) { /* of a leg that is counted, what fails belongs to what is unverified */
 			r = add_tuple(evaluation, content, entry, component, tuple);
 			if (r == 0)
 				r = add_fix_cells(evaluation, &component->tuples, tuple, legs, cells);
 			part->tuple_count++;
 		} else if (tuple->state == SWP_TUPLE_NOT_ASSESSED) {
-			r = add_values(
-				&content->unread_regions, tuple, evaluation->plan->regions_not_assessed);
+			r = add_values(&content->unread_regions, tuple, evaluation->plan->regions_not_assessed);
 		}
 	}
 	return r;
@@ -844,7 +841,7 @@ static int compare_instances(const void *left, const void *right)
 static int load_amplifiers(struct evaluation *evaluation)
 {
 	const struct swp_chain_plan *plan = evaluation->plan;
-	struct swp_joiner joiner = {.rows = evaluation->run->rows, .plan = plan};
+	struct swp_joiner joiner = {.rows = evaluation->run->rows, .plan = plan, .partition = evaluation->run->partition};
 	uint32_t bound = 0;
 
 	for (size_t i = 0; i < plan->path_count; i++)

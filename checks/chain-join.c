@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checks/correlation.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 
@@ -156,6 +157,20 @@ struct swp_tuple *swp_tuples_at(const struct swp_tuples *tuples, size_t index)
 	return (struct swp_tuple *)(void *)(tuples->bytes + index * tuples->stride);
 }
 
+int swp_tuples_copy(const struct swp_tuples *tuples, struct swp_tuples *ret_copy)
+{
+	struct swp_tuples copy = *tuples;
+
+	copy.capacity = tuples->count;
+	copy.bytes = swp_calloc(tuples->count + 1, tuples->stride);
+	if (!copy.bytes)
+		return -ENOMEM;
+	if (tuples->count)
+		memcpy(copy.bytes, tuples->bytes, tuples->count * tuples->stride);
+	*ret_copy = copy;
+	return 0;
+}
+
 int swp_tuples_add(struct swp_tuples *tuples, struct swp_tuple **ret_tuple)
 {
 	if (tuples->count == SWP_LIMIT_CHAIN_TUPLES)
@@ -240,6 +255,18 @@ static bool bind_row(const struct swp_leg_source *source, const struct swp_row *
 	return true;
 }
 
+/* Rows come to a partition for any chain's key: each chain takes those of its own. */
+static bool is_of_partition(const struct swp_joiner *joiner, const struct swp_tuple *tuple)
+{
+	uint32_t key;
+
+	if (joiner->partition < 0 || joiner->plan->key == SWP_NO_VARIABLE)
+		return true;
+	key = tuple->cells[joiner->plan->key];
+	return key < SWP_TEXT_FIRST ||
+		swp_join_partition(swp_text_pool_text(joiner->rows->pool, key)) == (unsigned)joiner->partition;
+}
+
 static int load_row(struct swp_joiner *joiner, const struct swp_leg *leg, const struct swp_leg_source *source,
 	const struct swp_row *row, unsigned slot, struct swp_tuples *tuples)
 {
@@ -261,7 +288,7 @@ static int load_row(struct swp_joiner *joiner, const struct swp_leg *leg, const 
 	tuple->account = unread ? row->account : SWP_TEXT_NONE;
 	tuple->region = unread ? row->region : SWP_TEXT_NONE;
 	swp_tuple_slots(tuples, tuple)[slot] = (uint32_t)(row - joiner->rows->rows) + 1;
-	if (!bind_row(source, row, tuple->cells) || !keep_different(joiner->plan, tuple))
+	if (!bind_row(source, row, tuple->cells) || !keep_different(joiner->plan, tuple) || !is_of_partition(joiner, tuple))
 		tuples->count--;
 	return 0;
 }

@@ -43,6 +43,8 @@ struct swp_tuples {
 };
 void swp_tuples_init(struct swp_tuples *tuples, unsigned variables, unsigned slots);
 void swp_tuples_done(struct swp_tuples *tuples);
+/* A copy of its own. -ENOMEM. */
+int swp_tuples_copy(const struct swp_tuples *tuples, struct swp_tuples *ret_copy);
 struct swp_tuple *swp_tuples_at(const struct swp_tuples *tuples, size_t index);
 static inline uint32_t *swp_tuple_slots(const struct swp_tuples *tuples, struct swp_tuple *tuple)
 {
@@ -73,6 +75,7 @@ uint32_t swp_tuple_index_find(const struct swp_tuple_index *index, const struct 
 struct swp_joiner {
 	const struct swp_rows *rows;
 	const struct swp_chain_plan *plan;
+	int partition; /* over accounts: rows whose key belongs to another one are left to it; −1: takes all */
 	uint64_t work; /* against SWP_LIMIT_CHAIN_WORK */
 	bool unread;   /* some list that the chain reads was not read: rows that passed matter */
 };

@@ -475,7 +475,7 @@ static int read_alternative(
 	const json_t *finding = json_object_get(row, "finding");
 	const char *fact = text_of(row, "fact"), *relation = text_of(row, "relation");
 	size_t count = finding ? check_id_count(finding) : 1;
-	uint32_t mask;
+	uint32_t mask = 0;
 	int r;
 
 	for (size_t i = 0; i < count; i++) {

@@ -542,8 +542,7 @@ static int run_chains(struct swp_correlation *correlation, const struct swp_corr
 	const struct swp_chain_run run = {.rows = &rows,
 		.catalogue = correlation->catalogue,
 		.efforts = correlation->efforts,
-		.account = correlation->account,
-		.sink = sink};
+		.account = correlation->account, .partition = correlation->join_partition, .sink = sink};
 	int r = 0;
 
 	sort_rows(correlation, &rows);
