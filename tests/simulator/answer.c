@@ -142,20 +142,16 @@ struct xml_name {
 	const char *name;
 	const char *element;
 	bool is_flattened;
+	const char *beside; /* holds only in objects that have this member too; NULL: everywhere */
 };
 
 static const struct xml_name ec2_names[] = {
-	{"SecurityGroups", "securityGroupInfo"},
-	{"VpcEndpoints", "vpcEndpointSet"},
-	{"Regions", "regionInfo"},
-	{"Endpoint", "regionEndpoint"},
-	{"UserIdGroupPairs", "groups"},
-	{"Tags", "tagSet"},
-	{"RouteTableIds", "routeTableIdSet"},
-	{"SubnetIds", "subnetIdSet"},
-	{"Groups", "groupSet"},
-	{"NetworkInterfaceIds", "networkInterfaceIdSet"},
+	{"SecurityGroups", "securityGroupInfo"}, {"VpcEndpoints", "vpcEndpointSet"},
+	{"Regions", "regionInfo"}, {"Endpoint", "regionEndpoint"}, {"UserIdGroupPairs", "groups"},
+	{"Tags", "tagSet"}, {"RouteTableIds", "routeTableIdSet"}, {"SubnetIds", "subnetIdSet"},
+	{"Groups", "groupSet"}, {"NetworkInterfaceIds", "networkInterfaceIdSet"},
 	{"DnsEntries", "dnsEntrySet"},
+	{"Description", "groupDescription", .beside = "OwnerId"}, /* of a security group, not of its rules */
 };
 
 static const struct xml_name s3_names[] = {
@@ -165,7 +161,8 @@ static const struct xml_name s3_names[] = {
 	{"MFADelete", "MfaDelete"},
 };
 
-static const struct xml_name *special_name(const struct swp_sim_call *call, struct swp_sim_text member)
+static const struct xml_name *special_name(
+	const struct swp_sim_call *call, struct swp_sim_text member, struct swp_sim_text object)
 {
 	bool is_ec2 = call->service->protocol == SWP_SIM_EC2_QUERY,
 	     is_s3 = call->service->protocol == SWP_SIM_REST_XML;
@@ -174,7 +171,11 @@ static const struct xml_name *special_name(const struct swp_sim_call *call, stru
 		       : is_s3 ? sizeof s3_names / sizeof s3_names[0]
 			       : 0;
 	for (size_t i = 0; i < count; i++) {
-		if (swp_sim_text_is(member, names[i].member))
+		struct swp_sim_text ignored;
+		if (!swp_sim_text_is(member, names[i].member))
+			continue;
+		if (names[i].beside == NULL ||
+			swp_sim_json_member(object, swp_sim_text_of(names[i].beside), &ignored))
 			return &names[i];
 	}
 	return NULL;
@@ -261,7 +262,7 @@ void swp_sim_xml_members(struct swp_sim_call *call, struct swp_sim_text json)
 	if (!swp_sim_json_walk_init(&walk, json))
 		return;
 	while (swp_sim_json_walk_next(&walk, &member, &value)) {
-		const struct xml_name *special = special_name(call, member);
+		const struct xml_name *special = special_name(call, member, json);
 		if (swp_sim_text_is(member, "Type") && call->service->protocol == SWP_SIM_REST_XML)
 			continue; /* an attribute of its Grantee */
 		if (special == NULL || !special->is_flattened || swp_sim_json_kind(value) != '[') {

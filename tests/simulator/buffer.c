@@ -117,7 +117,12 @@ int swp_sim_text_number(struct swp_sim_text text, uint64_t *ret_number)
 	return 0;
 }
 
-bool swp_sim_text_glob(struct swp_sim_text text, const char *pattern)
+static char folded(char c, bool folds)
+{
+	return folds && c >= 'A' && c <= 'Z' ? (char)(c | 32) : c;
+}
+
+static bool glob(struct swp_sim_text text, const char *pattern, bool folds)
 {
 	size_t at = 0, star_at = 0;
 	const char *star = NULL;
@@ -125,7 +130,8 @@ bool swp_sim_text_glob(struct swp_sim_text text, const char *pattern)
 		if (*pattern == '*') {
 			star = ++pattern;
 			star_at = at;
-		} else if (*pattern == '?' || (*pattern != '\0' && *pattern == text.at[at])) {
+		} else if (*pattern == '?' ||
+			   (*pattern != '\0' && folded(*pattern, folds) == folded(text.at[at], folds))) {
 			pattern++;
 			at++;
 		} else if (star != NULL) {
@@ -138,6 +144,16 @@ bool swp_sim_text_glob(struct swp_sim_text text, const char *pattern)
 	while (*pattern == '*')
 		pattern++;
 	return *pattern == '\0';
+}
+
+bool swp_sim_text_glob(struct swp_sim_text text, const char *pattern)
+{
+	return glob(text, pattern, false);
+}
+
+bool swp_sim_text_glob_caseless(struct swp_sim_text text, const char *pattern)
+{
+	return glob(text, pattern, true);
 }
 
 uint64_t swp_sim_text_hash(uint64_t hash, struct swp_sim_text text)

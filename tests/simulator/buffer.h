@@ -54,6 +54,8 @@ struct swp_sim_text swp_sim_text_cut(struct swp_sim_text *rest, char separator);
 int swp_sim_text_number(struct swp_sim_text text, uint64_t *ret_number);
 /* Glob with * and ?, the whole text, case-sensitive. */
 bool swp_sim_text_glob(struct swp_sim_text text, const char *pattern);
+/* The same, letters of either case alike: IAM actions. */
+bool swp_sim_text_glob_caseless(struct swp_sim_text text, const char *pattern);
 /* FNV-1a, continued from `hash` (start with SWP_SIM_HASH_START). */
 uint64_t swp_sim_text_hash(uint64_t hash, struct swp_sim_text text);
 #define SWP_SIM_HASH_START UINT64_C(14695981039346656037)

@@ -7,29 +7,17 @@
 
 #include <jansson.h>
 
-static bool glob_caseless(const char *text, const char *pattern)
-{
-	struct swp_sim_buffer low_text = {0}, low_pattern = {0};
-	for (const char *c = text; *c; c++)
-		swp_sim_buffer_byte(&low_text, (char)(*c >= 'A' && *c <= 'Z' ? *c | 32 : *c));
-	for (const char *c = pattern; *c; c++)
-		swp_sim_buffer_byte(&low_pattern, (char)(*c >= 'A' && *c <= 'Z' ? *c | 32 : *c));
-	bool result = swp_sim_text_glob(swp_sim_buffer_text(&low_text), swp_sim_buffer_string(&low_pattern));
-	swp_sim_buffer_done(&low_text);
-	swp_sim_buffer_done(&low_pattern);
-	return result;
-}
-
 /* A string or a list of strings: does one match? */
 static bool any_matches(const json_t *patterns, const char *action)
 {
 	size_t i;
 	json_t *pattern;
 	if (json_is_string(patterns))
-		return glob_caseless(action, json_string_value(patterns));
+		return swp_sim_text_glob_caseless(swp_sim_text_of(action), json_string_value(patterns));
 	json_array_foreach(patterns, i, pattern)
 	{
-		if (json_is_string(pattern) && glob_caseless(action, json_string_value(pattern)))
+		if (json_is_string(pattern) &&
+			swp_sim_text_glob_caseless(swp_sim_text_of(action), json_string_value(pattern)))
 			return true;
 	}
 	return false;

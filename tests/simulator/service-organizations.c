@@ -67,7 +67,7 @@ static const char *status_of(const char *state)
 	return strcmp(state, "CLOSED") == 0 ? "SUSPENDED" : state;
 }
 
-static void put_account(struct swp_sim_call *call, const struct swp_sim_account *account, bool with_path)
+static void write_account(struct swp_sim_call *call, const struct swp_sim_account *account, bool with_path)
 {
 	const struct swp_sim_world *world = call->context->world;
 	swp_sim_buffer_printf(call->body, "{\"Id\":\"%s\",\"Arn\":\"", account->id);
@@ -83,6 +83,21 @@ static void put_account(struct swp_sim_call *call, const struct swp_sim_account 
 			call->body, ",\"Paths\":[\"%s%s/\"]", world->units[account->unit].path, account->id);
 	put_member(call, "JoinedMethod", account->joined_method);
 	swp_sim_buffer_printf(call->body, ",\"JoinedTimestamp\":%.3f", account->joined_at_sec);
+}
+
+/* An account never changes, so it is written once and copied from then on. */
+static void put_account(struct swp_sim_call *call, size_t number)
+{
+	struct swp_sim_account *account = &call->context->world->accounts[number];
+	size_t start = call->body->size;
+	if (account->listed != NULL) {
+		swp_sim_buffer_put(call->body, account->listed);
+		return;
+	}
+	write_account(call, account, true);
+	swp_sim_buffer_byte(call->body, '}');
+	account->listed =
+		swp_sim_copy_text((struct swp_sim_text){call->body->data + start, call->body->size - start});
 }
 
 static void begin_list(struct swp_sim_call *call)
@@ -114,8 +129,7 @@ static void list_accounts(struct swp_sim_call *call)
 	for (size_t i = 0; i < page.count; i++) {
 		if (i)
 			swp_sim_buffer_byte(call->body, ',');
-		put_account(call, &world->accounts[page.first + i - shift], true);
-		swp_sim_buffer_byte(call->body, '}');
+		put_account(call, page.first + i - shift);
 	}
 	end_list(call, &page);
 }
@@ -209,8 +223,7 @@ static void list_accounts_for_parent(struct swp_sim_call *call)
 			continue;
 		if (written++)
 			swp_sim_buffer_byte(call->body, ',');
-		put_account(call, &world->accounts[i], true);
-		swp_sim_buffer_byte(call->body, '}');
+		put_account(call, i);
 	}
 	end_list(call, &page);
 }
@@ -245,7 +258,7 @@ static void list_delegated_administrators(struct swp_sim_call *call)
 			&world->accounts[organization->administrators[i].account];
 		if (written++)
 			swp_sim_buffer_byte(call->body, ',');
-		put_account(call, account, false);
+		write_account(call, account, false);
 		swp_sim_buffer_printf(call->body, ",\"DelegationEnabledDate\":%.3f}", account->joined_at_sec);
 	}
 	end_list(call, &page);

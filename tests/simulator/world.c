@@ -59,6 +59,7 @@ static void account_done(struct swp_sim_account *account)
 	free(account->name);
 	free(account->email);
 	free(account->joined_method);
+	free(account->listed);
 	for (size_t i = 0; i < account->role_count; i++)
 		role_done(&account->roles[i]);
 	free(account->roles);

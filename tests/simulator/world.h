@@ -143,6 +143,7 @@ struct swp_sim_account {
 	unsigned trait;	  /* what the seeded organization gives it; see seed.c */
 	struct swp_sim_role *roles;
 	size_t role_count;
+	char *listed; /* as ListAccounts writes it; NULL until it is first asked for */
 	struct swp_sim_cell *cells[SWP_SIM_REGION_GLOBAL + 1];
 };
 
