@@ -1,0 +1,302 @@
+"""Whole sweeps against the simulator: verdicts against a second judge, every refusal and fault against the contract's table of reasons,
+determinism, coverage, scope, the worker's and the coordinator's renewals."""
+import json
+import subprocess
+
+import oracle
+from common import SIMULATOR, Simulator, Suite, cells, orgsweep, stable, sweep
+
+suite = Suite()
+CHECKS = ("aws-bedrock-001", "aws-bedrock-002", "aws-sagemaker-001", "aws-sagemaker-002", "aws-sagemaker-003")
+
+
+def organization_of(place, *arguments):
+    done = subprocess.run([str(SIMULATOR), "--print-organization", "--state", str(place.path / "print"), *map(str, arguments)],
+                          capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def quiet(organization):
+    """The same organization with every role, every region's service and no fault: all can be read."""
+    organization["faults"] = []
+    return organization
+
+
+def rows_of(report):
+    return {(r["account"], r["region"], r["check_id"], r["resource"]): r["status"] for r in report["results"]}
+
+
+def assumable(organization):
+    management = organization["organization"]["management_account"]
+    return {a["id"] for a in organization["accounts"] if a["id"] == management or any(r["name"] == "OrgsweepAudit" for r in a["roles"])}
+
+
+@suite.test
+def verdicts_equal_the_second_judge(place):
+    for seed in (1, 2, 3):
+        organization = quiet(organization_of(place, "--seed", seed, "--accounts", 14, "--regions", 5))
+        simulator = Simulator(place, organization=organization)
+        done = sweep(place, "--all", environment=simulator.environment())
+        expected, got = oracle.organization_rows(organization), rows_of(done.report)
+        good = assumable(organization)
+        expected = {key: status for key, status in expected.items() if key[0] in good}
+        got = {key: status for key, status in got.items() if key[0] in good}
+        different = {str(key): (expected.get(key), got.get(key)) for key in expected.keys() | got.keys() if expected.get(key) != got.get(key)}
+        assert not different, (seed, len(expected), list(different.items())[:12])
+        for row in done.report["results"]:
+            if row["account"] not in good:
+                assert (row["status"], row["reason"]) == ("NOT_ASSESSED", "role-not-assumable"), row
+        simulator.process.terminate()
+
+
+@suite.test
+def same_organization_same_bytes(place):
+    simulator = Simulator(place, "--seed", 5, "--accounts", 10, "--regions", 4)
+    first = sweep(place, "--all", environment=simulator.environment())
+    second = sweep(place, "--all", "--workers", "3", environment=simulator.environment())
+    third = sweep(place, "--all", environment=Simulator(place, "--seed", 5, "--accounts", 10, "--regions", 4, "--latency-jitter-ms", 40,
+                                                        "--page-size", 1).environment())
+    assert stable(first.report) == stable(second.report)
+    assert stable(first.report) == stable(third.report)
+    assert first.code == second.code == third.code
+
+
+@suite.test
+def the_store_holds_the_report(place):
+    simulator = Simulator(place, "--seed", 6, "--accounts", 6, "--regions", 3)
+    first = sweep(place, "--all", environment=simulator.environment())
+    again = place.path / "again.json"
+    done = orgsweep(place, "report", "--all", "--output", again, "--quiet", environment=place.environment())
+    assert done.returncode == 0, done.stderr
+    assert again.read_text() == first.text
+    done = orgsweep(place, "report", first.report["sweep"]["id"], "--all", "--output", "-", environment=place.environment())
+    assert done.stdout == first.text, done.stderr
+    done = orgsweep(place, "status", "--json", environment=place.environment())
+    assert json.loads(done.stdout)["sweeps"][0]["id"] == first.report["sweep"]["id"]
+    done = orgsweep(place, "report", "nothing-like-it", environment=place.environment())
+    assert done.returncode == 2 and "nothing-like-it" in done.stderr
+
+
+@suite.test
+def demo_shows_everything(place):
+    target = place.path / "demo.json"
+    done = orgsweep(place, "demo", "--output", target, environment=place.environment(ORGSWEEP_SIMULATOR=SIMULATOR))
+    assert done.returncode == 4, done.stderr
+    assert "simulated" in done.stderr.splitlines()[0], done.stderr
+    report = json.loads(target.read_text())
+    assert {r["check_id"] for r in report["results"] if r["status"] == "FAIL"} == set(CHECKS)
+    assert {c["chain_id"] for c in report["chains"] if c["status"] == "confirmed"} == {"AC-37", "AC-38", "AC-39"}
+    assert report["coverage"]["gaps"]
+
+
+REASON_ROWS = [
+    ("denied-identity-explicit", "denied-iam"), ("denied-identity-implicit", "denied-iam"), ("denied-resource-explicit", "denied-iam"),
+    ("denied-resource-implicit", "denied-iam"), ("denied-untold", "denied-iam"), ("denied-rcp", "denied-rcp"), ("denied-rcp-implicit", "denied-rcp"),
+    ("denied-boundary", "denied-boundary"), ("denied-boundary-implicit", "denied-boundary"), ("denied-endpoint", "denied-endpoint-policy"),
+    ("denied-endpoint-implicit", "denied-endpoint-policy"), ("denied-session", "denied-session"), ("denied-session-implicit", "denied-session"),
+    ("opt-in-required", "feature-gated"), ("subscription-required", "feature-gated"), ("feature-gated", "feature-gated"),
+    ("validation-error", "service-unavailable"), ("garbage", "malformed-response"), ("cut-body", "malformed-response"),
+    ("deep", "limit-reached"), ("huge", "limit-reached"), ("proxy-html:403", "service-unavailable"), ("proxy-html:407", "service-unavailable"),
+    ("unrecognized-client", "service-unavailable"),
+]
+
+
+@suite.test
+def each_refusal_has_its_reason(place):
+    """One sweep: each fault in an account of its own, on each of the list calls; SCP wording is looked at in tests of its own."""
+    organization = quiet(organization_of(place, "--seed", 11, "--accounts", len(REASON_ROWS) + 6, "--regions", 1))
+    good = sorted(assumable(organization) - {organization["organization"]["management_account"]})
+    active = [a["id"] for a in organization["accounts"] if a.get("state", "ACTIVE") == "ACTIVE" and a["id"] in good]
+    wanted = {}
+    for account, (kind, reason) in zip(active, REASON_ROWS):
+        name, _, argument = kind.partition(":")
+        for operation in ("bedrock:ListGuardrails", "bedrock:GetModelInvocationLoggingConfiguration", "sagemaker:ListNotebookInstances",
+                          "sagemaker:ListEndpoints"):
+            organization["faults"].append({"account": account, "operation": operation, "kind": kind})
+        wanted[account] = reason
+    assert len(wanted) == len(REASON_ROWS), (len(wanted), len(REASON_ROWS))
+    simulator = Simulator(place, organization=organization)
+    done = sweep(place, "--all", environment=simulator.environment(), timeout=240)
+    kinds = dict(zip(wanted, [row[0] for row in REASON_ROWS]))
+    for row in done.report["results"]:
+        if row["account"] in wanted:
+            assert (row["status"], row["reason"]) == ("NOT_ASSESSED", wanted[row["account"]]), (kinds[row["account"]], row)
+    gaps = [g for g in done.report["coverage"]["gaps"] if g["account"] in wanted]
+    assert {g["action"] for g in gaps} == {"bedrock:ListGuardrails", "bedrock:GetModelInvocationLoggingConfiguration",
+                                           "sagemaker:ListNotebookInstances", "sagemaker:ListEndpoints"}
+    for gap in gaps:
+        assert gap["remedy"] and (gap["error_code"] or wanted[gap["account"]] in ("malformed-response", "limit-reached")), gap
+        if wanted[gap["account"]].startswith("denied"):
+            assert gap["request_id"] and gap["message"], gap
+    others = [r for r in done.report["results"] if r["account"] in active and r["account"] not in wanted]
+    assert all(r["status"] != "NOT_ASSESSED" for r in others)
+
+
+@suite.test
+def a_service_control_policy_closes_a_service_or_is_a_gap(place):
+    organization = quiet(organization_of(place, "--seed", 12, "--accounts", 12, "--regions", 2))
+    first, second = [a["id"] for a in organization["accounts"] if a["id"] in assumable(organization) and a.get("state", "ACTIVE") == "ACTIVE"
+                     and a["id"] != organization["organization"]["management_account"]][:2]
+    policy = "arn:aws:organizations::123456789012:policy/o-abcdefghij/service_control_policy/p-closed"
+    organization["faults"] = [{"account": first, "operation": "bedrock:*", "kind": "denied-scp", "policy": policy},
+                              {"account": second, "operation": "bedrock:ListGuardrails", "kind": "denied-scp-implicit"}]
+    simulator = Simulator(place, organization=organization)
+    report = sweep(place, "--all", environment=simulator.environment()).report
+    closed = [r for r in report["results"] if r["account"] == first and r["service"] == "bedrock"]
+    assert closed and all((r["status"], r["reason"]) == ("NOT_APPLICABLE", "closed-by-scp") for r in closed), closed
+    assert any(policy in json.dumps(r["evidence"]) for r in closed), closed[0]
+    assert report["coverage"]["closed"] == len(closed)
+    partly = [r for r in report["results"] if r["account"] == second and r["check_id"] == "aws-bedrock-002"]
+    assert partly and all((r["status"], r["reason"]) == ("NOT_ASSESSED", "denied-scp") for r in partly), partly
+    only = sweep(place, "--all", "--checks", "aws-bedrock-001", environment=simulator.environment()).report
+    assert all(r["reason"] == "closed-by-scp" for r in only["results"] if r["account"] == first), "the probe set counts, whatever is selected"
+
+
+@suite.test
+def throttling_and_errors_that_pass_leave_no_trace(place):
+    arguments = ("--seed", 21, "--accounts", 6, "--regions", 3)
+    quiet_run = sweep(place, "--all", environment=Simulator(place, *arguments).environment()).report
+    faults = []
+    for kind in ("throttle", "server-error:503", "reset", "close-before-answer", "truncated", "expired-token"):
+        faults += ["--fault", f"operation=sagemaker:*,kind={kind},times=3,after=2"]
+    faults += ["--fault", "operation=bedrock:*,kind=throttle,times=4", "--fault", "operation=organizations:ListAccounts,kind=throttle,times=2",
+               "--fault", "operation=sts:AssumeRole,kind=throttle,times=2", "--fault", "operation=sagemaker:List*,kind=empty-page-with-token,times=2"]
+    noisy = sweep(place, "--all", environment=Simulator(place, *arguments, *faults).environment())
+    assert stable(noisy.report) == stable(quiet_run)
+    assert noisy.report["summary"]["calls"]["retried"] > 0 and noisy.report["summary"]["calls"]["throttled"] > 0
+
+
+@suite.test
+def clock_skew_is_corrected(place):
+    simulator = Simulator(place, "--seed", 22, "--accounts", 4, "--regions", 2)
+    expected = sweep(place, "--all", environment=simulator.environment()).report
+    simulator.ask("clock", "POST", {"offset_seconds": 1800})
+    assert stable(sweep(place, "--all", environment=simulator.environment()).report) == stable(expected)
+
+
+@suite.test
+def sessions_that_expire_are_renewed(place):
+    arguments = ("--seed", 23, "--accounts", 5, "--regions", 3)
+    expected = sweep(place, "--all", environment=Simulator(place, *arguments).environment()).report
+    short = Simulator(place, *arguments, "--session-seconds", 2, "--latency-ms", 700)
+    assert stable(sweep(place, "--all", environment=short.environment()).report) == stable(expected)
+
+
+@suite.test
+def vanished_and_followed_gone(place):
+    organization = quiet(organization_of(place, "--seed", 24, "--accounts", 10, "--regions", 3))
+    organization["faults"] = [{"operation": "sagemaker:DescribeNotebookInstance", "kind": "vanish", "times": 2},
+                              {"operation": "sagemaker:DescribeEndpointConfig", "kind": "followed-gone", "times": 2}]
+    report = sweep(place, "--all", environment=Simulator(place, organization=organization).environment()).report
+    assert report["summary"]["vanished"] == 2, report["summary"]
+    gone = [r for r in report["results"] if r["reason"] == "not-found"]
+    assert gone and all(r["check_id"] == "aws-sagemaker-003" and r["status"] == "NOT_ASSESSED" for r in gone), gone
+
+
+@suite.test
+def regions_that_are_not_enabled(place):
+    organization = quiet(organization_of(place, "--seed", 25, "--accounts", 6, "--regions", 4))
+    accounts = [a for a in organization["accounts"] if a.get("state", "ACTIVE") == "ACTIVE" and a["id"] in assumable(organization)]
+    accounts[-1]["regions"] = accounts[-1]["regions"][:2]
+    simulator = Simulator(place, organization=organization)
+    report = sweep(place, "--all", environment=simulator.environment()).report
+    row = next(a for a in report["accounts"] if a["id"] == accounts[-1]["id"])
+    assert row["regions"] == sorted(accounts[-1]["regions"]) and set(row["regions_not_enabled"]) >= set(organization["regions"]) - set(row["regions"])
+    assert not [r for r in report["results"] if r["account"] == row["id"] and r["region"] not in row["regions"]]
+    # nobody may say which regions are enabled: those asked for are tried, and STS tells that they are off
+    simulator.ask("faults", "POST", {"faults": [{"operation": "account:*", "kind": "denied-identity-implicit"},
+                                                {"operation": "ec2:*", "kind": "unauthorized-operation"}]})
+    report = sweep(place, "--all", "--regions", ",".join(organization["regions"]), environment=simulator.environment()).report
+    off = [r for r in report["results"] if r["account"] == row["id"] and r["region"] not in accounts[-1]["regions"]]
+    assert off and all((r["status"], r["reason"]) == ("NOT_ASSESSED", "region-disabled") for r in off), off[:3]
+
+
+@suite.test
+def organizations_refused_not_in_use_and_broken_off(place):
+    refused = Simulator(place, "--seed", 26, "--fault", "operation=organizations:*,kind=denied-identity-implicit")
+    done = sweep(place, environment=refused.environment(), check=False)
+    assert done.code == 2 and "rganizations" in done.last_line, done.err
+    done = sweep(place, "--no-org", environment=refused.environment())
+    assert len(done.report["accounts"]) == 1 and done.report["sweep"]["organization_id"] is None
+    alone = sweep(place, environment=Simulator(place, "--seed", 26, "--no-organization").environment())
+    assert len(alone.report["accounts"]) == 1
+    broken = Simulator(place, "--seed", 26, "--accounts", 50, "--regions", 1, "--fault",
+                       "operation=organizations:ListAccounts,kind=denied-identity-implicit,after=1")
+    done = sweep(place, environment=broken.environment())
+    assert done.report["sweep"]["enumeration"] == "incomplete" and done.report["sweep"]["status"] == "partial"
+    assert done.report["coverage"]["percent"] < 100 and done.code in (3, 4)
+    assert any(g["account"] is None and g["check_id"] is None for g in done.report["coverage"]["gaps"])
+    names = Simulator(place, "--seed", 26, "--fault", "operation=organizations:ListRoots,kind=denied-identity-implicit", "--hide-paths")
+    done = sweep(place, environment=names.environment())
+    assert all(a["path"] is None for a in done.report["accounts"]) and done.report["sweep"]["enumeration"] == "complete"
+
+
+@suite.test
+def older_and_odd_answers_of_organizations(place):
+    arguments = ("--seed", 27, "--accounts", 30, "--regions", 1)
+    expected = stable(sweep(place, "--all", environment=Simulator(place, *arguments).environment()).report)
+    for odd in ("--hide-paths", "--hide-states", "--empty-page"):
+        assert stable(sweep(place, "--all", environment=Simulator(place, *arguments, odd).environment()).report) == expected, odd
+
+
+@suite.test
+def exit_codes_and_filters(place):
+    simulator = Simulator(place, "--seed", 28, "--accounts", 5, "--regions", 2)
+    whole = sweep(place, environment=simulator.environment())
+    findings = whole.report["summary"]["findings"]
+    assert findings["HIGH"] and findings["MEDIUM"] and whole.code in (1, 4)
+    assert sweep(place, "--fail-on", "none", "--min-coverage", "0", environment=simulator.environment()).code == 0
+    assert sweep(place, "--fail-on", "none", environment=simulator.environment()).code in (0, 3)
+    only = sweep(place, "--checks", "aws-sagemaker-*", "--exclude-checks", "aws-sagemaker-003", environment=simulator.environment()).report
+    assert {r["check_id"] for r in only["results"]} <= {"aws-sagemaker-001", "aws-sagemaker-002"}
+    assert {c["chain_id"]: c["reason"] for c in only["chains_not_evaluated"]} == {
+        "AC-38": "aws-bedrock-001 not selected", "AC-39": "aws-bedrock-002 not selected"}
+    region = sweep(place, "--regions", "us-east-1", environment=simulator.environment()).report
+    assert {r["region"] for r in region["results"]} == {"us-east-1"}
+    stays = [c for c in whole.report["chains"] if c["chain_id"] == "AC-37" and c["regions"] == ["us-east-1"]]
+    assert [c for c in region["chains"] if c["chain_id"] == "AC-37"] == stays, "narrative and severity never depend on filters"
+    plan = orgsweep(place, "sweep", "--plan", environment=simulator.environment())
+    assert plan.returncode == 0 and "calls" in plan.stdout, plan
+    assert str(whole.report["coverage"]["planned"]) in plan.stdout.replace(",", ""), (plan.stdout, whole.report["coverage"])
+
+
+@suite.test
+def doctor_tells_what_to_fix(place):
+    done = orgsweep(place, "doctor", environment=Simulator(place, "--demo").environment())
+    assert done.returncode == 1 and "To fix" in done.stdout and "management account" in done.stdout, done
+    clean = quiet(organization_of(place, "--seed", 29, "--accounts", 4, "--regions", 2))
+    for account in clean["accounts"]:
+        if not any(role["name"] == "OrgsweepAudit" for role in account["roles"]):
+            account["roles"].append({"name": "OrgsweepAudit"})
+    simulator = Simulator(place, organization=clean)
+    done = orgsweep(place, "doctor", "--json", environment=simulator.environment())
+    assert done.returncode == 0 and json.loads(done.stdout)["ok"] is True, done
+
+
+@suite.test
+def hostile_names_and_documents(place):
+    simulator = Simulator(place, "--seed", 30, "--accounts", 5, "--regions", 2, "--fault", "operation=sagemaker:ListNotebookInstances,kind=escapes-in-name",
+                          "--fault", "operation=organizations:ListAccounts,kind=escapes-in-name")
+    done = sweep(place, "--all", environment=simulator.environment())
+    assert "\x1b" not in done.err and "\x1b" not in done.text
+    done = orgsweep(place, "sweep", environment=simulator.environment())
+    assert "\x1b" not in done.stderr
+    nul = Simulator(place, "--seed", 30, "--accounts", 5, "--regions", 2, "--fault", "operation=sagemaker:List*,kind=nul-in-name")
+    sweep(place, "--all", environment=nul.environment())
+
+
+@suite.test
+def cells_of_a_catalogue_of_one_s_own(place):
+    from common import ROOT
+    simulator = Simulator(place, "--seed", 31, "--accounts", 8, "--regions", 3)
+    done = sweep(place, "--all", "--catalogue", ROOT / "tests" / "catalogue", environment=simulator.environment())
+    states = cells(done.report)
+    checks = {key[2] for key in states}
+    assert len(checks) >= 25, sorted(checks)
+    assert {key[1] for key in states if key[2] == "aws-aiiam-001"} == {"global"}
+    organization_level = [key for key in states if key[2].startswith("aws-aiorg-")]
+    assert {key[1] for key in organization_level} == {"global"} and len({key[0] for key in organization_level}) == 1
+    assert states and any(status == "FAIL" for key, status in states.items() if key[2] not in CHECKS)
+
+
+suite.main()
