@@ -450,7 +450,7 @@ static int plan_container(struct planner *planner)
 	const char *full = swp_environment_get(environment, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
 	if (!relative && !full) {
 		note(planner,
-			"; container (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and …_FULL_URI are not set)");
+			"; container (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set)");
 		return PLAN_SKIP;
 	}
 	struct swp_credential_step *step = add_step(planner, SWP_CREDENTIAL_CONTAINER, NULL);
@@ -609,7 +609,7 @@ static int plan_source_profile(struct planner *planner, const char *profile, con
 			      : swp_problem_set(planner->problem, SWP_CREDENTIAL_E_CONFIG,
 					"profile %s takes its credentials from profile %s (source_profile), "
 					"which has none; add keys, "
-					"sso_…, credential_process or login_session to it",
+					"sso_ settings, credential_process or login_session to it",
 					profile, source);
 }
 
@@ -645,8 +645,8 @@ static int walk_to_source(struct planner *planner, const char *profile, struct w
 			return plan_source_profile(planner, profile, source);
 		if (walk->count >= SWP_LIMIT_PROFILE_CHAIN)
 			return swp_problem_set(planner->problem, SWP_CREDENTIAL_E_LOOP,
-				"profile %s: the chain of source_profile is longer than %d", walk->profiles[0],
-				SWP_LIMIT_PROFILE_CHAIN);
+				"profile %s: the chain of source_profile is longer than %d",
+				walk->profiles[0], SWP_LIMIT_PROFILE_CHAIN);
 		profile = source;
 	}
 }
@@ -681,7 +681,8 @@ static void note_profile(struct planner *planner, const char *profile)
 	paths_looked_in(planner, paths, sizeof(paths));
 	if (swp_profile_exists(planner->profiles, profile))
 		note(planner,
-			"; profile %.60s in %s (it has no keys, sso_…, role_arn, credential_process or "
+			"; profile %.60s in %s (it has no keys, sso_ settings, role_arn, credential_process "
+			"or "
 			"login_session)",
 			profile, paths);
 	else

@@ -508,8 +508,11 @@ static void call_portal(struct swp_credential_machine *machine)
 	add_header(request, "Accept", "application/json");
 }
 
-static void use_token(struct swp_credential_machine *machine, bool refreshable)
+/* `failure`: the error code of a refresh that failed; NULL: none was tried. */
+static void use_token(struct swp_credential_machine *machine, const char *failure)
 {
+	bool refreshable = current(machine)->sso_session && !failure;
+	char why[200];
 	switch (swp_sso_token_judge(&machine->token, refreshable, machine->now_ms)) {
 	case SWP_SSO_USE:
 		call_portal(machine);
@@ -520,7 +523,10 @@ static void use_token(struct swp_credential_machine *machine, bool refreshable)
 			current(machine)->sso_region, NULL);
 		break;
 	case SWP_SSO_EXPIRED:
-		ask_to_log_in(machine, "the SSO session has expired");
+		snprintf(why, sizeof(why), "the SSO session has expired%s%.100s%s",
+			failure ? " and could not be refreshed (" : "", failure ? failure : "",
+			failure ? ")" : "");
+		ask_to_log_in(machine, why);
 		break;
 	}
 }
@@ -543,7 +549,7 @@ static void take_sso_file(struct swp_credential_machine *machine, const struct s
 			machine->problem.text);
 		ask_to_log_in(machine, why);
 	} else {
-		use_token(machine, current(machine)->sso_session != NULL);
+		use_token(machine, NULL);
 	}
 }
 
@@ -558,7 +564,8 @@ static void take_refreshed_token(
 		r = swp_sso_token_refreshed(
 			&machine->token, answer->document, machine->now_ms, &machine->problem);
 	if (r > 0) { /* the old token may still be good for some minutes */
-		use_token(machine, false);
+		use_token(machine,
+			answer->error_code && *answer->error_code ? answer->error_code : "malformed answer");
 		return;
 	}
 	swp_buf_clear(&machine->text);

@@ -186,6 +186,7 @@ static const struct exception_row {
 	{"aws-us-gov",
 		NAMES("organizations", "sts", "ec2", "cloudtrail", "config", "logs", "guardduty", "access-analyzer",
 			"servicequotas", "monitoring", "events", "sns", "sqs", "dynamodb", "ssm", "rds", "ram", "sso",
+			"portal.sso", "oidc",
 			"cloudformation", "elasticache", "autoscaling", "application-autoscaling", "elasticloadbalancing"),
 		FIPS, "{P}.{R}.{D}", NULL},
 	{"aws-us-gov", NAMES("monitoring", "events"), FIPS_DUAL, "{P}.{R}.{S}", NULL},

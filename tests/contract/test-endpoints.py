@@ -19,7 +19,7 @@ SERVICES = {
         "guardduty securityhub macie2 accessanalyzer lambda ecr service-quotas cloudwatch events sns sqs dynamodb secretsmanager "
         "ssm rds ram opensearch opensearchserverless s3vectors qbusiness comprehend rekognition forecast personalize textract "
         "transcribe polly lexv2-models kendra frauddetector translate healthlake bedrock-runtime bedrock-agent-runtime inspector2 "
-        "cloudformation codebuild elbv2 autoscaling application-autoscaling glue athena").split()},
+        "sso sso-oidc cloudformation codebuild elbv2 autoscaling application-autoscaling glue athena").split()},
 }
 
 

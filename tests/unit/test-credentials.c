@@ -265,7 +265,7 @@ static const struct row static_rows[] = {
 	{"nothing at all", .variables = {NO_INSTANCE}, .error = SWP_CREDENTIAL_E_NONE,
 		.expected = "Tried: environment (AWS_ACCESS_KEY_ID is not set); profile default (not in "
 			    "CONFIG or CREDS); container "
-			    "(AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and …_FULL_URI are not set); instance "
+			    "(AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set); instance "
 			    "metadata (switched off by "
 			    "AWS_EC2_METADATA_DISABLED)"},
 	{"an empty profile", .config = "[profile p]\nregion=x\n", .profile = "p", .variables = {NO_INSTANCE},
@@ -282,7 +282,7 @@ static const struct row role_rows[] = {
 		0, "AKR|token|111122223333|profile p (assume-role)", HOUR},
 	{"all members",
 		"[profile p]\n" ROLE "source_profile = base\nexternal_id = e\nrole_session_name = "
-				     "me\nduration_seconds = 900\nregion=eu-west-1\n",
+		"me\nduration_seconds = 900\nregion=eu-west-1\n",
 		"[base]\n" KEYS("AKB"), "p", {{0}},
 		{{"CALL AssumeRole eu-west-1 AKB "
 		  "{\"DurationSeconds\":900,\"ExternalId\":\"e\",\"RoleArn\":\"arn:aws:iam::111122223333:"
@@ -409,7 +409,7 @@ static const struct row web_rows[] = {
 		.profile = "p", .variables = {WEB}, .expected = "AKC|||profile p (config-file)"},
 	{"web identity as source of a role",
 		"[profile p]\n" ROLE "source_profile = w\n[profile "
-				     "w]\nrole_arn=arn:aws:iam::1:role/w\nweb_identity_token_file=/t\n",
+		"w]\nrole_arn=arn:aws:iam::1:role/w\nweb_identity_token_file=/t\n",
 		NULL, "p", {{0}},
 		{{"FILE /t", .bytes = BEARER},
 			{"CALL AssumeRoleWithWebIdentity", .bytes = STS_DOCUMENT("AKW", LATER)},
@@ -502,7 +502,9 @@ static const struct row sso_rows[] = {
 		"p", {{0}},
 		{{"FILE", .bytes = SSO_FULL_CACHE(PAST, LATER)},
 			{"CALL CreateToken", .outcome = SWP_OUTCOME_FAILED, .code = "InvalidGrantException"}},
-		SWP_CREDENTIAL_E_LOGIN, "the SSO session has expired; run: aws sso login --sso-session corp",
+		SWP_CREDENTIAL_E_LOGIN,
+		"the SSO session has expired and could not be refreshed (InvalidGrantException); run: aws "
+		"sso login --sso-session corp",
 		0},
 	{"SSO registration expired", "[profile p]\nsso_session = corp\n" SSO_PROFILE SSO_SESSION, NULL, "p",
 		{{0}}, {{"FILE", .bytes = SSO_FULL_CACHE(PAST, PAST)}}, SWP_CREDENTIAL_E_LOGIN,
