@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -513,6 +515,15 @@ static void sso_is_refreshed_and_saved(void **state)
 	check(&a, 1, "AKS");
 }
 
+/* Children are watched by pidfd, which Debian 12's valgrind does not know. */
+static void need_children(void)
+{
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0u);
+	if (fd < 0 && errno == ENOSYS)
+		skip();
+	close(fd);
+}
+
 static void wait_for(const struct waiter *waiter)
 {
 	for (int i = 0; i < 1000 && waiter->times == 0; i++)
@@ -537,6 +548,7 @@ static void processes(void **state)
 		{"/bin/sh -c 'yes | head -c 3000000'", "",
 			"credential_process /bin/sh: printed more than 1 MiB"},
 	};
+	need_children();
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
 		char config[512];
 		struct waiter a = {0};
@@ -557,6 +569,7 @@ static void a_process_that_hangs(void **state)
 {
 	(void)state;
 	struct waiter a = {0};
+	need_children();
 	files[0] = (struct variable){"/h/.aws/config", "[profile p]\ncredential_process = /bin/sleep 1000\n"};
 	make_source("p", NULL);
 	ask(&a);
@@ -646,10 +659,6 @@ static void ends_in_the_middle(void **state)
 	ask(&a);
 	answer_http(500, "");
 	swp_credential_source_free(source); /* in a pause */
-	files[0] = (struct variable){"/h/.aws/config", "[profile p]\ncredential_process = /bin/sleep 1000\n"};
-	make_source("p", NULL);
-	ask(&a);
-	swp_credential_source_free(source); /* in a process */
 	files[0] = (struct variable){"/h/.aws/config",
 		"[profile "
 		"p]\nrole_arn=arn:aws:iam::1:role/"
@@ -659,6 +668,19 @@ static void ends_in_the_middle(void **state)
 	swp_credential_source_free(source); /* in a call */
 	source = NULL;
 	assert_int_equal(player.cancelled, 2);
+	check(&a, 0, "");
+}
+
+static void ends_in_a_process(void **state)
+{
+	(void)state;
+	struct waiter a = {0};
+	need_children();
+	files[0] = (struct variable){"/h/.aws/config", "[profile p]\ncredential_process = /bin/sleep 1000\n"};
+	make_source("p", NULL);
+	ask(&a);
+	swp_credential_source_free(source); /* in a process */
+	source = NULL;
 	check(&a, 0, "");
 }
 
@@ -756,6 +778,7 @@ int main(void)
 		TEST(mfa),
 		TEST(mfa_without_answer),
 		TEST(ends_in_the_middle),
+		TEST(ends_in_a_process),
 		TEST(bad_files),
 		TEST(settings),
 		TEST(failing_allocations),
