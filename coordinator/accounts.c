@@ -155,8 +155,10 @@ static void refuse(struct swp_open_account *open, const struct swp_said *said)
 
 	account->reason = (unsigned char)reason;
 	account->failure = keep_failure(accounts->options.organization, said, hint_for(account, reason));
-	account->planned = plan.planned;
-	account->not_enabled = plan.not_enabled;
+	if (account->redone == 0) {
+		account->planned = plan.planned;
+		account->not_enabled = plan.not_enabled;
+	}
 	open->regions_from = "partition";
 	swp_log(SWP_LOG_WARNING, "account.refused", "the account can't be entered", SWP_LOG_S("account", account->id),
 		SWP_LOG_S("role", open->role_arn), SWP_LOG_S("reason", swp_reason_name(reason)),
@@ -170,8 +172,10 @@ static void entered(struct swp_open_account *open, const struct swp_regions_plan
 {
 	struct swp_accounts *accounts = open->accounts;
 
-	open->account->planned = plan->planned;
-	open->account->not_enabled = plan->not_enabled;
+	if (plan) {
+		open->account->planned = plan->planned;
+		open->account->not_enabled = plan->not_enabled;
+	}
 	open->regions_from = from;
 	open->entered = true;
 	accounts->events.entered(accounts->events.context, open);
@@ -263,6 +267,10 @@ static void ask_regions(struct swp_open_account *open)
 {
 	struct swp_regions_plan plan;
 
+	if (open->account->redone > 0) {
+		entered(open, NULL, ""); /* its plan stands */
+		return;
+	}
 	memset(&open->told, 0, sizeof(open->told));
 	while (open->region_step < STEP_COUNT && !step_is_possible(open, open->region_step))
 		open->region_step++;
@@ -279,6 +287,7 @@ static void renewed(struct swp_open_account *open, enum swp_reason reason)
 	struct swp_accounts *accounts = open->accounts;
 
 	open->renewing = false;
+	open->renewal_failed = reason != SWP_REASON_NONE;
 	accounts->events.renewed(accounts->events.context, open, reason);
 }
 
@@ -293,6 +302,7 @@ static void own_given(struct swp_own_wait *wait, const struct swp_credentials *c
 	if (credentials) {
 		swp_credentials_done(&open->credentials);
 		copied = swp_credentials_copy(&open->credentials, credentials) == 0;
+		open->issued_ms = swp_loop_now_ms(open->accounts->options.loop);
 	}
 	if (open->entered)
 		renewed(open, copied ? SWP_REASON_NONE : SWP_REASON_CREDENTIALS_EXPIRED);
@@ -351,6 +361,7 @@ static void assume_said(struct swp_aws_ask *ask, const struct swp_said *said)
 		if (swp_answer_assume_role(said->document, open->role_arn, &credentials) == 0) {
 			swp_credentials_done(&open->credentials);
 			open->credentials = credentials; /* moved */
+			open->issued_ms = swp_loop_now_ms(open->accounts->options.loop);
 			if (open->entered)
 				renewed(open, SWP_REASON_NONE);
 			else
@@ -441,13 +452,22 @@ struct swp_open_account *swp_accounts_enter(struct swp_accounts *accounts, struc
 	return open;
 }
 
+/* Keys without an end that AWS calls expired, or whose end is over: their source must look again. */
+static bool own_are_over(const struct swp_open_account *open)
+{
+	int64_t wall_ms = swp_clock_wall_ms(swp_loop_clock(open->accounts->options.loop));
+
+	return open->credentials.expires_at_ms == 0 || open->credentials.expires_at_ms <= wall_ms;
+}
+
 int swp_accounts_renew(struct swp_open_account *open)
 {
 	int error;
 
 	if (open->renewing)
 		return 0;
-	error = open->role_arn ? assume(open) : use_own(open, &open->credentials);
+	open->sts_try = 0;
+	error = open->role_arn ? assume(open) : use_own(open, own_are_over(open) ? &open->credentials : NULL);
 	open->renewing = error == 0;
 	return error;
 }

@@ -19,6 +19,7 @@
 struct swp_accounts;
 
 struct swp_accounts_options { /* all borrowed for life */
+	struct swp_loop *loop;
 	struct swp_aws_asker *asker;
 	const struct swp_sweep_options *sweep;
 	const struct swp_scope *scope;
@@ -42,6 +43,8 @@ struct swp_open_account {
 	const char *regions_from;                 /* who told the regions; a literal */
 	bool entered, renewing;
 	void *user;                               /* the owner's */
+	int64_t issued_ms;                        /* monotonic: when the credentials were given */
+	bool renewal_failed;
 	/* internal */
 	struct swp_aws_ask ask;
 	struct swp_own_wait wait;

@@ -51,6 +51,7 @@ struct swp_job {
 	struct swp_job *next, *previous;    /* in its region's queue (READY), or its worker's list (GRANTING, RUNNING) */
 	uint64_t number, epoch, least_epoch;
 	int64_t lease_due_ms;
+	int64_t sent_ms; /* the owner's: when credentials were sent for it */
 	unsigned char region;  /* number in the table; the pseudo-regions too */
 	unsigned char level;   /* enum swp_level */
 	unsigned char state, end;

@@ -21,7 +21,6 @@ struct peer {
 	struct swp_session session;
 	char *name;          /* ZAP's user: the name that its key has */
 	bool greeted;        /* told by `greeted` */
-	bool has_plan;       /* SWEEP was sent on this session */
 	uint64_t calls;
 	struct swp_message hello; /* of a worker that greeted before the plan was known; else empty */
 };
@@ -83,8 +82,7 @@ static bool send_plan(struct swp_fleet *fleet, struct peer *peer)
 	if (!fleet->plan)
 		return false;
 	message.sweep = *fleet->plan;
-	peer->has_plan = swp_fleet_send(fleet, peer->number, &message) == 0;
-	return peer->has_plan;
+	return swp_fleet_send(fleet, peer->number, &message) == 0;
 }
 
 static void send_catalogue(struct swp_fleet *fleet, struct peer *peer, const char *hash)
@@ -470,6 +468,14 @@ void swp_fleet_set_plan(struct swp_fleet *fleet, const struct swp_message_sweep 
 			peer->hello = (struct swp_message){0};
 		}
 	}
+}
+
+void swp_fleet_repeat_plan(struct swp_fleet *fleet, uint64_t number)
+{
+	struct peer *peer = find_peer(fleet, number);
+
+	if (peer)
+		send_plan(fleet, peer);
 }
 
 unsigned swp_fleet_count(const struct swp_fleet *fleet)

@@ -50,6 +50,9 @@ void swp_fleet_ended(struct swp_fleet *fleet, const char *name);
 /* What is swept: told to every worker before its first job. `plan` and `compiled` are borrowed until swp_fleet_free. */
 void swp_fleet_set_plan(struct swp_fleet *fleet, const struct swp_message_sweep *plan, const void *compiled, size_t length);
 
+/* Tells the plan again to a worker that says it does not know the sweep. */
+void swp_fleet_repeat_plan(struct swp_fleet *fleet, uint64_t peer);
+
 /* 0; -EAGAIN: its queue is full; -EHOSTUNREACH, -ENOMEM, -E2BIG. `message` is borrowed; what is sent is wiped. */
 int swp_fleet_send(struct swp_fleet *fleet, uint64_t peer, const struct swp_message *message);
 /* To all that are there. */

@@ -52,6 +52,7 @@ struct swp_ledger {
 	int64_t away_ms;
 	struct swp_problem trouble;
 	bool was_up, dead, borrowed;
+	bool orphan; /* freed, but a store that is not ours still owes it answers */
 };
 
 /* --- trouble --- */
@@ -260,6 +261,12 @@ static void answered(void *context, const struct swp_store_reply *reply)
 	struct operation *operation = context;
 	struct swp_ledger *ledger = operation->ledger;
 
+	if (ledger->orphan) {
+		operation_free(operation);
+		if (--ledger->open == 0)
+			swp_free(ledger);
+		return;
+	}
 	if (ledger->dead || reply->type == SWP_STORE_REPLY_LOST) {
 		/* The store keeps what is sent while it is away. */
 		queue_again(operation);
@@ -318,17 +325,6 @@ static int submit(struct swp_ledger *ledger, const struct operation *like, const
 }
 
 /* --- life --- */
-
-static void free_again(struct swp_ledger *ledger)
-{
-	while (ledger->again) {
-		struct operation *operation = ledger->again;
-
-		ledger->again = operation->next;
-		operation_free(operation);
-	}
-	ledger->last_again = NULL;
-}
 
 static struct swp_ledger *make(struct swp_loop *loop, const char *sweep, int64_t away_ms,
 	const struct swp_ledger_events *events)
@@ -389,19 +385,36 @@ const char *swp_ledger_sweep(const struct swp_ledger *ledger)
 	return ledger->sweep;
 }
 
+/* Those waiting to be repeated are forgotten; what is sent and not answered stays. */
+static size_t forget_again(struct swp_ledger *ledger)
+{
+	size_t forgotten = 0;
+
+	while (ledger->again) {
+		struct operation *operation = ledger->again;
+
+		ledger->again = operation->next;
+		operation_free(operation);
+		forgotten++;
+	}
+	ledger->last_again = NULL;
+	return forgotten;
+}
+
 void swp_ledger_free(struct swp_ledger *ledger)
 {
 	if (!ledger)
 		return;
 	ledger->dead = true;
-	SWP_ASSERT(!ledger->borrowed || ledger->open == 0); /* answers would come to nobody */
 	if (!ledger->borrowed)
-		swp_store_free(ledger->store); /* answers what is open, which then waits to be freed here */
-	free_again(ledger);
+		swp_store_free(ledger->store); /* answers what is open, which then waits to be forgotten here */
+	ledger->open -= forget_again(ledger);
 	swp_timer_stop(&ledger->retry);
 	swp_timer_stop(&ledger->watch);
 	swp_timer_stop(&ledger->idle_timer);
-	swp_free(ledger);
+	ledger->orphan = ledger->open > 0;
+	if (!ledger->orphan)
+		swp_free(ledger);
 }
 
 struct swp_store *swp_ledger_store(const struct swp_ledger *ledger)

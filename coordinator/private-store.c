@@ -28,7 +28,6 @@ struct swp_private_store {
 	char *folder;        /* STATE/redis */
 	char *socket_folder; /* a short one under /tmp when the state folder's path is too long; NULL else */
 	struct swp_store_address address;
-	char url[sizeof("unix://") + sizeof(((struct swp_store_address *)0)->host)];
 	int lock_fd;
 	struct swp_process *process;
 	struct swp_timer timer; /* polls: left-behind server, then the socket */
@@ -174,7 +173,6 @@ static int choose_socket(struct swp_private_store *store, struct swp_problem *pr
 	}
 	store->address.scheme = SWP_STORE_UNIX;
 	snprintf(store->address.host, sizeof(store->address.host), "%s/redis.sock", folder);
-	snprintf(store->url, sizeof(store->url), "unix://%s", store->address.host);
 	return 0;
 }
 
@@ -277,28 +275,4 @@ void swp_private_store_free(struct swp_private_store *store)
 const struct swp_store_address *swp_private_store_address(const struct swp_private_store *store)
 {
 	return &store->address;
-}
-
-const char *swp_private_store_url(const struct swp_private_store *store)
-{
-	return store->url;
-}
-
-bool swp_private_store_is_running(const char *state_folder, struct swp_store_address *ret_address)
-{
-	struct swp_store_address address = {.scheme = SWP_STORE_UNIX};
-	pid_t holder = 0;
-	int fd = -1;
-	int error = swp_folder_lock(state_folder, &fd, &holder);
-
-	if (error != -EBUSY) {
-		if (error == 0)
-			swp_folder_unlock(fd);
-		return false;
-	}
-	if (snprintf(address.host, sizeof(address.host), "%s/redis/redis.sock", state_folder) >= (int)sizeof(address.host) ||
-		access(address.host, F_OK) != 0)
-		return false;
-	*ret_address = address;
-	return true;
 }

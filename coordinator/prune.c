@@ -1,0 +1,204 @@
+#include "coordinator/prune.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/base/alloc.h"
+#include "proto/base/error.h"
+#include "proto/base/limits.h"
+#include "proto/base/log.h"
+#include "proto/base/text.h"
+#include "proto/record/keys.h"
+
+#define SCAN_COUNT "500"
+#define SWEEPS_AT_ONCE 100 /* of one run; the next sweep goes on */
+
+struct swp_prune {
+	struct swp_store *store;
+	char **sweeps; /* to go; owned */
+	size_t count, at;
+	char cursor[32];
+	char present[80];
+	char catalogue[80]; /* of the sweep that goes */
+	bool waiting; /* an answer is owed */
+	bool freed;
+};
+
+#define TEXT(value) SWP_STORE_TEXT_ARGUMENT(value)
+
+static void destroy(struct swp_prune *prune)
+{
+	for (size_t i = 0; i < prune->count; i++)
+		swp_free(prune->sweeps[i]);
+	swp_free(prune->sweeps);
+	swp_free(prune);
+}
+
+/* Each step is one command whose answer starts the next; on any trouble it stops, and the next sweep begins anew. The struct then stays
+ * until _free. */
+static void ask(struct swp_prune *prune, const struct swp_store_argument *arguments, size_t count, swp_store_done done)
+{
+	prune->waiting = swp_store_command(prune->store, arguments, count, done, prune) == 0;
+}
+
+static bool stopped(struct swp_prune *prune, const struct swp_store_reply *reply)
+{
+	prune->waiting = false;
+	if (prune->freed) {
+		destroy(prune);
+		return true;
+	}
+	return reply->type == SWP_STORE_REPLY_LOST || reply->type == SWP_STORE_REPLY_ERROR;
+}
+
+static void next_sweep(struct swp_prune *prune);
+
+static void catalogue_gone(void *context, const struct swp_store_reply *reply)
+{
+	struct swp_prune *prune = context;
+
+	if (stopped(prune, reply))
+		return;
+	prune->at++;
+	next_sweep(prune);
+}
+
+/* Removed from the index; its catalogue goes unless another sweep names it. One script, since a sweep may begin meanwhile. */
+static const char leave_script[] =
+	"redis.call('ZREM', KEYS[1], ARGV[1])\n"
+	"if ARGV[2] == '' then return 0 end\n"
+	"for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do\n"
+	"  if redis.call('HGET', 'swp:' .. id .. ':sweep', 'catalogue') == ARGV[2] then return 0 end\n"
+	"end\n"
+	"return redis.call('DEL', KEYS[2])\n";
+
+static void leave_index(struct swp_prune *prune)
+{
+	char index[SWP_KEY_BYTES], catalogue[SWP_KEY_BYTES];
+	const char *hash = prune->catalogue[0] ? prune->catalogue : "none";
+
+	if (swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, index) < 0 ||
+		swp_key_format(SWP_KEY_CATALOGUE, NULL, hash, NULL, catalogue) < 0)
+		return;
+	swp_log(SWP_LOG_INFO, "sweep.pruned", "an old sweep was removed from the store",
+		SWP_LOG_S("old_sweep", prune->sweeps[prune->at]));
+	ask(prune,
+		(struct swp_store_argument[]){TEXT("EVAL"), TEXT(leave_script), TEXT("2"), TEXT(index), TEXT(catalogue),
+			TEXT(prune->sweeps[prune->at]), TEXT(prune->catalogue)},
+		7, catalogue_gone);
+}
+
+static void scan(struct swp_prune *prune);
+
+static void unlinked(void *context, const struct swp_store_reply *reply)
+{
+	struct swp_prune *prune = context;
+
+	if (stopped(prune, reply))
+		return;
+	if (strcmp(prune->cursor, "0") == 0)
+		leave_index(prune);
+	else
+		scan(prune);
+}
+
+/* SCAN: [cursor, [key …]] */
+static void scanned(void *context, const struct swp_store_reply *reply)
+{
+	struct swp_prune *prune = context;
+	struct swp_store_argument *arguments;
+	const struct swp_store_reply *keys;
+
+	if (stopped(prune, reply) || reply->type != SWP_STORE_REPLY_LIST || reply->item_count != 2)
+		return;
+	keys = &reply->items[1];
+	snprintf(prune->cursor, sizeof(prune->cursor), "%s", reply->items[0].bytes);
+	arguments = swp_calloc(keys->item_count + 2, sizeof(*arguments));
+	if (!arguments)
+		return;
+	arguments[0] = TEXT("UNLINK");
+	arguments[1] = TEXT("swp:none"); /* so that there is always one */
+	for (size_t i = 0; i < keys->item_count; i++)
+		arguments[i + 2] = (struct swp_store_argument){keys->items[i].bytes, keys->items[i].length};
+	ask(prune, arguments, keys->item_count + 2, unlinked);
+	swp_free(arguments);
+}
+
+static void scan(struct swp_prune *prune)
+{
+	char pattern[SWP_KEY_BYTES];
+
+	if (swp_key_sweep_pattern(prune->sweeps[prune->at], pattern) < 0)
+		return;
+	ask(prune,
+		(struct swp_store_argument[]){TEXT("SCAN"), TEXT(prune->cursor), TEXT("MATCH"), TEXT(pattern), TEXT("COUNT"),
+			TEXT(SCAN_COUNT)},
+		6, scanned);
+}
+
+static void catalogue_told(void *context, const struct swp_store_reply *reply)
+{
+	struct swp_prune *prune = context;
+
+	if (stopped(prune, reply))
+		return;
+	prune->catalogue[0] = '\0';
+	if (reply->type == SWP_STORE_REPLY_TEXT && reply->length == 64)
+		snprintf(prune->catalogue, sizeof(prune->catalogue), "%s", reply->bytes);
+	snprintf(prune->cursor, sizeof(prune->cursor), "0");
+	scan(prune);
+}
+
+static void next_sweep(struct swp_prune *prune)
+{
+	char key[SWP_KEY_BYTES];
+
+	if (prune->at >= prune->count || swp_key_format(SWP_KEY_SWEEP, prune->sweeps[prune->at], NULL, NULL, key) < 0)
+		return;
+	ask(prune, (struct swp_store_argument[]){TEXT("HGET"), TEXT(key), TEXT(SWP_SWEEP_FIELD_CATALOGUE)}, 3, catalogue_told);
+}
+
+static void listed(void *context, const struct swp_store_reply *reply)
+{
+	struct swp_prune *prune = context;
+
+	if (stopped(prune, reply) || reply->type != SWP_STORE_REPLY_LIST)
+		return;
+	prune->sweeps = swp_calloc(reply->item_count + 1, sizeof(*prune->sweeps));
+	for (size_t i = 0; prune->sweeps && i < reply->item_count && prune->count < SWEEPS_AT_ONCE; i++) {
+		const char *id = reply->items[i].bytes;
+
+		if (reply->items[i].type != SWP_STORE_REPLY_TEXT || !swp_key_is_sweep_id(id) || strcmp(id, prune->present) == 0)
+			continue;
+		if (!(prune->sweeps[prune->count] = swp_strdup(id)))
+			return;
+		prune->count++;
+	}
+	if (prune->sweeps)
+		next_sweep(prune);
+}
+
+struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present)
+{
+	struct swp_prune *prune = keep > 0 ? swp_calloc(1, sizeof(*prune)) : NULL;
+	char index[SWP_KEY_BYTES], last[32];
+
+	if (!prune)
+		return NULL;
+	prune->store = store;
+	snprintf(prune->present, sizeof(prune->present), "%s", present);
+	/* Oldest first; all but the newest `keep`. The present one is in the index already, so it counts. */
+	snprintf(last, sizeof(last), "-%u", keep + 1);
+	if (swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, index) == 0)
+		ask(prune, (struct swp_store_argument[]){TEXT("ZRANGE"), TEXT(index), TEXT("0"), TEXT(last)}, 4, listed);
+	return prune;
+}
+
+void swp_prune_free(struct swp_prune *prune)
+{
+	if (!prune)
+		return;
+	prune->freed = true;
+	if (!prune->waiting)
+		destroy(prune);
+}

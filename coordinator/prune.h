@@ -1,0 +1,17 @@
+/* Retention: of the sweeps in a store the newest are kept, older ones go with all their keys, and a catalogue goes with the last
+ * sweep that names it. Runs beside a sweep and is not waited for: a sweep leaves the index only when its keys are gone, so what
+ * is left is gone on with next time.
+ */
+#ifndef SWP_COORDINATOR_PRUNE_H
+#define SWP_COORDINATOR_PRUNE_H
+
+#include "proto/io/store.h"
+
+struct swp_prune; /* opaque */
+
+/* Keeps the `keep` newest and, whatever its age, `present`. NULL on -ENOMEM, and when keep is 0 (all are kept). */
+struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present);
+/* Ends it; answers still owed are thrown away. Takes NULL. */
+void swp_prune_free(struct swp_prune *prune);
+
+#endif

@@ -1,0 +1,154 @@
+/* What the files sweep*.c share; nobody else includes it.
+ *   sweep.c           life, phases, beginning, end
+ *   sweep-identity.c  credentials, caller, organization
+ *   sweep-accounts.c  accounts: scope, opening, jobs, rows, correlation
+ *   sweep-jobs.c      between dispatch, fleet and ledger
+ */
+#ifndef SWP_COORDINATOR_SWEEP_INTERNAL_H
+#define SWP_COORDINATOR_SWEEP_INTERNAL_H
+
+#include "coordinator/accounts.h"
+#include "coordinator/aws-calls.h"
+#include "coordinator/correlate.h"
+#include "coordinator/dispatch.h"
+#include "coordinator/enumeration.h"
+#include "coordinator/fleet.h"
+#include "coordinator/job-credentials.h"
+#include "coordinator/ledger.h"
+#include "coordinator/organization.h"
+#include "coordinator/private-store.h"
+#include "coordinator/prune.h"
+#include "coordinator/regions.h"
+#include "coordinator/scope.h"
+#include "coordinator/session-policy.h"
+#include "coordinator/sweep.h"
+#include "coordinator/workers.h"
+#include "proto/io/credential-source.h"
+#include "proto/io/terminal.h"
+
+#define SWP_SWEEP_ID_BYTES 48
+#define SWP_COORDINATOR_CALLS 64      /* AWS calls of the coordinator in flight */
+#define SWP_RECONCILE_AT_ONCE 512     /* seals that are looked up at once */
+#define SWP_ACCOUNT_REDO 3            /* times that an account's lost records are done again */
+#define SWP_NO_WORKER_MS 5000         /* without any worker for so long: say so */
+
+struct swp_sweep {
+	struct swp_loop *loop;
+	const struct swp_sweep_options *options;
+	struct swp_sweep_events events;
+	char id[SWP_SWEEP_ID_BYTES];
+	char session_name[64];
+	struct swp_sweep_progress progress;
+	struct swp_sweep_result result;
+	struct swp_problem problem;
+	int64_t started_wall_ms;
+
+	/* how AWS is asked */
+	struct swp_http_client *http;
+	struct swp_caller *caller;
+	struct swp_terminal *terminal;
+	struct swp_credential_source *source;
+	char source_name[128];
+	struct swp_own_credentials own;
+	struct swp_aws_asker asker;
+	struct swp_aws_ask ask; /* identity */
+	bool identity_retried;
+	char identity_region[32];
+
+	/* who and where */
+	struct swp_caller_identity_answer identity;
+	const struct swp_partition *partition;
+	const char *home_region;
+	struct swp_organization organization;
+	struct swp_scope scope;
+	struct swp_region_table regions;
+	struct swp_regions_asked asked;
+	struct swp_session_policies policies;
+	struct swp_enumeration *enumeration;
+	struct swp_accounts *accounts;
+
+	/* who works, and where it is kept */
+	struct swp_private_store *private_store;
+	struct swp_ledger *ledger;
+	struct swp_prune *prune;
+	char *run_folder; /* owned; key files and the ipc socket */
+	struct swp_fleet *fleet;
+	struct swp_workers *workers;
+	struct swp_dispatch *dispatch;
+	struct swp_correlator *correlator;
+	struct swp_job_services services;
+	struct swp_message_sweep plan;
+	const char **plan_selection;
+	struct swp_wire_endpoint *plan_endpoints;
+
+	/* cells of one job of each level, and its expected calls */
+	unsigned level_cells[SWP_LEVEL_COUNT], level_calls[SWP_LEVEL_COUNT];
+	bool level_needed[SWP_LEVEL_COUNT];
+
+	/* accounts on their way */
+	size_t cursor;       /* accounts before it are not waiting */
+	size_t waiting;      /* in scope, not open */
+	size_t undecided;    /* scope waits for their OU */
+	struct swp_account *settled_first, *settled_last; /* to be correlated */
+	size_t seal_account; /* reconciliation: next account, its next region */
+	unsigned seal_region;
+	size_t seals_asked, seals_missing;
+	bool any_lost;
+
+	struct swp_timer pump, lease, grace, deadline, no_worker;
+	bool starting, described, units_known, listed_all, enumeration_broke, named;
+	bool store_ready; /* connected at least once */
+	bool begun;       /* its rows are in the store, its plan with the fleet */
+	bool cancelling, cancelled, reconciling, reconciled, correlating_over, over_done, closing;
+	bool told;        /* finished */
+	int cancelled_by;
+	int64_t cancelled_wall_ms;
+};
+
+/* sweep.c */
+void swp_sweep_kick(struct swp_sweep *sweep); /* looks at everything again, soon */
+void swp_sweep_set_phase(struct swp_sweep *sweep, enum swp_sweep_phase phase);
+/* Ends it: could not run (exit 2), or the store is lost (exit 5). The first call counts. */
+void swp_sweep_end(struct swp_sweep *sweep, enum swp_sweep_end end, const struct swp_problem *problem);
+void swp_sweep_end_text(struct swp_sweep *sweep, enum swp_sweep_end end, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Rows, index and catalogue into the store; plan to the fleet; once organization and store are known. */
+void swp_sweep_begin(struct swp_sweep *sweep);
+void swp_sweep_write_meta(struct swp_sweep *sweep);
+int64_t swp_sweep_wall_ms(const struct swp_sweep *sweep);
+
+/* sweep-identity.c */
+int swp_sweep_identity_init(struct swp_sweep *sweep, struct swp_problem *problem);
+void swp_sweep_identity_start(struct swp_sweep *sweep);
+void swp_sweep_identity_stop(struct swp_sweep *sweep); /* no more questions to Organizations */
+void swp_sweep_identity_done(struct swp_sweep *sweep);
+
+/* sweep-accounts.c */
+void swp_sweep_account_listed(struct swp_sweep *sweep, struct swp_account *account);
+void swp_sweep_units_known(struct swp_sweep *sweep);
+void swp_sweep_check_scope(struct swp_sweep *sweep); /* at the end of the list: what matched nothing, nothing in scope */
+int swp_sweep_accounts_init(struct swp_sweep *sweep); /* once the organization is described */
+void swp_sweep_open_accounts(struct swp_sweep *sweep);
+void swp_sweep_correlate_accounts(struct swp_sweep *sweep);
+void swp_sweep_account_done(struct swp_sweep *sweep, struct swp_account *account); /* its jobs are settled, or there were none */
+void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *account);
+void swp_sweep_write_paths(struct swp_sweep *sweep);
+void swp_sweep_write_all_accounts(struct swp_sweep *sweep);
+void swp_sweep_cancel_accounts(struct swp_sweep *sweep);
+void swp_sweep_redo(struct swp_sweep *sweep, struct swp_account *account);
+/* Jobs of an account as the correlator takes them; returns how many. */
+size_t swp_sweep_correlate_jobs(struct swp_sweep *sweep, const struct swp_account *account,
+	struct swp_correlate_job jobs[static SWP_LIMIT_SWEEP_REGIONS], bool for_over);
+
+/* sweep-jobs.c */
+int swp_sweep_jobs_init(struct swp_sweep *sweep, struct swp_problem *problem); /* ledger, fleet, workers, dispatch */
+void swp_sweep_jobs_done(struct swp_sweep *sweep);
+int swp_sweep_add_jobs(struct swp_sweep *sweep, struct swp_open_account *open);
+void swp_sweep_run_dispatch(struct swp_sweep *sweep);
+void swp_sweep_answer_renewals(struct swp_sweep *sweep, struct swp_open_account *open, enum swp_reason reason);
+void swp_sweep_forget_renewals(struct swp_open_account *open);
+/* Looks up seals of settled accounts; false while it goes on. */
+bool swp_sweep_reconcile(struct swp_sweep *sweep);
+void swp_sweep_checked(void *context, void *account, unsigned region, enum swp_job_end found);
+
+#endif
