@@ -18,7 +18,8 @@ static bool is_rest(enum swp_protocol protocol)
 
 static bool is_xml(enum swp_protocol protocol)
 {
-	return protocol == SWP_PROTOCOL_QUERY || protocol == SWP_PROTOCOL_EC2 || protocol == SWP_PROTOCOL_REST_XML;
+	return protocol == SWP_PROTOCOL_QUERY || protocol == SWP_PROTOCOL_EC2 ||
+	       protocol == SWP_PROTOCOL_REST_XML;
 }
 
 /* --- requests --- */
@@ -95,7 +96,8 @@ static int append_query_member(struct swp_buf *out, const char *name, const json
 		const json_t *element;
 		int error = 0;
 
-		json_array_foreach((json_t *)value, i, element) {
+		json_array_foreach((json_t *)value, i, element)
+		{
 			if (error == 0 && json_is_array(element))
 				error = -EINVAL;
 			if (error == 0)
@@ -115,7 +117,8 @@ static int dump_to_buf(const char *bytes, size_t length, void *context)
 }
 
 /* `members` as the body; the token goes in too unless it is NULL. */
-static int write_json_body(const json_t *members, const char *token_name, const char *token, struct swp_buf *body)
+static int write_json_body(
+	const json_t *members, const char *token_name, const char *token, struct swp_buf *body)
 {
 	json_t *all;
 	int error = 0;
@@ -136,8 +139,9 @@ static int write_json_body(const json_t *members, const char *token_name, const 
 static int build_json(const struct swp_aws_operation *operation, const json_t *input, const char *token,
 	struct swp_aws_request *request)
 {
-	request->content_type = operation->service->protocol == SWP_PROTOCOL_JSON_1_0 ? "application/x-amz-json-1.0"
-										      : "application/x-amz-json-1.1";
+	request->content_type = operation->service->protocol == SWP_PROTOCOL_JSON_1_0
+					? "application/x-amz-json-1.0"
+					: "application/x-amz-json-1.1";
 	request->target_prefix = operation->service->target_prefix;
 	request->target_name = operation->name;
 	swp_buf_append_byte(&request->path, '/');
@@ -149,7 +153,7 @@ static int build_json(const struct swp_aws_operation *operation, const json_t *i
 struct form {
 	struct swp_buf *body;
 	struct swp_buf name; /* of the parameter being written: Filters.member.1.Name */
-	bool ec2;            /* lists are flattened: Filter.1.Name */
+	bool ec2;	     /* lists are flattened: Filter.1.Name */
 	unsigned depth;
 };
 
@@ -184,12 +188,14 @@ static int append_form_container(struct form *form, const json_t *value)
 		return -E2BIG;
 	form->depth++;
 	if (json_is_object(value)) {
-		json_object_foreach((json_t *)value, name, child) {
+		json_object_foreach((json_t *)value, name, child)
+		{
 			if (error == 0)
 				error = append_form_child(form, name, 0, child);
 		}
 	} else {
-		json_array_foreach((json_t *)value, i, child) {
+		json_array_foreach((json_t *)value, i, child)
+		{
 			if (error == 0)
 				error = append_form_child(form, NULL, i + 1, child);
 		}
@@ -233,7 +239,8 @@ static int build_query(const struct swp_aws_operation *operation, const json_t *
 
 /* --- rest --- */
 
-static const struct swp_aws_query_member *query_member_find(const struct swp_aws_operation *operation, const char *member)
+static const struct swp_aws_query_member *query_member_find(
+	const struct swp_aws_operation *operation, const char *member)
 {
 	for (size_t i = 0; i < operation->query_member_count; i++) {
 		if (strcmp(operation->query_members[i].member, member) == 0)
@@ -255,7 +262,8 @@ static bool is_uri_label(const char *uri, const char *member)
 }
 
 /* A label that is empty, "." or ".." would make it another path, and another operation. */
-static int append_label(struct swp_buf *path, const json_t *input, const char *name, size_t name_length, bool greedy)
+static int append_label(
+	struct swp_buf *path, const json_t *input, const char *name, size_t name_length, bool greedy)
 {
 	const json_t *value = json_object_getn(input, name, name_length);
 	char number[32];
@@ -285,7 +293,8 @@ static int fill_path(const struct swp_aws_operation *operation, const json_t *in
 			return -EINVAL;
 		greedy = close[-1] == '+';
 		at = close + 1;
-		if (operation->host_label != NULL && strlen(operation->host_label) == (size_t)(close - name) &&
+		if (operation->host_label != NULL &&
+			strlen(operation->host_label) == (size_t)(close - name) &&
 			strncmp(name, operation->host_label, (size_t)(close - name)) == 0)
 			at += *at == '/';
 		else
@@ -294,15 +303,17 @@ static int fill_path(const struct swp_aws_operation *operation, const json_t *in
 	return error != 0 || path->length > 0 ? error : swp_buf_append_byte(path, '/');
 }
 
-static int take_host_label(const struct swp_aws_operation *operation, const json_t *input, struct swp_aws_request *request)
+static int take_host_label(
+	const struct swp_aws_operation *operation, const json_t *input, struct swp_aws_request *request)
 {
 	const char *value = json_string_value(json_object_get(input, operation->host_label));
 	size_t length = value != NULL ? strlen(value) : 0;
 
 	/* A host name is made of it: only what may stand in one, and no dot at its ends. */
-	if (length == 0 || length >= sizeof(request->host_label) || value[0] == '.' || value[length - 1] == '.' ||
-		strstr(value, "..") != NULL ||
-		value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")] != '\0')
+	if (length == 0 || length >= sizeof(request->host_label) || value[0] == '.' ||
+		value[length - 1] == '.' || strstr(value, "..") != NULL ||
+		value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")] !=
+			'\0')
 		return -EINVAL;
 	memcpy(request->host_label, value, length + 1);
 	return 0;
@@ -314,13 +325,14 @@ static bool has_body(const char *method)
 }
 
 /* Members without a row go to the body; where the method has none, to the query by their own name. */
-static int place_members(const struct swp_aws_operation *operation, const json_t *input, struct swp_aws_request *request,
-	json_t *body)
+static int place_members(const struct swp_aws_operation *operation, const json_t *input,
+	struct swp_aws_request *request, json_t *body)
 {
 	const char *name;
 	json_t *value;
 
-	json_object_foreach((json_t *)input, name, value) {
+	json_object_foreach((json_t *)input, name, value)
+	{
 		const struct swp_aws_query_member *row = query_member_find(operation, name);
 		int error = 0;
 
@@ -339,8 +351,8 @@ static int place_members(const struct swp_aws_operation *operation, const json_t
 	return 0;
 }
 
-static int place_token(const struct swp_aws_operation *operation, const char *token, struct swp_aws_request *request,
-	json_t *body)
+static int place_token(const struct swp_aws_operation *operation, const char *token,
+	struct swp_aws_request *request, json_t *body)
 {
 	const struct swp_aws_query_member *row = query_member_find(operation, operation->input_token);
 
@@ -367,7 +379,8 @@ static int build_rest(const struct swp_aws_operation *operation, const json_t *i
 		error = place_members(operation, input, request, body);
 	if (error == 0 && token != NULL)
 		error = place_token(operation, token, request, body);
-	if (error == 0 && has_body(operation->method) && operation->service->protocol == SWP_PROTOCOL_REST_JSON) {
+	if (error == 0 && has_body(operation->method) &&
+		operation->service->protocol == SWP_PROTOCOL_REST_JSON) {
 		request->content_type = "application/json";
 		error = write_json_body(body, NULL, NULL, &request->body);
 	}
@@ -423,7 +436,8 @@ static bool name_is(const char *text, const char *name, const char *suffix)
 }
 
 /* Query: <OperationResponse><OperationResult>…; ec2: <OperationResponse>…; S3's root is the result. Takes `root`. */
-static int strip_wrapper(const struct swp_aws_operation *operation, const char *root_name, json_t *root, json_t **ret_document)
+static int strip_wrapper(
+	const struct swp_aws_operation *operation, const char *root_name, json_t *root, json_t **ret_document)
 {
 	enum swp_protocol protocol = operation->service->protocol;
 	char result_name[SWP_XML_NAME_BYTES + 8];
@@ -441,7 +455,8 @@ static int strip_wrapper(const struct swp_aws_operation *operation, const char *
 	}
 	if (result == 0 && document != NULL && json_is_object(document))
 		*ret_document = json_incref(document);
-	else if (result == 0 && (document == NULL || (json_is_string(document) && json_string_length(document) == 0)))
+	else if (result == 0 &&
+		 (document == NULL || (json_is_string(document) && json_string_length(document) == 0)))
 		*ret_document = json_object(); /* no result, or an empty one */
 	else
 		result = SWP_DIALECT_MALFORMED;
@@ -465,7 +480,8 @@ static int complete_xml_list(const struct swp_aws_operation *operation, json_t *
 		return 0;
 	if (json_is_object(parent))
 		return json_object_set_new(parent, name, json_array()) == 0 ? 0 : -ENOMEM;
-	if (json_is_string(parent) && json_string_length(parent) == 0) { /* <Buckets/>: the wrapper is empty */
+	if (json_is_string(parent) &&
+		json_string_length(parent) == 0) { /* <Buckets/>: the wrapper is empty */
 		char wrapper[SWP_XML_NAME_BYTES];
 		size_t length = strcspn(operation->result, ".");
 		json_t *filled = json_pack("{s:[]}", name);
@@ -483,13 +499,15 @@ static int complete_xml_list(const struct swp_aws_operation *operation, json_t *
 	return 0;
 }
 
-static int read_xml(const struct swp_aws_operation *operation, const char *body, size_t length, json_t **ret_document)
+static int read_xml(
+	const struct swp_aws_operation *operation, const char *body, size_t length, json_t **ret_document)
 {
 	static const char *const items[] = {
 		[SWP_PROTOCOL_QUERY] = "member", [SWP_PROTOCOL_EC2] = "item", [SWP_PROTOCOL_REST_XML] = NULL};
 	char root_name[SWP_XML_NAME_BYTES];
 	json_t *root, *document;
-	int result = swp_xml_read(body, length, items[operation->service->protocol], operation->lists, root_name, &root);
+	int result = swp_xml_read(
+		body, length, items[operation->service->protocol], operation->lists, root_name, &root);
 
 	if (result == 0)
 		result = strip_wrapper(operation, root_name, root, &document);
@@ -532,7 +550,8 @@ static size_t skip_blanks(const char *body, size_t length)
 	return at;
 }
 
-static int read_document(const struct swp_aws_operation *operation, const char *body, size_t length, json_t **ret_document)
+static int read_document(
+	const struct swp_aws_operation *operation, const char *body, size_t length, json_t **ret_document)
 {
 	enum swp_protocol protocol = operation->service->protocol;
 	size_t blanks = skip_blanks(body, length);
@@ -570,8 +589,8 @@ static const char *missing_member(const struct swp_aws_operation *operation, jso
 	return NULL;
 }
 
-int swp_dialect_parse(const struct swp_aws_operation *operation, const char *body, size_t length, json_t **ret_document,
-	const char **ret_member)
+int swp_dialect_parse(const struct swp_aws_operation *operation, const char *body, size_t length,
+	json_t **ret_document, const char **ret_member)
 {
 	json_t *document;
 	const char *missing;
@@ -598,7 +617,8 @@ static void copy_text(char *out, size_t out_bytes, const char *text)
 
 	if (length >= out_bytes) {
 		length = out_bytes - 1;
-		while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80) /* not within a character */
+		while (length > 0 &&
+			((unsigned char)text[length] & 0xc0) == 0x80) /* not within a character */
 			length--;
 	}
 	memcpy(out, text, length);
@@ -658,13 +678,15 @@ static void fill_error(const json_t *root, bool rest, const char *header, struct
 	const char *code = header;
 
 	if (!rest || code[0] == '\0')
-		code = first_string(object, rest ? NAMES("code", "Code", "__type") : NAMES("__type", "Code", "code"));
+		code = first_string(
+			object, rest ? NAMES("code", "Code", "__type") : NAMES("__type", "Code", "code"));
 	if (code[0] == '\0')
 		code = header;
 	copy_code(error->code, sizeof(error->code), code);
 	copy_text(error->message, sizeof(error->message),
 		first_string(object, NAMES("message", "Message", "errorMessage")));
-	copy_text(error->request_id, sizeof(error->request_id), first_string(root, NAMES("RequestId", "RequestID", "requestId")));
+	copy_text(error->request_id, sizeof(error->request_id),
+		first_string(root, NAMES("RequestId", "RequestID", "requestId")));
 	if (error->request_id[0] == '\0')
 		copy_text(error->request_id, sizeof(error->request_id),
 			first_string(object, NAMES("RequestId", "RequestID")));
@@ -672,11 +694,12 @@ static void fill_error(const json_t *root, bool rest, const char *header, struct
 
 static bool is_error_root(const char *name)
 {
-	return strcmp(name, "ErrorResponse") == 0 || strcmp(name, "Response") == 0 || strcmp(name, "Error") == 0;
+	return strcmp(name, "ErrorResponse") == 0 || strcmp(name, "Response") == 0 ||
+	       strcmp(name, "Error") == 0;
 }
 
-void swp_dialect_parse_error(enum swp_protocol protocol, const char *error_type_header, const char *body, size_t length,
-	struct swp_aws_error *ret_error)
+void swp_dialect_parse_error(enum swp_protocol protocol, const char *error_type_header, const char *body,
+	size_t length, struct swp_aws_error *ret_error)
 {
 	char root_name[SWP_XML_NAME_BYTES];
 	size_t blanks = skip_blanks(body, length);
@@ -685,7 +708,8 @@ void swp_dialect_parse_error(enum swp_protocol protocol, const char *error_type_
 	ret_error->code[0] = ret_error->message[0] = ret_error->request_id[0] = '\0';
 	/* Told by the first byte, not by the protocol: some services answer JSON errors to query requests. */
 	if (blanks < length && body[blanks] == '<') {
-		if (swp_xml_read(body, length, NULL, NULL, root_name, &root) == 0 && !is_error_root(root_name)) {
+		if (swp_xml_read(body, length, NULL, NULL, root_name, &root) == 0 &&
+			!is_error_root(root_name)) {
 			json_decref(root);
 			root = NULL;
 		}

@@ -20,45 +20,76 @@ static const struct partition_row {
 	struct swp_partition partition;
 	const char *const *prefixes; /* of region names: prefix-word-digits */
 } partitions[] = {
-	{{.name = "aws", .dns_suffix = "amazonaws.com", .dual_stack_suffix = "api.aws", .global_region = "us-east-1",
+	{{.name = "aws",
+		 .dns_suffix = "amazonaws.com",
+		 .dual_stack_suffix = "api.aws",
+		 .global_region = "us-east-1",
 		 .organizations_region = "us-east-1",
-		 .regions = NAMES("af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3",
-			 "ap-south-1", "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4",
-			 "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ca-central-1", "ca-west-1", "eu-central-1",
-			 "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3",
-			 "il-central-1", "me-central-1", "me-south-1", "mx-central-1", "sa-east-1", "us-east-1", "us-east-2",
-			 "us-west-1", "us-west-2"),
-		 .default_enabled = NAMES("us-east-1", "us-east-2", "us-west-2", "us-west-1", "eu-west-1", "eu-central-1",
-			 "eu-west-2", "eu-west-3", "eu-north-1", "ca-central-1", "ap-northeast-1", "ap-northeast-2",
-			 "ap-northeast-3", "ap-southeast-1", "ap-southeast-2", "ap-south-1", "sa-east-1")},
+		 .regions = NAMES("af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2",
+			 "ap-northeast-3", "ap-south-1", "ap-south-2", "ap-southeast-1", "ap-southeast-2",
+			 "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6",
+			 "ap-southeast-7", "ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2",
+			 "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3",
+			 "il-central-1", "me-central-1", "me-south-1", "mx-central-1", "sa-east-1",
+			 "us-east-1", "us-east-2", "us-west-1", "us-west-2"),
+		 .default_enabled = NAMES("us-east-1", "us-east-2", "us-west-2", "us-west-1", "eu-west-1",
+			 "eu-central-1", "eu-west-2", "eu-west-3", "eu-north-1", "ca-central-1",
+			 "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-southeast-1",
+			 "ap-southeast-2", "ap-south-1", "sa-east-1")},
 		NAMES("us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx")},
-	{{.name = "aws-cn", .dns_suffix = "amazonaws.com.cn", .dual_stack_suffix = "api.amazonwebservices.com.cn",
-		 .global_region = "cn-northwest-1", .organizations_region = "cn-northwest-1",
-		 .regions = NAMES("cn-north-1", "cn-northwest-1"), .default_enabled = NAMES("cn-northwest-1", "cn-north-1")},
+	{{.name = "aws-cn",
+		 .dns_suffix = "amazonaws.com.cn",
+		 .dual_stack_suffix = "api.amazonwebservices.com.cn",
+		 .global_region = "cn-northwest-1",
+		 .organizations_region = "cn-northwest-1",
+		 .regions = NAMES("cn-north-1", "cn-northwest-1"),
+		 .default_enabled = NAMES("cn-northwest-1", "cn-north-1")},
 		NAMES("cn")},
-	{{.name = "aws-us-gov", .dns_suffix = "amazonaws.com", .dual_stack_suffix = "api.aws", .global_region = "us-gov-west-1",
-		 .organizations_region = "us-gov-west-1", .regions = NAMES("us-gov-east-1", "us-gov-west-1"),
+	{{.name = "aws-us-gov",
+		 .dns_suffix = "amazonaws.com",
+		 .dual_stack_suffix = "api.aws",
+		 .global_region = "us-gov-west-1",
+		 .organizations_region = "us-gov-west-1",
+		 .regions = NAMES("us-gov-east-1", "us-gov-west-1"),
 		 .default_enabled = NAMES("us-gov-west-1", "us-gov-east-1")},
 		NAMES("us-gov")},
-	{{.name = "aws-eusc", .dns_suffix = "amazonaws.eu", .dual_stack_suffix = "api.amazonwebservices.eu",
-		 .global_region = "eusc-de-east-1", .organizations_region = "eusc-de-east-1",
-		 .regions = NAMES("eusc-de-east-1"), .default_enabled = NAMES("eusc-de-east-1")},
+	{{.name = "aws-eusc",
+		 .dns_suffix = "amazonaws.eu",
+		 .dual_stack_suffix = "api.amazonwebservices.eu",
+		 .global_region = "eusc-de-east-1",
+		 .organizations_region = "eusc-de-east-1",
+		 .regions = NAMES("eusc-de-east-1"),
+		 .default_enabled = NAMES("eusc-de-east-1")},
 		NAMES("eusc-de")},
-	{{.name = "aws-iso", .dns_suffix = "c2s.ic.gov", .dual_stack_suffix = "api.aws.ic.gov", .global_region = "us-iso-east-1",
-		 .organizations_region = "us-iso-east-1", .regions = NAMES("us-iso-east-1", "us-iso-west-1"),
+	{{.name = "aws-iso",
+		 .dns_suffix = "c2s.ic.gov",
+		 .dual_stack_suffix = "api.aws.ic.gov",
+		 .global_region = "us-iso-east-1",
+		 .organizations_region = "us-iso-east-1",
+		 .regions = NAMES("us-iso-east-1", "us-iso-west-1"),
 		 .default_enabled = NAMES("us-iso-east-1", "us-iso-west-1")},
 		NAMES("us-iso")},
-	{{.name = "aws-iso-b", .dns_suffix = "sc2s.sgov.gov", .dual_stack_suffix = "api.aws.scloud",
-		 .global_region = "us-isob-east-1", .organizations_region = "us-isob-east-1",
+	{{.name = "aws-iso-b",
+		 .dns_suffix = "sc2s.sgov.gov",
+		 .dual_stack_suffix = "api.aws.scloud",
+		 .global_region = "us-isob-east-1",
+		 .organizations_region = "us-isob-east-1",
 		 .regions = NAMES("us-isob-east-1", "us-isob-west-1"),
 		 .default_enabled = NAMES("us-isob-east-1", "us-isob-west-1")},
 		NAMES("us-isob")},
-	{{.name = "aws-iso-e", .dns_suffix = "cloud.adc-e.uk", .dual_stack_suffix = "api.cloud-aws.adc-e.uk",
-		 .global_region = "eu-isoe-west-1", .organizations_region = "eu-isoe-west-1",
-		 .regions = NAMES("eu-isoe-west-1"), .default_enabled = NAMES("eu-isoe-west-1")},
+	{{.name = "aws-iso-e",
+		 .dns_suffix = "cloud.adc-e.uk",
+		 .dual_stack_suffix = "api.cloud-aws.adc-e.uk",
+		 .global_region = "eu-isoe-west-1",
+		 .organizations_region = "eu-isoe-west-1",
+		 .regions = NAMES("eu-isoe-west-1"),
+		 .default_enabled = NAMES("eu-isoe-west-1")},
 		NAMES("eu-isoe")},
-	{{.name = "aws-iso-f", .dns_suffix = "csp.hci.ic.gov", .dual_stack_suffix = "api.aws.hci.ic.gov",
-		 .global_region = "us-isof-south-1", .organizations_region = "us-isof-south-1",
+	{{.name = "aws-iso-f",
+		 .dns_suffix = "csp.hci.ic.gov",
+		 .dual_stack_suffix = "api.aws.hci.ic.gov",
+		 .global_region = "us-isof-south-1",
+		 .organizations_region = "us-isof-south-1",
 		 .regions = NAMES("us-isof-east-1", "us-isof-south-1"),
 		 .default_enabled = NAMES("us-isof-south-1", "us-isof-east-1")},
 		NAMES("us-isof")},
@@ -138,10 +169,11 @@ enum variant {
 };
 
 static const struct exception_row {
-	const char *partition;      /* NULL: all */
+	const char *partition;	     /* NULL: all */
 	const char *const *services; /* endpoint prefixes */
 	unsigned variants;
-	const char *host;           /* {P} prefix, {R} region, {D} DNS suffix, {S} dual-stack suffix; NULL: AWS has none */
+	const char
+		*host; /* {P} prefix, {R} region, {D} DNS suffix, {S} dual-stack suffix; NULL: AWS has none */
 	const char *signing_region; /* NULL: as usual */
 } exceptions[] = {
 	{"aws", NAMES("iam"), PLAIN, "iam.{D}", NULL},
@@ -184,10 +216,10 @@ static const struct exception_row {
 
 	/* In GovCloud the plain names are FIPS end points already. */
 	{"aws-us-gov",
-		NAMES("organizations", "sts", "ec2", "cloudtrail", "config", "logs", "guardduty", "access-analyzer",
-			"servicequotas", "monitoring", "events", "sns", "sqs", "dynamodb", "ssm", "rds", "ram", "sso",
-			"portal.sso", "oidc",
-			"cloudformation", "elasticache", "autoscaling", "application-autoscaling", "elasticloadbalancing"),
+		NAMES("organizations", "sts", "ec2", "cloudtrail", "config", "logs", "guardduty",
+			"access-analyzer", "servicequotas", "monitoring", "events", "sns", "sqs", "dynamodb",
+			"ssm", "rds", "ram", "sso", "portal.sso", "oidc", "cloudformation", "elasticache",
+			"autoscaling", "application-autoscaling", "elasticloadbalancing"),
 		FIPS, "{P}.{R}.{D}", NULL},
 	{"aws-us-gov", NAMES("monitoring", "events"), FIPS_DUAL, "{P}.{R}.{S}", NULL},
 };
@@ -215,8 +247,8 @@ static int append_part(char *out, size_t out_bytes, size_t *length, const char *
 }
 
 /* Fills a host pattern: {P} prefix, {R} region, {D} and {S} the suffixes. */
-static int host_format(const char *pattern, const struct swp_partition *partition, const char *prefix, const char *region,
-	char *ret_host, size_t host_bytes)
+static int host_format(const char *pattern, const struct swp_partition *partition, const char *prefix,
+	const char *region, char *ret_host, size_t host_bytes)
 {
 	size_t length = 0;
 	int error = 0;
@@ -228,10 +260,10 @@ static int host_format(const char *pattern, const struct swp_partition *partitio
 		if (text_length > 0) {
 			pattern += text_length;
 		} else {
-			text = pattern[1] == 'P' ? prefix
-				: pattern[1] == 'R' ? region
-				: pattern[1] == 'D' ? partition->dns_suffix
-						    : partition->dual_stack_suffix;
+			text = pattern[1] == 'P'   ? prefix
+			       : pattern[1] == 'R' ? region
+			       : pattern[1] == 'D' ? partition->dns_suffix
+						   : partition->dual_stack_suffix;
 			text_length = strlen(text);
 			pattern += 3;
 		}
@@ -248,9 +280,11 @@ static bool is_region_name(const char *region)
 static int resolve_aws(const struct swp_endpoint_options *options, const struct swp_partition *partition,
 	const struct swp_aws_service *service, const char *region, struct swp_endpoint *endpoint)
 {
-	static const char *const patterns[] = {"{P}.{R}.{D}", "{P}-fips.{R}.{D}", "{P}.{R}.{S}", "{P}-fips.{R}.{S}"};
+	static const char *const patterns[] = {
+		"{P}.{R}.{D}", "{P}-fips.{R}.{D}", "{P}.{R}.{S}", "{P}-fips.{R}.{S}"};
 	unsigned which = (options->fips ? 1u : 0u) + (options->dual_stack ? 2u : 0u);
-	const struct exception_row *row = exception_find(partition->name, service->endpoint_prefix, 1u << which);
+	const struct exception_row *row =
+		exception_find(partition->name, service->endpoint_prefix, 1u << which);
 	const char *signing_region = region;
 
 	if (row != NULL && row->host == NULL)
@@ -260,8 +294,8 @@ static int resolve_aws(const struct swp_endpoint_options *options, const struct 
 	memcpy(endpoint->scheme, "https", 6);
 	memcpy(endpoint->signing_region, signing_region, strlen(signing_region) + 1);
 	endpoint->variant = which != 0;
-	return host_format(row != NULL ? row->host : patterns[which], partition, service->endpoint_prefix, region,
-		endpoint->host, sizeof(endpoint->host));
+	return host_format(row != NULL ? row->host : patterns[which], partition, service->endpoint_prefix,
+		region, endpoint->host, sizeof(endpoint->host));
 }
 
 /* --- configured endpoints --- */
@@ -280,9 +314,9 @@ void swp_endpoint_options_done(struct swp_endpoint_options *options)
 
 struct url_parts {
 	bool tls;
-	const char *host; /* with port as written */
+	const char *host;		 /* with port as written */
 	size_t host_length, name_length; /* of it without the port */
-	unsigned long port; /* 0: none told */
+	unsigned long port;		 /* 0: none told */
 	const char *path;
 	size_t path_length; /* without trailing slashes */
 };
@@ -321,7 +355,8 @@ static bool is_host_name(const char *name, size_t length)
 	for (size_t i = 0; i < length; i++) {
 		unsigned char byte = (unsigned char)name[i];
 
-		if (!isalnum(byte) && byte != '-' && byte != '.' && byte != '_' && !(bracketed && strchr("[]:", byte) != NULL))
+		if (!isalnum(byte) && byte != '-' && byte != '.' && byte != '_' &&
+			!(bracketed && strchr("[]:", byte) != NULL))
 			return false;
 	}
 	return length > 0;
@@ -366,8 +401,8 @@ static int copy_optional(const char *text, char **ret_copy)
 	return text != NULL && *ret_copy == NULL ? -ENOMEM : 0;
 }
 
-int swp_endpoint_options_add(struct swp_endpoint_options *options, const char *service, const char *region, const char *url,
-	struct swp_problem *problem)
+int swp_endpoint_options_add(struct swp_endpoint_options *options, const char *service, const char *region,
+	const char *url, struct swp_problem *problem)
 {
 	struct swp_endpoint_row row = {0}, *rows;
 	struct url_parts parts;
@@ -390,17 +425,18 @@ int swp_endpoint_options_add(struct swp_endpoint_options *options, const char *s
 	return 0;
 }
 
-static bool row_is_for(const struct swp_endpoint_row *row, const struct swp_aws_service *service, const char *region)
+static bool row_is_for(
+	const struct swp_endpoint_row *row, const struct swp_aws_service *service, const char *region)
 {
 	if (row->region != NULL && strcmp(row->region, region) != 0)
 		return false;
 	return row->service == NULL || swp_text_equal_ignoring_case(row->service, service->name) ||
-		(service->endpoint_variable != NULL &&
-			swp_text_equal_ignoring_case(row->service, service->endpoint_variable));
+	       (service->endpoint_variable != NULL &&
+		       swp_text_equal_ignoring_case(row->service, service->endpoint_variable));
 }
 
-static const struct swp_endpoint_row *row_find(const struct swp_endpoint_options *options,
-	const struct swp_aws_service *service, const char *region)
+static const struct swp_endpoint_row *row_find(
+	const struct swp_endpoint_options *options, const struct swp_aws_service *service, const char *region)
 {
 	const struct swp_endpoint_row *best = NULL;
 	int best_rank = -1;
@@ -426,7 +462,8 @@ static int resolve_configured(const struct swp_endpoint_row *row, struct swp_end
 		return -EINVAL;
 	memcpy(endpoint->scheme, parts.tls ? "https" : "http", parts.tls ? 6 : 5);
 	/* The Host header leaves out the default port, and so does the signature. */
-	length = parts.port == 0 || parts.port == (parts.tls ? 443 : 80) ? parts.name_length : parts.host_length;
+	length = parts.port == 0 || parts.port == (parts.tls ? 443 : 80) ? parts.name_length
+									 : parts.host_length;
 	for (size_t i = 0; i < length; i++)
 		endpoint->host[i] = (char)tolower((unsigned char)parts.host[i]);
 	endpoint->host[length] = '\0';
@@ -437,8 +474,8 @@ static int resolve_configured(const struct swp_endpoint_row *row, struct swp_end
 }
 
 /* Global services have one region a partition, whatever region the cell has. */
-static const char *service_region(const struct swp_partition *partition, const struct swp_aws_service *service,
-	const char *region)
+static const char *service_region(
+	const struct swp_partition *partition, const struct swp_aws_service *service, const char *region)
 {
 	if (service->scope != SWP_SCOPE_GLOBAL)
 		return region;

@@ -248,7 +248,8 @@ static int read_integer(const char *text, size_t length, json_t **ret_value)
 			return SWP_DIALECT_MALFORMED;
 		magnitude = magnitude * 10 + digit;
 	}
-	*ret_value = json_integer(negative ? -(json_int_t)(magnitude - (magnitude > 0)) - (magnitude > 0) : (json_int_t)magnitude);
+	*ret_value = json_integer(negative ? -(json_int_t)(magnitude - (magnitude > 0)) - (magnitude > 0)
+					   : (json_int_t)magnitude);
 	return *ret_value != NULL ? 0 : -ENOMEM;
 }
 
@@ -390,7 +391,8 @@ static int read_literal(struct reader *reader, json_t **ret_value)
 	size_t left = (size_t)(reader->end - reader->at);
 
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(literals); i++) {
-		if (left >= literals[i].length && memcmp(reader->at, literals[i].text, literals[i].length) == 0) {
+		if (left >= literals[i].length &&
+			memcmp(reader->at, literals[i].text, literals[i].length) == 0) {
 			reader->at += literals[i].length;
 			*ret_value = i == 2 ? json_null() : json_boolean(i == 0);
 			return 0;

@@ -20,27 +20,38 @@ static const struct reason_row {
 } reason_rows[SWP_REASON_COUNT] = {
 	[SWP_REASON_NONE] = {"", ""},
 	[SWP_REASON_DENIED_IAM] = {"denied-iam", "grant the action to the scan role"},
-	[SWP_REASON_DENIED_SCP] = {"denied-scp", "except the scan role from the service control policy that denies the action"},
-	[SWP_REASON_DENIED_RCP] = {"denied-rcp", "except the scan role from the resource control policy that denies the action"},
-	[SWP_REASON_DENIED_BOUNDARY] = {"denied-boundary", "allow the action in the scan role's permissions boundary"},
+	[SWP_REASON_DENIED_SCP] = {"denied-scp",
+		"except the scan role from the service control policy that denies the action"},
+	[SWP_REASON_DENIED_RCP] = {"denied-rcp",
+		"except the scan role from the resource control policy that denies the action"},
+	[SWP_REASON_DENIED_BOUNDARY] = {"denied-boundary",
+		"allow the action in the scan role's permissions boundary"},
 	[SWP_REASON_DENIED_ENDPOINT_POLICY] = {"denied-endpoint-policy",
 		"allow the action in the policy of the VPC endpoint that the call went through"},
-	[SWP_REASON_DENIED_SESSION] = {"denied-session",
-		"report this: the session policy that orgsweep made lacks the action; nothing is to be granted"},
-	[SWP_REASON_FEATURE_GATED] = {"feature-gated", "subscribe or opt the account in to the service, or exclude the check there"},
+	[SWP_REASON_DENIED_SESSION] = {"denied-session", "report this: the session policy that orgsweep made "
+							 "lacks the action; nothing is to be granted"},
+	[SWP_REASON_FEATURE_GATED] = {"feature-gated",
+		"subscribe or opt the account in to the service, or exclude the check there"},
 	[SWP_REASON_REGION_DISABLED] = {"region-disabled", "enable the region in the account, or exclude it"},
-	[SWP_REASON_THROTTLED] = {"throttled", "sweep again, with fewer workers or at a quieter hour, or ask AWS for a higher quota"},
+	[SWP_REASON_THROTTLED] = {"throttled",
+		"sweep again, with fewer workers or at a quieter hour, or ask AWS for a higher quota"},
 	[SWP_REASON_SERVICE_UNAVAILABLE] = {"service-unavailable",
 		"sweep again; if it stays, look at the error code, the network path and the proxy"},
-	[SWP_REASON_TIMEOUT] = {"timeout", "sweep again; if it stays, look at the network path to that region"},
-	[SWP_REASON_CREDENTIALS_EXPIRED] = {"credentials-expired", "renew the caller's credentials and sweep again"},
+	[SWP_REASON_TIMEOUT] = {"timeout",
+		"sweep again; if it stays, look at the network path to that region"},
+	[SWP_REASON_CREDENTIALS_EXPIRED] = {"credentials-expired",
+		"renew the caller's credentials and sweep again"},
 	[SWP_REASON_ROLE_NOT_ASSUMABLE] = {"role-not-assumable",
 		"create the scan role in the account, or let its trust policy name the caller"},
 	[SWP_REASON_MALFORMED_RESPONSE] = {"malformed-response",
-		"sweep again; if it stays, something between here and AWS changes the answers, or the API has changed"},
-	[SWP_REASON_LIMIT_REACHED] = {"limit-reached", "one of orgsweep's ceilings was reached: narrow the sweep"},
-	[SWP_REASON_NOT_FOUND] = {"not-found", "a document that the resource points to is gone: repair the reference"},
-	[SWP_REASON_WORKER_LOST] = {"worker-lost", "sweep again; if it stays, read the workers' logs for that account and region"},
+		"sweep again; if it stays, something between here and AWS changes the answers, or the API "
+		"has changed"},
+	[SWP_REASON_LIMIT_REACHED] = {"limit-reached",
+		"one of orgsweep's ceilings was reached: narrow the sweep"},
+	[SWP_REASON_NOT_FOUND] = {"not-found",
+		"a document that the resource points to is gone: repair the reference"},
+	[SWP_REASON_WORKER_LOST] = {"worker-lost",
+		"sweep again; if it stays, read the workers' logs for that account and region"},
 	[SWP_REASON_STORE_LOST] = {"store-lost", "sweep again, with a store that keeps what it acknowledged"},
 	[SWP_REASON_CANCELLED] = {"cancelled", "sweep again, or continue the sweep with --resume"},
 };
@@ -142,10 +153,12 @@ static const struct policy_row *policy_at(const char *text, const char **ret_beh
 /* "explicit deny in a(n) T": an explicit deny is final whatever else the message says, so it is looked for first. */
 static const struct policy_row *find_explicit(const char *message, const char **ret_behind)
 {
-	static const char *const leads[] = {"explicit deny in a ", "explicit deny in an ", "explicit deny in the "};
+	static const char *const leads[] = {
+		"explicit deny in a ", "explicit deny in an ", "explicit deny in the "};
 
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(leads); i++) {
-		for (const char *at = find_words(message, leads[i]); at != NULL; at = find_words(at, leads[i])) {
+		for (const char *at = find_words(message, leads[i]); at != NULL;
+			at = find_words(at, leads[i])) {
 			const struct policy_row *row = policy_at(at, ret_behind);
 
 			if (row != NULL)
@@ -178,14 +191,14 @@ static const struct policy_row *find_policy(const char *message, const char **re
 
 enum row_needs {
 	NEEDS_NOTHING = 0,
-	NEEDS_POLICY = 1,      /* the message names a kind of policy; the reason is that kind's */
-	NEEDS_DATE = 2,        /* the Date header is more than 5 minutes from our clock */
+	NEEDS_POLICY = 1, /* the message names a kind of policy; the reason is that kind's */
+	NEEDS_DATE = 2,	  /* the Date header is more than 5 minutes from our clock */
 };
 
 struct row {
-	const char *code;     /* "" no code at all; NULL any code, but one; globs */
+	const char *code;	    /* "" no code at all; NULL any code, but one; globs */
 	int status_from, status_to; /* 0, 0: any */
-	const char *contains; /* words of the message, any case; NULL: any */
+	const char *contains;	    /* words of the message, any case; NULL: any */
 	enum row_needs needs;
 	enum swp_outcome outcome;
 	enum swp_reason reason;
@@ -216,9 +229,9 @@ static const struct row rows[] = {
 	{.code = "UnrecognizedClientException", ROW(CREDENTIALS_UNKNOWN, REGION_DISABLED)},
 	{.code = "InvalidClientTokenId", ROW(CREDENTIALS_UNKNOWN, REGION_DISABLED)},
 	{.code = "InvalidClientTokenIdException", ROW(CREDENTIALS_UNKNOWN, REGION_DISABLED)},
-	{.code = "InvalidAccessKeyId", ROW(CREDENTIALS_UNKNOWN, REGION_DISABLED)}, /* S3 */
+	{.code = "InvalidAccessKeyId", ROW(CREDENTIALS_UNKNOWN, REGION_DISABLED)},	   /* S3 */
 	{.code = "InvalidToken", CLIENT_ERROR, ROW(CREDENTIALS_UNKNOWN, REGION_DISABLED)}, /* S3 */
-	{.code = "AuthFailure", ROW(CREDENTIALS_UNKNOWN, REGION_DISABLED)}, /* EC2 */
+	{.code = "AuthFailure", ROW(CREDENTIALS_UNKNOWN, REGION_DISABLED)},		   /* EC2 */
 	{.code = "RegionDisabledException", ROW(REFUSED, REGION_DISABLED)}, /* STS, of the role's account */
 
 	/* Throttling; before refusals and 5xx, since EC2 and S3 throttle with 503. */
@@ -230,7 +243,7 @@ static const struct row rows[] = {
 	{.code = "RequestThrottledException", ROW(THROTTLED, THROTTLED)},
 	{.code = "TooManyRequests", ROW(THROTTLED, THROTTLED)},
 	{.code = "TooManyRequestsException", ROW(THROTTLED, THROTTLED)}, /* Organizations: HTTP 400 */
-	{.code = "RequestLimitExceeded", ROW(THROTTLED, THROTTLED)}, /* EC2: HTTP 503 */
+	{.code = "RequestLimitExceeded", ROW(THROTTLED, THROTTLED)},	 /* EC2: HTTP 503 */
 	{.code = "Client.RequestLimitExceeded", ROW(THROTTLED, THROTTLED)},
 	{.code = "EC2ThrottledException", ROW(THROTTLED, THROTTLED)},
 	{.code = "SlowDown", ROW(THROTTLED, THROTTLED)}, /* S3: HTTP 503 */
@@ -264,9 +277,17 @@ static const struct row rows[] = {
 	{.code = NULL, REFUSAL, .contains = "authorized to use this feature", ROW(REFUSED, FEATURE_GATED)},
 	{.code = NULL, REFUSAL, .contains = "authorized for this feature", ROW(REFUSED, FEATURE_GATED)},
 	{.code = NULL, REFUSAL, .contains = "authorized for the feature", ROW(REFUSED, FEATURE_GATED)},
-	{.code = NULL, REFUSAL, .contains = "needs a subscription for the service", ROW(REFUSED, FEATURE_GATED)},
-	{.code = NULL, REFUSAL, .contains = "not subscribed to", ROW(REFUSED, FEATURE_GATED)}, /* EC2, Security Hub */
-	{.code = "AccessDenied*", .contains = " is not enabled", ROW(REFUSED, FEATURE_GATED)}, /* "Macie is not enabled." */
+	{.code = NULL,
+		REFUSAL,
+		.contains = "needs a subscription for the service",
+		ROW(REFUSED, FEATURE_GATED)},
+	{.code = NULL,
+		REFUSAL,
+		.contains = "not subscribed to",
+		ROW(REFUSED, FEATURE_GATED)}, /* EC2, Security Hub */
+	{.code = "AccessDenied*",
+		.contains = " is not enabled",
+		ROW(REFUSED, FEATURE_GATED)}, /* "Macie is not enabled." */
 
 	/* Refusals whose wording names no kind of policy. */
 	{.code = "AccessDenied*", ROW(REFUSED, DENIED_IAM)},
@@ -285,7 +306,7 @@ static const struct row rows[] = {
 	{.code = "AuthorizationErrorException", ROW(REFUSED, DENIED_IAM)},
 	{.code = "Forbidden", ROW(REFUSED, DENIED_IAM)},
 	{.code = "ForbiddenException", ROW(REFUSED, DENIED_IAM)},
-	{.code = "AllAccessDisabled", ROW(REFUSED, DENIED_IAM)}, /* S3 */
+	{.code = "AllAccessDisabled", ROW(REFUSED, DENIED_IAM)},		/* S3 */
 	{.code = "InsufficientPermissionsException", ROW(REFUSED, DENIED_IAM)}, /* Config */
 	{.code = "InsufficientPrivilegesException", ROW(REFUSED, DENIED_IAM)},
 
@@ -296,7 +317,7 @@ static const struct row rows[] = {
 	{.code = "NoSuchBucket", CLIENT_ERROR, ROW(NOT_FOUND, NONE)},
 	{.code = "NoSuchKey", CLIENT_ERROR, ROW(NOT_FOUND, NONE)},
 	{.code = "NotFoundException", CLIENT_ERROR, ROW(NOT_FOUND, NONE)}, /* KMS */
-	{.code = "*.NotFound", CLIENT_ERROR, ROW(NOT_FOUND, NONE)}, /* EC2: InvalidVpcID.NotFound */
+	{.code = "*.NotFound", CLIENT_ERROR, ROW(NOT_FOUND, NONE)},	   /* EC2: InvalidVpcID.NotFound */
 
 	/* Try again. */
 	{.code = "RequestTimeout", ROW(TRANSIENT, SERVICE_UNAVAILABLE)}, /* HTTP 400 */
@@ -327,7 +348,8 @@ static bool row_fits(const struct row *row, const struct swp_answer_facts *facts
 		return false;
 	if (!code_fits(row, facts->code != NULL ? facts->code : ""))
 		return false;
-	return row->contains == NULL || (facts->message != NULL && find_words(facts->message, row->contains) != NULL);
+	return row->contains == NULL ||
+	       (facts->message != NULL && find_words(facts->message, row->contains) != NULL);
 }
 
 static bool is_gone(const struct swp_answer_facts *facts)
@@ -339,7 +361,8 @@ static bool is_gone(const struct swp_answer_facts *facts)
 
 		if (strcmp(rule->code, facts->code) == 0 &&
 			(rule->contains == NULL ||
-				(facts->message != NULL && find_words(facts->message, rule->contains) != NULL)))
+				(facts->message != NULL &&
+					find_words(facts->message, rule->contains) != NULL)))
 			return true;
 	}
 	return false;
@@ -391,7 +414,8 @@ bool swp_classify_policy_arn(const char *message, char *ret_arn, size_t arn_byte
 		const char *kind;
 
 		length = arn_length(at);
-		while (length > 0 && strchr(".,:", at[length - 1]) != NULL) /* the sentence's, not the ARN's */
+		while (length > 0 &&
+			strchr(".,:", at[length - 1]) != NULL) /* the sentence's, not the ARN's */
 			length--;
 		kind = strstr(at, ":policy/");
 		if (kind != NULL && kind < at + length && length < arn_bytes) {

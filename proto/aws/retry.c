@@ -42,8 +42,8 @@ static int64_t with_hint_ms(int64_t delay_ms, int64_t hint_ms)
 	return hint_ms < delay_ms + HINT_EXTRA_MS ? hint_ms : delay_ms + HINT_EXTRA_MS;
 }
 
-int64_t swp_retry_next_ms(struct swp_retry *retry, struct swp_retry_quota *quota, enum swp_outcome outcome, bool timed_out,
-	int64_t hint_ms, double unit)
+int64_t swp_retry_next_ms(struct swp_retry *retry, struct swp_retry_quota *quota, enum swp_outcome outcome,
+	bool timed_out, int64_t hint_ms, double unit)
 {
 	bool throttled = outcome == SWP_OUTCOME_THROTTLED;
 	int cost = throttled ? COST_THROTTLE : COST_TRANSIENT;
@@ -55,7 +55,8 @@ int64_t swp_retry_next_ms(struct swp_retry *retry, struct swp_retry_quota *quota
 		return -1;
 	quota->tokens -= cost;
 	retry->last_cost = cost;
-	delay_ms = jittered_delay_ms(retry->attempt - 1, throttled ? BASE_THROTTLE_MS : BASE_TRANSIENT_MS, unit);
+	delay_ms =
+		jittered_delay_ms(retry->attempt - 1, throttled ? BASE_THROTTLE_MS : BASE_TRANSIENT_MS, unit);
 	return with_hint_ms(delay_ms, hint_ms);
 }
 
@@ -70,10 +71,11 @@ void swp_retry_succeeded(struct swp_retry *retry, struct swp_retry_quota *quota)
 /* --- rate limiter --- */
 
 #define LIMITER_BURST 20.0
-#define LIMITER_SHARE 0.5              /* of the service's rate: others call it too */
-#define LIMITER_FLOOR_PER_SECOND 0.5   /* AWS SDKs' adaptive mode goes no lower */
-#define LIMITER_RECOVERY_SECONDS 30.0  /* from the floor back to the full rate, if nothing is refused */
-#define LIMITER_THROTTLE_PAUSE_MS 1000 /* one refusal a second counts; calls in flight together are refused together */
+#define LIMITER_SHARE 0.5	      /* of the service's rate: others call it too */
+#define LIMITER_FLOOR_PER_SECOND 0.5  /* AWS SDKs' adaptive mode goes no lower */
+#define LIMITER_RECOVERY_SECONDS 30.0 /* from the floor back to the full rate, if nothing is refused */
+#define LIMITER_THROTTLE_PAUSE_MS                                                                            \
+	1000 /* one refusal a second counts; calls in flight together are refused together */
 
 void swp_limiter_init(struct swp_limiter *limiter, double service_rate_per_second, int64_t now_ms)
 {
@@ -121,7 +123,8 @@ int64_t swp_limiter_take(struct swp_limiter *limiter, int64_t now_ms)
 void swp_limiter_throttled(struct swp_limiter *limiter, int64_t now_ms)
 {
 	limiter_advance(limiter, now_ms);
-	if (limiter->last_throttle_ms != INT64_MIN && now_ms - limiter->last_throttle_ms < LIMITER_THROTTLE_PAUSE_MS)
+	if (limiter->last_throttle_ms != INT64_MIN &&
+		now_ms - limiter->last_throttle_ms < LIMITER_THROTTLE_PAUSE_MS)
 		return;
 	limiter->last_throttle_ms = now_ms;
 	limiter->tokens = 0; /* the burst was too much */
@@ -144,7 +147,8 @@ static uint64_t token_hash(const char *token)
 
 static bool guard_has_seen(struct swp_page_guard *guard, uint64_t hash)
 {
-	unsigned kept = guard->seen_count < SWP_ARRAY_SIZE(guard->seen) ? guard->seen_count : SWP_ARRAY_SIZE(guard->seen);
+	unsigned kept = guard->seen_count < SWP_ARRAY_SIZE(guard->seen) ? guard->seen_count
+									: SWP_ARRAY_SIZE(guard->seen);
 
 	for (unsigned i = 0; i < kept; i++) {
 		if (guard->seen[i] == hash)
@@ -155,7 +159,8 @@ static bool guard_has_seen(struct swp_page_guard *guard, uint64_t hash)
 	return false;
 }
 
-enum swp_page_verdict swp_page_guard_next(struct swp_page_guard *guard, const char *token, unsigned long items_on_page)
+enum swp_page_verdict swp_page_guard_next(
+	struct swp_page_guard *guard, const char *token, unsigned long items_on_page)
 {
 	guard->pages++;
 	guard->items += items_on_page;

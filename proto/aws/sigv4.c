@@ -92,7 +92,8 @@ int swp_sha1_hex(const void *bytes, size_t length, char ret_text[static 41])
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned int digest_length = 0;
 
-	if (EVP_Digest(length > 0 ? bytes : "", length, digest, &digest_length, EVP_sha1(), NULL) != 1 || digest_length != 20)
+	if (EVP_Digest(length > 0 ? bytes : "", length, digest, &digest_length, EVP_sha1(), NULL) != 1 ||
+		digest_length != 20)
 		return -EIO;
 	hex_text(digest, digest_length, ret_text);
 	return 0;
@@ -137,11 +138,13 @@ static int derive_step(unsigned char key[static SWP_SHA256_BYTES], const char *p
 	return error;
 }
 
-static int derive_from_secret(const struct swp_secret *secret, const char *day, unsigned char key[static SWP_SHA256_BYTES])
+static int derive_from_secret(
+	const struct swp_secret *secret, const char *day, unsigned char key[static SWP_SHA256_BYTES])
 {
 	SWP_CLEANUP(swp_buf_done) struct swp_buf start = {.secret = true};
 
-	if (swp_buf_append_text(&start, "AWS4") != 0 || swp_buf_append(&start, secret->bytes, secret->length) != 0)
+	if (swp_buf_append_text(&start, "AWS4") != 0 ||
+		swp_buf_append(&start, secret->bytes, secret->length) != 0)
 		return start.failed;
 	return swp_hmac_sha256(start.data, start.length, day, strlen(day), key);
 }
@@ -221,7 +224,8 @@ static int compare_query_parts(const void *a, const void *b)
 {
 	const struct query_part *x = a, *y = b;
 	int order = compare_bytes(x->text, x->name_length, y->text, y->name_length);
-	size_t x_skip = x->name_length + (x->length > x->name_length), y_skip = y->name_length + (y->length > y->name_length);
+	size_t x_skip = x->name_length + (x->length > x->name_length),
+	       y_skip = y->name_length + (y->length > y->name_length);
 
 	if (order != 0)
 		return order;
@@ -269,8 +273,9 @@ struct canonical_header {
 /* Headers that hops may change, or that are made after signing, are left out even if the caller lists them. */
 static bool is_unsigned_header(const char *lower_name)
 {
-	static const char *const names[] = {"authorization", "connection", "expect", "keep-alive", "proxy-authenticate",
-		"proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id"};
+	static const char *const names[] = {"authorization", "connection", "expect", "keep-alive",
+		"proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+		"user-agent", "x-amzn-trace-id"};
 
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(names); i++) {
 		if (strcmp(names[i], lower_name) == 0)
@@ -356,8 +361,8 @@ static int append_headers(struct swp_buf *out, const struct header_list *list, s
 	return 0;
 }
 
-static int collect_headers(const struct swp_sign_request *request, const char *date, const char *session_token,
-	const char *content_sha256, struct header_list *list)
+static int collect_headers(const struct swp_sign_request *request, const char *date,
+	const char *session_token, const char *content_sha256, struct header_list *list)
 {
 	int error = 0;
 
@@ -372,8 +377,9 @@ static int collect_headers(const struct swp_sign_request *request, const char *d
 	return error;
 }
 
-static int build_canonical(const struct swp_sign_request *request, const char *date, const char *session_token,
-	const char *content_sha256, struct swp_buf *out, struct swp_buf *signed_headers)
+static int build_canonical(const struct swp_sign_request *request, const char *date,
+	const char *session_token, const char *content_sha256, struct swp_buf *out,
+	struct swp_buf *signed_headers)
 {
 	struct header_list list = {.count = 0};
 	int error = collect_headers(request, date, session_token, content_sha256, &list);
@@ -400,15 +406,16 @@ static int build_canonical(const struct swp_sign_request *request, const char *d
 	return swp_buf_append(out, content_sha256, 64);
 }
 
-int swp_sigv4_canonical_request(const struct swp_sign_request *request, const char *date, const char *session_token,
-	struct swp_buf *ret_canonical, struct swp_buf *ret_signed_headers)
+int swp_sigv4_canonical_request(const struct swp_sign_request *request, const char *date,
+	const char *session_token, struct swp_buf *ret_canonical, struct swp_buf *ret_signed_headers)
 {
 	char content_sha256[65];
 	int error = swp_sha256_hex(request->body, request->body_length, content_sha256);
 
 	if (error != 0)
 		return error;
-	return build_canonical(request, date, session_token, content_sha256, ret_canonical, ret_signed_headers);
+	return build_canonical(
+		request, date, session_token, content_sha256, ret_canonical, ret_signed_headers);
 }
 
 /* --- signature --- */
@@ -441,7 +448,8 @@ static void append_scope(struct swp_buf *out, const struct swp_signing_key *key)
 }
 
 /* Reuses the canonical request's buffer, which is not needed any more once it is hashed. */
-static int sign_text(const struct swp_signing_key *key, struct swp_signature *signature, char ret_hex[static 65])
+static int sign_text(
+	const struct swp_signing_key *key, struct swp_signature *signature, char ret_hex[static 65])
 {
 	struct swp_buf *text = &signature->canonical;
 	char hash[65];
@@ -479,8 +487,9 @@ static int write_authorization(const char *access_key_id, const struct swp_signi
 	return swp_buf_append(out, hex, 64);
 }
 
-int swp_sigv4_sign(const struct swp_sign_request *request, const char *access_key_id, const char *session_token,
-	const struct swp_signing_key *key, int64_t wall_ms, struct swp_signature *ret_signature)
+int swp_sigv4_sign(const struct swp_sign_request *request, const char *access_key_id,
+	const char *session_token, const struct swp_signing_key *key, int64_t wall_ms,
+	struct swp_signature *ret_signature)
 {
 	struct swp_signature *signature = ret_signature;
 	char date[SWP_TIME_TEXT_BYTES], hex[65];

@@ -12,8 +12,8 @@
 
 struct frame {
 	char name[SWP_XML_NAME_BYTES];
-	json_t *items;   /* children, while all of them are list items */
-	json_t *members; /* children, once one of them is not */
+	json_t *items;	  /* children, while all of them are list items */
+	json_t *members;  /* children, once one of them is not */
 	json_t *repeated; /* names in members whose array was made by repetition; NULL: none */
 	struct swp_buf text;
 };
@@ -214,8 +214,8 @@ static void XMLCALL characters(void *context, const XML_Char *text, int length)
 		swp_buf_append(&frame->text, text, (size_t)length);
 }
 
-static void XMLCALL doctype(void *context, const XML_Char *name, const XML_Char *system_id, const XML_Char *public_id,
-	int has_internal_subset)
+static void XMLCALL doctype(void *context, const XML_Char *name, const XML_Char *system_id,
+	const XML_Char *public_id, int has_internal_subset)
 {
 	(void)name;
 	(void)system_id;
@@ -234,7 +234,9 @@ static int reader_run(struct reader *reader, const char *text, size_t length)
 	XML_SetCharacterDataHandler(reader->parser, characters);
 	XML_SetStartDoctypeDeclHandler(reader->parser, doctype);
 	if (XML_Parse(reader->parser, text, (int)length, XML_TRUE) != XML_STATUS_OK && reader->result == 0)
-		reader->result = XML_GetErrorCode(reader->parser) == XML_ERROR_NO_MEMORY ? -ENOMEM : SWP_DIALECT_MALFORMED;
+		reader->result = XML_GetErrorCode(reader->parser) == XML_ERROR_NO_MEMORY
+					 ? -ENOMEM
+					 : SWP_DIALECT_MALFORMED;
 	XML_ParserFree(reader->parser);
 	return reader->result;
 }

@@ -7,13 +7,13 @@
 #include "proto/io/caller-call.h"
 
 enum {
-	SKEW_MS = 5 * 60 * 1000,    /* AWS accepts that much */
-	UNPARSABLE_TRIES = 3,       /* a complete answer that does not parse is asked for at most twice more */
+	SKEW_MS = 5 * 60 * 1000, /* AWS accepts that much */
+	UNPARSABLE_TRIES = 3,	 /* a complete answer that does not parse is asked for at most twice more */
 	NOT_FOUND_MEMORY_MS = 15000, /* libcurl does not remember that a name does not exist */
 };
 
-void swp_call_fail(struct swp_running_call *running, enum swp_outcome outcome, enum swp_reason reason, const char *code,
-	const char *message)
+void swp_call_fail(struct swp_running_call *running, enum swp_outcome outcome, enum swp_reason reason,
+	const char *code, const char *message)
 {
 	struct swp_answer *answer = &running->answer;
 
@@ -43,7 +43,8 @@ static const struct failure_row {
 	[SWP_HTTP_INTERNAL] = {SWP_OUTCOME_TRANSIENT, SWP_REASON_SERVICE_UNAVAILABLE, "ClientError"},
 };
 
-static enum swp_call_next judge_failure(struct swp_running_call *running, const struct swp_http_response *response)
+static enum swp_call_next judge_failure(
+	struct swp_running_call *running, const struct swp_http_response *response)
 {
 	const struct failure_row *row = &failure_rows[response->failure];
 	struct swp_caller *caller = running->caller;
@@ -52,8 +53,9 @@ static enum swp_call_next judge_failure(struct swp_running_call *running, const 
 	swp_call_fail(running, row->outcome, row->reason, row->code, response->failure_text);
 	running->answer.status = response->failure == SWP_HTTP_PROXY ? response->proxy_status : 0;
 	running->timed_out = response->failure == SWP_HTTP_TIMEOUT;
-	running->answer.host_not_found = response->failure == SWP_HTTP_RESOLVE && !running->endpoint.configured &&
-		!running->endpoint.variant && !swp_http_uses_proxy(caller->http, host);
+	running->answer.host_not_found = response->failure == SWP_HTTP_RESOLVE &&
+					 !running->endpoint.configured && !running->endpoint.variant &&
+					 !swp_http_uses_proxy(caller->http, host);
 	if (response->failure == SWP_HTTP_RESOLVE) {
 		struct swp_known_host *known = swp_caller_host(caller, host, true);
 
@@ -65,11 +67,13 @@ static enum swp_call_next judge_failure(struct swp_running_call *running, const 
 
 /* --- success --- */
 
-static enum swp_call_next judge_success(struct swp_running_call *running, const struct swp_http_response *response)
+static enum swp_call_next judge_success(
+	struct swp_running_call *running, const struct swp_http_response *response)
 {
 	json_t *document = NULL;
 	const char *member = NULL;
-	int result = swp_dialect_parse(running->operation, response->body, response->body_length, &document, &member);
+	int result = swp_dialect_parse(
+		running->operation, response->body, response->body_length, &document, &member);
 
 	if (result == 0) {
 		running->answer.outcome = SWP_OUTCOME_OK;
@@ -84,13 +88,15 @@ static enum swp_call_next judge_success(struct swp_running_call *running, const 
 		return SWP_CALL_NEXT_FINISH;
 	}
 	if (result == SWP_DIALECT_MISSING_MEMBER) {
-		swp_call_fail(running, SWP_OUTCOME_FAILED, SWP_REASON_MALFORMED_RESPONSE, "MissingMember", "the answer lacks ");
+		swp_call_fail(running, SWP_OUTCOME_FAILED, SWP_REASON_MALFORMED_RESPONSE, "MissingMember",
+			"the answer lacks ");
 		swp_buf_append_text(&running->message, member);
 		running->answer.message = swp_buf_text(&running->message);
 		return SWP_CALL_NEXT_FINISH;
 	}
 	if (result < 0) {
-		swp_call_fail(running, SWP_OUTCOME_FAILED, SWP_REASON_LIMIT_REACHED, "OutOfMemory", strerror(-result));
+		swp_call_fail(running, SWP_OUTCOME_FAILED, SWP_REASON_LIMIT_REACHED, "OutOfMemory",
+			strerror(-result));
 		return SWP_CALL_NEXT_FINISH;
 	}
 	swp_call_fail(running, SWP_OUTCOME_TRANSIENT, SWP_REASON_MALFORMED_RESPONSE, "MalformedResponse",
@@ -127,15 +133,18 @@ static void describe_error(struct swp_running_call *running, const struct swp_ht
 		answer->request_id = running->error.request_id;
 	if (running->error.code[0] == '\0' && running->error.message[0] == '\0') {
 		swp_buf_clear(&running->message);
-		swp_buf_append_format(&running->message, "HTTP %d without an AWS error code", response->status);
+		swp_buf_append_format(
+			&running->message, "HTTP %d without an AWS error code", response->status);
 		answer->message = swp_buf_text(&running->message);
 	}
 }
 
-static enum swp_call_next judge_error(struct swp_running_call *running, const struct swp_http_response *response)
+static enum swp_call_next judge_error(
+	struct swp_running_call *running, const struct swp_http_response *response)
 {
 	struct swp_answer *answer = &running->answer;
-	struct swp_answer_facts facts = {.status = response->status, .gone = running->gone, .gone_count = running->gone_count};
+	struct swp_answer_facts facts = {
+		.status = response->status, .gone = running->gone, .gone_count = running->gone_count};
 	struct swp_classified classified;
 	int64_t date_ms = 0, difference_ms;
 	bool has_date = swp_time_parse_http(response->date, &date_ms) == 0;

@@ -29,7 +29,7 @@ struct swp_running_call {
 
 	enum swp_call_state state;
 	struct swp_running_call *next, *previous; /* of all calls of the caller */
-	struct swp_running_call *queue_next;      /* in the queue that its state names */
+	struct swp_running_call *queue_next;	  /* in the queue that its state names */
 	struct swp_timer timer;
 	struct swp_http_exchange exchange;
 	struct swp_call_scope own_scope;
@@ -52,7 +52,7 @@ struct swp_running_call {
 
 /* A host's clock, and whether its name could be resolved. */
 struct swp_known_host {
-	int64_t offset_ms;          /* to be added to our wall time */
+	int64_t offset_ms;	    /* to be added to our wall time */
 	int64_t not_found_until_ms; /* monotonic; 0: it was found, or nobody asked */
 };
 
@@ -100,7 +100,7 @@ enum swp_call_next {
 /* Fills running->answer. */
 enum swp_call_next swp_call_judge(struct swp_running_call *running, const struct swp_http_response *response);
 /* Fills running->answer with a failure of ours; `code` is a literal. */
-void swp_call_fail(struct swp_running_call *running, enum swp_outcome outcome, enum swp_reason reason, const char *code,
-	const char *message);
+void swp_call_fail(struct swp_running_call *running, enum swp_outcome outcome, enum swp_reason reason,
+	const char *code, const char *message);
 
 #endif

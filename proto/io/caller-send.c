@@ -25,7 +25,8 @@ struct swp_known_host *swp_caller_host(struct swp_caller *caller, const char *ho
 
 int64_t swp_call_wall_ms(const struct swp_running_call *running)
 {
-	const struct swp_known_host *known = swp_caller_host(running->caller, swp_buf_text(&running->host), false);
+	const struct swp_known_host *known =
+		swp_caller_host(running->caller, swp_buf_text(&running->host), false);
 
 	return swp_clock_wall_ms(running->caller->clock) + (known != NULL ? known->offset_ms : 0);
 }
@@ -76,16 +77,19 @@ int swp_call_address(struct swp_running_call *running)
 
 /* --- keys --- */
 
-static bool key_fits(const struct swp_signing_key *key, const char *day, const char *region, const char *service)
+static bool key_fits(
+	const struct swp_signing_key *key, const char *day, const char *region, const char *service)
 {
-	return memcmp(key->day, day, 8) == 0 && strcmp(key->region, region) == 0 && strcmp(key->service, service) == 0;
+	return memcmp(key->day, day, 8) == 0 && strcmp(key->region, region) == 0 &&
+	       strcmp(key->service, service) == 0;
 }
 
 /* The coordinator's: made from the secret once a day, region and service. */
-static int derived_key(struct swp_caller *caller, const struct swp_secret *secret, const char *day, const char *region,
-	const char *service, const struct swp_signing_key **ret_key)
+static int derived_key(struct swp_caller *caller, const struct swp_secret *secret, const char *day,
+	const char *region, const char *service, const struct swp_signing_key **ret_key)
 {
-	unsigned kept = caller->derived_count < SWP_CALLER_DERIVED_KEYS ? caller->derived_count : SWP_CALLER_DERIVED_KEYS;
+	unsigned kept = caller->derived_count < SWP_CALLER_DERIVED_KEYS ? caller->derived_count
+									: SWP_CALLER_DERIVED_KEYS;
 	unsigned char hash[SWP_SHA256_BYTES];
 	struct swp_derived_key *slot = &caller->derived[caller->derived_count % SWP_CALLER_DERIVED_KEYS];
 	int error = swp_sha256(secret->bytes, secret->length, hash);
@@ -95,7 +99,8 @@ static int derived_key(struct swp_caller *caller, const struct swp_secret *secre
 	for (unsigned i = 0; i < kept; i++) {
 		struct swp_derived_key *row = &caller->derived[i];
 
-		if (memcmp(row->secret_hash, hash, sizeof(hash)) == 0 && key_fits(&row->key, day, region, service)) {
+		if (memcmp(row->secret_hash, hash, sizeof(hash)) == 0 &&
+			key_fits(&row->key, day, region, service)) {
 			*ret_key = &row->key;
 			return 0;
 		}
@@ -112,7 +117,8 @@ static int derived_key(struct swp_caller *caller, const struct swp_secret *secre
 static int find_key(struct swp_running_call *running, int64_t wall_ms, const struct swp_signing_key **ret_key)
 {
 	const struct swp_caller_identity *identity = running->identity;
-	const char *region = running->endpoint.signing_region, *service = running->operation->service->signing_name;
+	const char *region = running->endpoint.signing_region,
+		   *service = running->operation->service->signing_name;
 	char day[SWP_TIME_TEXT_BYTES];
 
 	swp_time_format_basic(wall_ms, day);
@@ -172,10 +178,13 @@ static int sign(struct swp_running_call *running, struct header_list *headers)
 	if (result != 0)
 		return result;
 	if (request->content_type != NULL)
-		signed_rows[to_sign.header_count++] = (struct swp_sign_header){"content-type", request->content_type};
+		signed_rows[to_sign.header_count++] =
+			(struct swp_sign_header){"content-type", request->content_type};
 	if (running->target.length > 0)
-		signed_rows[to_sign.header_count++] = (struct swp_sign_header){"x-amz-target", running->target.data};
-	result = swp_sigv4_sign(&to_sign, identity->access_key_id, session_token(identity), key, wall_ms, signature);
+		signed_rows[to_sign.header_count++] =
+			(struct swp_sign_header){"x-amz-target", running->target.data};
+	result = swp_sigv4_sign(
+		&to_sign, identity->access_key_id, session_token(identity), key, wall_ms, signature);
 	if (result != 0)
 		return result;
 	add_header(headers, "X-Amz-Date", signature->date);
@@ -212,7 +221,8 @@ int swp_call_send(struct swp_running_call *running, int64_t timeout_ms,
 		add_header(&headers, "X-Amz-Target", running->target.data);
 	if (request->accept != NULL)
 		add_header(&headers, "Accept", request->accept);
-	snprintf(attempt, sizeof(attempt), "attempt=%u; max=%d", running->answer.tries + 1, SWP_LIMIT_ATTEMPTS);
+	snprintf(attempt, sizeof(attempt), "attempt=%u; max=%d", running->answer.tries + 1,
+		SWP_LIMIT_ATTEMPTS);
 	add_header(&headers, "amz-sdk-invocation-id", running->invocation_id);
 	add_header(&headers, "amz-sdk-request", attempt);
 	http.header_count = headers.count;

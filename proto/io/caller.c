@@ -160,16 +160,19 @@ static void call_cannot_send(struct swp_running_call *running, int result)
 		swp_call_fail(running, SWP_OUTCOME_EXPIRED, SWP_REASON_CREDENTIALS_EXPIRED, "NoSigningKey",
 			"no signing key is at hand for that day, region and service");
 	else
-		swp_call_fail(running, SWP_OUTCOME_FAILED, SWP_REASON_SERVICE_UNAVAILABLE, "ClientError", strerror(-result));
+		swp_call_fail(running, SWP_OUTCOME_FAILED, SWP_REASON_SERVICE_UNAVAILABLE, "ClientError",
+			strerror(-result));
 	call_fail_later(running);
 }
 
 /* A name that was not found a moment ago is not asked for again: libcurl does not remember it. */
 static bool host_is_missing(struct swp_running_call *running)
 {
-	const struct swp_known_host *known = swp_caller_host(running->caller, swp_buf_text(&running->host), false);
+	const struct swp_known_host *known =
+		swp_caller_host(running->caller, swp_buf_text(&running->host), false);
 
-	if (known == NULL || known->not_found_until_ms <= swp_loop_now_ms(running->caller->loop) || running->answer.tries > 0)
+	if (known == NULL || known->not_found_until_ms <= swp_loop_now_ms(running->caller->loop) ||
+		running->answer.tries > 0)
 		return false;
 	swp_call_fail(running, SWP_OUTCOME_TRANSIENT, SWP_REASON_SERVICE_UNAVAILABLE, "ResolverError",
 		"the host name was not found a moment ago");
@@ -186,9 +189,11 @@ static void call_send(struct swp_running_call *running)
 	if (running->deadline_ms == 0)
 		running->deadline_ms = swp_loop_now_ms(caller->loop) + running->wanted_ms;
 	timeout_ms = left_ms(running);
-	if (timeout_ms <= 0 || host_is_missing(running)) { /* the last try's answer stands, if there was one */
+	if (timeout_ms <= 0 ||
+		host_is_missing(running)) { /* the last try's answer stands, if there was one */
 		if (running->answer.tries == 0 && timeout_ms <= 0)
-			swp_call_fail(running, SWP_OUTCOME_TRANSIENT, SWP_REASON_TIMEOUT, "Timeout", "the call's time is up");
+			swp_call_fail(running, SWP_OUTCOME_TRANSIENT, SWP_REASON_TIMEOUT, "Timeout",
+				"the call's time is up");
 		call_fail_later(running);
 		return;
 	}
@@ -293,8 +298,8 @@ static void call_retry(struct swp_running_call *running)
 		caller->statistics.throttled++;
 		swp_limiter_throttled(&running->scope->limiter, swp_loop_now_ms(caller->loop));
 	}
-	wait_ms = swp_retry_next_ms(&running->retry, &running->scope->quota, answer->outcome, running->timed_out,
-		running->hint_ms, swp_clock_random_unit(caller->clock));
+	wait_ms = swp_retry_next_ms(&running->retry, &running->scope->quota, answer->outcome,
+		running->timed_out, running->hint_ms, swp_clock_random_unit(caller->clock));
 	if (wait_ms < 0 || wait_ms >= left_ms(running)) {
 		call_finish(running);
 		return;
@@ -393,15 +398,15 @@ static int running_prepare(struct swp_running_call *running, const struct swp_ca
 	result = swp_dialect_build(request->operation, request->input, request->token, &running->request);
 	if (result != 0)
 		return result;
-	result = swp_endpoint_resolve(caller->endpoints, caller->partition, request->operation->service, request->region,
-		&running->endpoint);
+	result = swp_endpoint_resolve(caller->endpoints, caller->partition, request->operation->service,
+		request->region, &running->endpoint);
 	if (result == 0)
 		result = swp_call_address(running);
 	if (result >= 0) {
 		make_invocation_id(caller->clock, running->invocation_id);
 		if (!running->scope->ready) {
-			swp_limiter_init(&running->scope->limiter, request->operation->service->rate_per_second,
-				swp_loop_now_ms(caller->loop));
+			swp_limiter_init(&running->scope->limiter,
+				request->operation->service->rate_per_second, swp_loop_now_ms(caller->loop));
 			swp_retry_quota_init(&running->scope->quota);
 			running->scope->ready = true;
 		}
@@ -478,7 +483,8 @@ struct swp_caller *swp_caller_new(const struct swp_caller_options *options)
 	caller->clock = swp_loop_clock(options->loop);
 	caller->partition = options->partition;
 	caller->endpoints = options->endpoints;
-	caller->max_in_flight = options->max_in_flight != 0 ? options->max_in_flight : SWP_LIMIT_CALLS_IN_FLIGHT;
+	caller->max_in_flight =
+		options->max_in_flight != 0 ? options->max_in_flight : SWP_LIMIT_CALLS_IN_FLIGHT;
 	caller->hosts = swp_map_new();
 	if (caller->hosts == NULL) {
 		swp_free(caller);

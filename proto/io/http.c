@@ -36,7 +36,8 @@ struct socket_slot {
 };
 
 struct response_headers {
-	char request_id[128], error_type[256], content_type[128], date[64], retry_after[32], location_region[64];
+	char request_id[128], error_type[256], content_type[128], date[64], retry_after[32],
+		location_region[64];
 };
 
 struct transfer {
@@ -44,7 +45,7 @@ struct transfer {
 	CURL *easy;
 	struct swp_http_exchange *exchange; /* NULL while idle */
 	struct transfer *next, *previous;   /* in the list of running ones, or (next) in the pool */
-	struct swp_buf request;             /* header lines and body of the request, secret */
+	struct swp_buf request;		    /* header lines and body of the request, secret */
 	struct curl_slist lines[MAX_REQUEST_HEADERS + 3];
 	struct swp_buf body;
 	struct response_headers headers;
@@ -100,9 +101,11 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 	return count;
 }
 
-#define HEADER(header_name, member) \
-	{header_name, sizeof(header_name) - 1, offsetof(struct response_headers, member), \
-		sizeof(((struct response_headers *)0)->member)}
+#define HEADER(header_name, member)                                                                          \
+	{                                                                                                    \
+		header_name, sizeof(header_name) - 1, offsetof(struct response_headers, member),             \
+			sizeof(((struct response_headers *)0)->member)                                       \
+	}
 
 static const struct header_row {
 	const char *name;
@@ -132,7 +135,8 @@ static void keep_header(struct transfer *transfer, const char *line, size_t leng
 			continue;
 		while (value < end && (*value == ' ' || *value == '\t'))
 			value++;
-		while (end > value && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t'))
+		while (end > value &&
+			(end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t'))
 			end--;
 		if ((size_t)(end - value) < row->size && memchr(value, '\0', (size_t)(end - value)) == NULL) {
 			memcpy(out, value, (size_t)(end - value));
@@ -196,8 +200,9 @@ static const struct failure_row {
 	{CURLE_RECV_ERROR, SWP_HTTP_RESET},
 	{CURLE_SSL_SHUTDOWN_FAILED, SWP_HTTP_RESET},
 	{CURLE_PARTIAL_FILE, SWP_HTTP_TRUNCATED},
-	{CURLE_WEIRD_SERVER_REPLY, SWP_HTTP_TRUNCATED},  /* what came is no HTTP */
-	{CURLE_UNSUPPORTED_PROTOCOL, SWP_HTTP_TRUNCATED}, /* HTTP/0.9; other schemes were refused at the start */
+	{CURLE_WEIRD_SERVER_REPLY, SWP_HTTP_TRUNCATED}, /* what came is no HTTP */
+	{CURLE_UNSUPPORTED_PROTOCOL,
+		SWP_HTTP_TRUNCATED}, /* HTTP/0.9; other schemes were refused at the start */
 	{CURLE_BAD_CONTENT_ENCODING, SWP_HTTP_TRUNCATED},
 	{CURLE_OPERATION_TIMEDOUT, SWP_HTTP_TIMEOUT},
 };
@@ -220,8 +225,8 @@ static bool was_sent(const struct transfer *transfer)
 }
 
 /* libcurl's code alone does not tell everything that our caller must know. */
-static enum swp_http_failure refine_failure(const struct transfer *transfer, CURLcode code,
-	const struct swp_http_response *response)
+static enum swp_http_failure refine_failure(
+	const struct transfer *transfer, CURLcode code, const struct swp_http_response *response)
 {
 	enum swp_http_failure failure = failure_by_code(code);
 
@@ -230,12 +235,14 @@ static enum swp_http_failure refine_failure(const struct transfer *transfer, CUR
 	if (response->proxy_status != 0 && response->proxy_status / 100 != 2)
 		return SWP_HTTP_PROXY;
 	/* The attempt's time is up, or only the connection's? The latter is a host that is not reachable. */
-	if (failure == SWP_HTTP_TIMEOUT && !was_sent(transfer) && response->elapsed_ms + 2 < transfer->timeout_ms)
+	if (failure == SWP_HTTP_TIMEOUT && !was_sent(transfer) &&
+		response->elapsed_ms + 2 < transfer->timeout_ms)
 		failure = SWP_HTTP_CONNECT;
 	if (failure == SWP_HTTP_CONNECT && transfer->proxied)
 		return SWP_HTTP_PROXY;
 	if (failure == SWP_HTTP_RESET && transfer->headers_done &&
-		(strstr(transfer->error_text, "chunked") != NULL || strstr(transfer->error_text, "unexpected eof") != NULL))
+		(strstr(transfer->error_text, "chunked") != NULL ||
+			strstr(transfer->error_text, "unexpected eof") != NULL))
 		return SWP_HTTP_TRUNCATED;
 	return failure;
 }
@@ -255,7 +262,8 @@ static void fill_response(struct transfer *transfer, CURLcode code, struct swp_h
 	response->failure = refine_failure(transfer, code, response);
 	response->failure_text = "";
 	if (response->failure != SWP_HTTP_OK) {
-		const char *text = transfer->error_text[0] != '\0' ? transfer->error_text : curl_easy_strerror(code);
+		const char *text =
+			transfer->error_text[0] != '\0' ? transfer->error_text : curl_easy_strerror(code);
 
 		swp_buf_clear(&client->clean);
 		swp_text_clean(&client->clean, text, strlen(text));
@@ -451,9 +459,11 @@ static int check_ca_file(const char *path, struct swp_problem *problem)
 	int loaded;
 
 	if (stat(path, &status) != 0)
-		return swp_problem_set(problem, -errno, "CA bundle %s: %s (AWS_CA_BUNDLE, ca_bundle)", path, strerror(errno));
+		return swp_problem_set(problem, -errno, "CA bundle %s: %s (AWS_CA_BUNDLE, ca_bundle)", path,
+			strerror(errno));
 	if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode))
-		return swp_problem_set(problem, -EINVAL, "CA bundle %s: not a file; give one PEM file of certificates", path);
+		return swp_problem_set(problem, -EINVAL,
+			"CA bundle %s: not a file; give one PEM file of certificates", path);
 	context = SSL_CTX_new(TLS_client_method());
 	if (context == NULL)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");
@@ -470,7 +480,8 @@ static void raise_descriptor_limit(unsigned connections)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= (rlim_t)connections + SPARE_DESCRIPTORS)
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+		limit.rlim_cur >= (rlim_t)connections + SPARE_DESCRIPTORS)
 		return;
 	limit.rlim_cur = (rlim_t)connections + SPARE_DESCRIPTORS;
 	if (limit.rlim_cur > limit.rlim_max)
@@ -489,9 +500,11 @@ static int copy_text(const char *text, char **ret_copy)
 
 static int client_setup(struct swp_http_client *client, const struct swp_http_options *options)
 {
-	unsigned connections = options->max_connections != 0 ? options->max_connections : 2 * SWP_LIMIT_CALLS_IN_FLIGHT;
+	unsigned connections =
+		options->max_connections != 0 ? options->max_connections : 2 * SWP_LIMIT_CALLS_IN_FLIGHT;
 
-	if (copy_text(options->ca_file, &client->ca_file) != 0 || copy_text(options->https_proxy, &client->proxy) != 0 ||
+	if (copy_text(options->ca_file, &client->ca_file) != 0 ||
+		copy_text(options->https_proxy, &client->proxy) != 0 ||
 		copy_text(options->no_proxy, &client->no_proxy) != 0 ||
 		copy_text(options->user_agent, &client->user_agent) != 0)
 		return -ENOMEM;
@@ -509,12 +522,13 @@ static int client_setup(struct swp_http_client *client, const struct swp_http_op
 	return 0;
 }
 
-struct swp_http_client *swp_http_client_new(struct swp_loop *loop, const struct swp_http_options *options,
-	struct swp_problem *problem)
+struct swp_http_client *swp_http_client_new(
+	struct swp_loop *loop, const struct swp_http_options *options, struct swp_problem *problem)
 {
 	struct swp_http_client *client;
 
-	if (options->ca_file != NULL && options->ca_file[0] != '\0' && check_ca_file(options->ca_file, problem) != 0)
+	if (options->ca_file != NULL && options->ca_file[0] != '\0' &&
+		check_ca_file(options->ca_file, problem) != 0)
 		return NULL;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		swp_problem_set(problem, -EIO, "libcurl cannot be initialized");
@@ -645,12 +659,14 @@ static bool is_valid(const struct swp_http_request *request)
 {
 	if (strncmp(request->url, "https://", 8) != 0 && strncmp(request->url, "http://", 7) != 0)
 		return false;
-	if (!is_clean(request->url) || strchr(request->url, ' ') != NULL || request->header_count > MAX_REQUEST_HEADERS)
+	if (!is_clean(request->url) || strchr(request->url, ' ') != NULL ||
+		request->header_count > MAX_REQUEST_HEADERS)
 		return false;
 	for (size_t i = 0; i < request->header_count; i++) {
 		const char *name = request->headers[i].name;
 
-		if (name[0] == '\0' || strpbrk(name, ": \t") != NULL || !is_clean(name) || !is_clean(request->headers[i].value))
+		if (name[0] == '\0' || strpbrk(name, ": \t") != NULL || !is_clean(name) ||
+			!is_clean(request->headers[i].value))
 			return false;
 	}
 	return true;
@@ -677,7 +693,8 @@ static void add_line(struct transfer *transfer, size_t *count, char *line)
 }
 
 /* All lines stand in one buffer whose size is reserved before, so that pointers into it stay. libcurl only reads the list. */
-static int copy_headers(struct transfer *transfer, const struct swp_http_request *request, struct curl_slist **ret_lines)
+static int copy_headers(
+	struct transfer *transfer, const struct swp_http_request *request, struct curl_slist **ret_lines)
 {
 	static char no_expect[] = "Expect:", no_type[] = "Content-Type:";
 	bool has_type = false;
@@ -716,12 +733,14 @@ static int set_method(struct transfer *transfer, const struct swp_http_request *
 		if (code == CURLE_OK)
 			code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
 		if (code == CURLE_OK)
-			code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
+			code = curl_easy_setopt(
+				easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
 	} else {
 		code = curl_easy_setopt(easy, head ? CURLOPT_NOBODY : CURLOPT_HTTPGET, 1L);
 	}
 	if (code == CURLE_OK)
-		code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, get || head || post ? NULL : request->method);
+		code = curl_easy_setopt(
+			easy, CURLOPT_CUSTOMREQUEST, get || head || post ? NULL : request->method);
 	return code == CURLE_OK ? 0 : -ENOMEM;
 }
 
@@ -740,18 +759,23 @@ static int set_proxy(struct transfer *transfer, const struct swp_http_request *r
 	if (transfer->proxied == transfer->proxied_before)
 		return 0;
 	transfer->proxied_before = transfer->proxied;
-	return curl_easy_setopt(transfer->easy, CURLOPT_PROXY, transfer->proxied ? client->proxy : "") == CURLE_OK ? 0 : -ENOMEM;
+	return curl_easy_setopt(transfer->easy, CURLOPT_PROXY, transfer->proxied ? client->proxy : "") ==
+			       CURLE_OK
+		       ? 0
+		       : -ENOMEM;
 }
 
 static int transfer_prepare(struct transfer *transfer, const struct swp_http_request *request)
 {
 	CURL *easy = transfer->easy;
 	struct curl_slist *lines = NULL;
-	long connect_ms = (long)(request->connect_timeout_ms > 0 ? request->connect_timeout_ms : SWP_LIMIT_CONNECT_MS);
+	long connect_ms =
+		(long)(request->connect_timeout_ms > 0 ? request->connect_timeout_ms : SWP_LIMIT_CONNECT_MS);
 	int error = swp_buf_reserve(&transfer->request, request_size(request));
 
 	transfer->timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : SWP_LIMIT_ATTEMPT_MS;
-	transfer->body.limit_bytes = request->response_limit_bytes != 0 ? request->response_limit_bytes : SWP_LIMIT_RESPONSE_BYTES;
+	transfer->body.limit_bytes =
+		request->response_limit_bytes != 0 ? request->response_limit_bytes : SWP_LIMIT_RESPONSE_BYTES;
 	transfer->body.secret = request->secret;
 	transfer->header_bytes = 0;
 	transfer->too_large = false;
@@ -763,7 +787,9 @@ static int transfer_prepare(struct transfer *transfer, const struct swp_http_req
 		error = swp_buf_append(&transfer->request, request->body, request->body_length);
 	if (error == 0)
 		error = set_method(transfer, request,
-			request->body_length > 0 ? transfer->request.data + transfer->request.length - request->body_length : "");
+			request->body_length > 0
+				? transfer->request.data + transfer->request.length - request->body_length
+				: "");
 	if (error == 0)
 		error = set_proxy(transfer, request);
 	if (error != 0)

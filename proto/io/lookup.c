@@ -25,7 +25,7 @@ enum {
 struct job {
 	atomic_int owners;
 	int event_fd;
-	int exists;        /* written by the thread before it signals */
+	int exists; /* written by the thread before it signals */
 	char host[256];
 	struct swp_watch watch;
 	struct swp_lookups *lookups;
@@ -109,7 +109,8 @@ static int thread_start(struct job *job)
 
 static void start_waiting(struct swp_lookups *lookups)
 {
-	for (struct job *job = lookups->jobs; job != NULL && lookups->running < THREADS_AT_ONCE; job = job->next) {
+	for (struct job *job = lookups->jobs; job != NULL && lookups->running < THREADS_AT_ONCE;
+		job = job->next) {
 		uint64_t one = 1;
 
 		if (job->running)
@@ -169,7 +170,8 @@ static struct job *job_new(struct swp_lookups *lookups, const char *host)
 	job->watch.fd = -1;
 	memcpy(job->host, host, strlen(host) + 1);
 	job->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (job->event_fd < 0 || swp_watch_add(&job->watch, lookups->loop, job->event_fd, EPOLLIN, on_answer) != 0) {
+	if (job->event_fd < 0 ||
+		swp_watch_add(&job->watch, lookups->loop, job->event_fd, EPOLLIN, on_answer) != 0) {
 		if (job->event_fd >= 0)
 			close(job->event_fd);
 		swp_free(job);
@@ -262,7 +264,8 @@ static bool entry_covers(char *entry, const char *host, const struct address *ad
 	length = strlen(entry);
 	if (length > 0 && entry[length - 1] == '.')
 		length--;
-	if (length == 0 || length > host_length || strncasecmp(host + host_length - length, entry, length) != 0)
+	if (length == 0 || length > host_length ||
+		strncasecmp(host + host_length - length, entry, length) != 0)
 		return false;
 	return length == host_length || host[host_length - length - 1] == '.';
 }

@@ -23,11 +23,14 @@ static void print_partition(const char *name)
 
 static void print_endpoint(char *const words[7])
 {
-	struct swp_aws_service service = {.name = words[1], .endpoint_prefix = words[2], .signing_name = words[1],
+	struct swp_aws_service service = {.name = words[1],
+		.endpoint_prefix = words[2],
+		.signing_name = words[1],
 		.scope = strcmp(words[3], "global") == 0 ? SWP_SCOPE_GLOBAL : SWP_SCOPE_REGIONAL};
 	struct swp_endpoint_options options = {.fips = words[5][0] == '1', .dual_stack = words[6][0] == '1'};
 	struct swp_endpoint endpoint;
-	int result = swp_endpoint_resolve(&options, swp_partition_by_name(words[0]), &service, words[4], &endpoint);
+	int result = swp_endpoint_resolve(
+		&options, swp_partition_by_name(words[0]), &service, words[4], &endpoint);
 
 	if (result == 0)
 		printf("%s://%s %s\n", endpoint.scheme, endpoint.host, endpoint.signing_region);

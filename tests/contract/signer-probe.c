@@ -26,16 +26,21 @@ static int sign_row(const json_t *row, struct swp_signature *signature)
 	struct swp_signing_key key;
 	int64_t time_ms = json_integer_value(json_object_get(row, "time_ms"));
 	char day[SWP_TIME_TEXT_BYTES];
-	struct swp_sign_request request = {.method = text(row, "method"), .path = text(row, "path"), .query = text(row, "query"),
-		.headers = headers, .body = json_string_value(body), .body_length = json_string_length(body),
+	struct swp_sign_request request = {.method = text(row, "method"),
+		.path = text(row, "path"),
+		.query = text(row, "query"),
+		.headers = headers,
+		.body = json_string_value(body),
+		.body_length = json_string_length(body),
 		.s3 = json_is_true(json_object_get(row, "s3"))};
 	int error;
 
 	for (size_t i = 0; i < json_array_size(list) && i < HEADERS; i++) {
 		const json_t *pair = json_array_get(list, i);
 
-		headers[request.header_count++] = (struct swp_sign_header){json_string_value(json_array_get(pair, 0)),
-			json_string_value(json_array_get(pair, 1))};
+		headers[request.header_count++] =
+			(struct swp_sign_header){json_string_value(json_array_get(pair, 0)),
+				json_string_value(json_array_get(pair, 1))};
 	}
 	swp_time_format_basic(time_ms, day);
 	day[8] = '\0';
@@ -43,7 +48,8 @@ static int sign_row(const json_t *row, struct swp_signature *signature)
 	if (error == 0)
 		error = swp_signing_key_derive(&secret, day, text(row, "region"), text(row, "service"), &key);
 	if (error == 0)
-		error = swp_sigv4_sign(&request, text(row, "access_key"), text(row, "token"), &key, time_ms, signature);
+		error = swp_sigv4_sign(
+			&request, text(row, "access_key"), text(row, "token"), &key, time_ms, signature);
 	swp_secret_set(&secret, NULL, 0);
 	return error;
 }

@@ -58,7 +58,8 @@ static void make_certificate(struct scripted_server *server)
 	X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
 	X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
 	X509_set_pubkey(certificate, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC, (const unsigned char *)"scripted server", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
+		(const unsigned char *)"scripted server", -1, -1, 0);
 	X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
 	X509V3_set_ctx(&context, certificate, certificate, NULL, NULL, 0);
 	names = X509V3_EXT_conf_nid(NULL, &context, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
@@ -67,7 +68,8 @@ static void make_certificate(struct scripted_server *server)
 	X509_EXTENSION_free(names);
 	assert(X509_sign(certificate, key, EVP_sha256()) > 0);
 	server->tls = SSL_CTX_new(TLS_server_method());
-	assert(SSL_CTX_use_certificate(server->tls, certificate) == 1 && SSL_CTX_use_PrivateKey(server->tls, key) == 1);
+	assert(SSL_CTX_use_certificate(server->tls, certificate) == 1 &&
+		SSL_CTX_use_PrivateKey(server->tls, key) == 1);
 	snprintf(server->ca_file, sizeof(server->ca_file), "/tmp/scripted-ca-XXXXXX");
 	fd = mkstemp(server->ca_file);
 	assert(fd >= 0);
@@ -91,11 +93,13 @@ static bool wait_readable(struct scripted_server *server, int fd, int timeout_ms
 static ssize_t receive(struct connection *connection, char *bytes, size_t length)
 {
 	if (connection->ssl != NULL) {
-		if (SSL_pending(connection->ssl) == 0 && !wait_readable(connection->server, connection->fd, -1))
+		if (SSL_pending(connection->ssl) == 0 &&
+			!wait_readable(connection->server, connection->fd, -1))
 			return 0;
 		return SSL_read(connection->ssl, bytes, (int)length);
 	}
-	return wait_readable(connection->server, connection->fd, -1) ? recv(connection->fd, bytes, length, 0) : 0;
+	return wait_readable(connection->server, connection->fd, -1) ? recv(connection->fd, bytes, length, 0)
+								     : 0;
 }
 
 static bool send_bytes(struct connection *connection, const char *bytes, size_t length)
@@ -143,7 +147,8 @@ static char *read_request(struct connection *connection)
 		ssize_t count;
 
 		if (end != NULL) {
-			wanted = (size_t)(end - text) + 4 + (told != NULL && told < end ? strtoul(told + 17, NULL, 10) : 0);
+			wanted = (size_t)(end - text) + 4 +
+				 (told != NULL && told < end ? strtoul(told + 17, NULL, 10) : 0);
 			if (length >= wanted)
 				return text;
 		}
@@ -162,8 +167,8 @@ static bool send_head(struct connection *connection, const struct scripted_step 
 {
 	char head[1024];
 
-	snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\n%s%s\r\n", step->status != 0 ? step->status : 200,
-		step->headers != NULL ? step->headers : "", framing);
+	snprintf(head, sizeof(head), "HTTP/1.1 %d Scripted\r\n%s%s\r\n",
+		step->status != 0 ? step->status : 200, step->headers != NULL ? step->headers : "", framing);
 	return send_text(connection, head);
 }
 
@@ -216,7 +221,8 @@ static bool play(struct connection *connection, const struct scripted_step *step
 	case SCRIPTED_HUGE_HEADER:
 		send_text(connection, "HTTP/1.1 200 OK\r\n");
 		for (size_t sent = 0; sent < step->number; sent += 1004) {
-			if (!send_text(connection, "X: ") || !send_filler(connection, 999) || !send_text(connection, "\r\n"))
+			if (!send_text(connection, "X: ") || !send_filler(connection, 999) ||
+				!send_text(connection, "\r\n"))
 				return false;
 		}
 		return send_text(connection, "Content-Length: 0\r\n\r\n");
@@ -305,7 +311,8 @@ struct scripted_server *scripted_server_start(const struct scripted_step *steps,
 		make_certificate(server);
 	server->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert(server->listen_fd >= 0);
-	assert(bind(server->listen_fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(server->listen_fd, 128) == 0);
+	assert(bind(server->listen_fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+		listen(server->listen_fd, 128) == 0);
 	assert(getsockname(server->listen_fd, (struct sockaddr *)&address, &length) == 0);
 	server->port = ntohs(address.sin_port);
 	assert(pipe(server->stop_pipe) == 0);

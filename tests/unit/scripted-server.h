@@ -9,13 +9,13 @@
 
 enum scripted_kind {
 	SCRIPTED_ANSWER,      /* the status, headers and body of the step */
-	SCRIPTED_HALF,        /* Content-Length tells twice the body; then the connection ends */
+	SCRIPTED_HALF,	      /* Content-Length tells twice the body; then the connection ends */
 	SCRIPTED_BAD_CHUNK,   /* broken chunked encoding */
 	SCRIPTED_CUT_CHUNKS,  /* chunked, without the last chunk */
-	SCRIPTED_RESET,       /* TCP reset instead of an answer */
+	SCRIPTED_RESET,	      /* TCP reset instead of an answer */
 	SCRIPTED_SILENT_END,  /* closed without a byte */
-	SCRIPTED_HANG,        /* no answer while the test runs */
-	SCRIPTED_HUGE,        /* a body of `number` bytes */
+	SCRIPTED_HANG,	      /* no answer while the test runs */
+	SCRIPTED_HUGE,	      /* a body of `number` bytes */
 	SCRIPTED_HUGE_HEADER, /* headers of `number` bytes */
 	SCRIPTED_NOT_HTTP,    /* "220 smtp ready" */
 	SCRIPTED_CLOSE_AFTER, /* as ANSWER, then the connection is closed without saying so */
@@ -23,7 +23,7 @@ enum scripted_kind {
 
 struct scripted_step {
 	enum scripted_kind kind;
-	int status;          /* 0: 200 */
+	int status;	     /* 0: 200 */
 	const char *headers; /* "Name: value\r\n…"; NULL: none */
 	const char *body;    /* NULL: "" */
 	size_t number;

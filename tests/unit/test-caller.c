@@ -42,13 +42,25 @@ static const struct swp_clock test_clock = {test_monotonic, test_wall, test_rand
 
 /* --- a caller with its server --- */
 
-static const struct swp_aws_service sagemaker = {.name = "sagemaker", .protocol = SWP_PROTOCOL_JSON_1_1, .target_prefix = "SageMaker",
-	.signing_name = "sagemaker", .endpoint_prefix = "api.sagemaker", .rate_per_second = 20};
-static const struct swp_aws_operation list_operation = {.service = &sagemaker, .name = "ListNotebookInstances", .method = "POST", .uri = "/",
-	.input_token = "NextToken", .result = "NotebookInstances"};
-static const struct swp_aws_service s3 = {.name = "s3", .protocol = SWP_PROTOCOL_REST_XML, .signing_name = "s3", .endpoint_prefix = "s3"};
-static const struct swp_aws_operation bucket_operation = {.service = &s3, .name = "GetBucketPolicyStatus", .method = "GET",
-	.uri = "/{Bucket}?policyStatus", .host_label = "Bucket"};
+static const struct swp_aws_service sagemaker = {.name = "sagemaker",
+	.protocol = SWP_PROTOCOL_JSON_1_1,
+	.target_prefix = "SageMaker",
+	.signing_name = "sagemaker",
+	.endpoint_prefix = "api.sagemaker",
+	.rate_per_second = 20};
+static const struct swp_aws_operation list_operation = {.service = &sagemaker,
+	.name = "ListNotebookInstances",
+	.method = "POST",
+	.uri = "/",
+	.input_token = "NextToken",
+	.result = "NotebookInstances"};
+static const struct swp_aws_service s3 = {
+	.name = "s3", .protocol = SWP_PROTOCOL_REST_XML, .signing_name = "s3", .endpoint_prefix = "s3"};
+static const struct swp_aws_operation bucket_operation = {.service = &s3,
+	.name = "GetBucketPolicyStatus",
+	.method = "GET",
+	.uri = "/{Bucket}?policyStatus",
+	.host_label = "Bucket"};
 
 struct bench {
 	struct swp_loop *loop;
@@ -60,7 +72,8 @@ struct bench {
 	struct swp_caller_identity identity;
 };
 
-static void bench_start(struct bench *bench, const struct scripted_step *steps, size_t count, unsigned max_in_flight)
+static void bench_start(
+	struct bench *bench, const struct scripted_step *steps, size_t count, unsigned max_in_flight)
 {
 	struct swp_http_options http = {.user_agent = "orgsweep/test"};
 	struct swp_caller_options options = {.max_in_flight = max_in_flight};
@@ -81,7 +94,8 @@ static void bench_start(struct bench *bench, const struct scripted_step *steps, 
 	swp_caller_set_partition(bench->caller, swp_partition_by_name("aws"));
 	assert_int_equal(swp_secret_set(&bench->secret, "secret", 6), 0);
 	assert_int_equal(swp_secret_set(&bench->token, "session-token", 13), 0);
-	bench->identity = (struct swp_caller_identity){.access_key_id = "ASIAEXAMPLE", .session_token = &bench->token,
+	bench->identity = (struct swp_caller_identity){.access_key_id = "ASIAEXAMPLE",
+		.session_token = &bench->token,
 		.secret_access_key = &bench->secret};
 }
 
@@ -130,7 +144,8 @@ static void on_answer(struct swp_call *call, struct swp_answer *answer)
 
 static struct swp_call_request request_of(const struct bench *bench)
 {
-	return (struct swp_call_request){.operation = &list_operation, .region = "eu-west-1", .identity = &bench->identity};
+	return (struct swp_call_request){
+		.operation = &list_operation, .region = "eu-west-1", .identity = &bench->identity};
 }
 
 static void start(struct bench *bench, const struct swp_call_request *request, struct asked *asked)
@@ -206,7 +221,8 @@ static void one_good_call(void **state)
 	assert_string_equal(header_of(sent, "amz-sdk-request"), "attempt=1; max=8");
 	assert_int_equal(strlen(header_of(sent, "amz-sdk-invocation-id")), 36);
 	assert_non_null(strstr(header_of(sent, "Authorization"),
-		"/eu-west-1/sagemaker/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, "));
+		"/eu-west-1/sagemaker/aws4_request, "
+		"SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, "));
 	assert_non_null(strstr(sent, "{\"MaxResults\":100,\"NextToken\":\"t\"}"));
 	json_decref(input);
 	bench_stop(&bench);
@@ -214,7 +230,8 @@ static void one_good_call(void **state)
 
 static void s3_and_anonymous(void **state)
 {
-	static const struct scripted_step steps[] = {{.body = "<PolicyStatus><IsPublic>TRUE</IsPublic></PolicyStatus>"}, {.body = GOOD}};
+	static const struct scripted_step steps[] = {
+		{.body = "<PolicyStatus><IsPublic>TRUE</IsPublic></PolicyStatus>"}, {.body = GOOD}};
 	struct bench bench;
 	struct asked asked;
 	struct swp_call_request request;
@@ -230,7 +247,8 @@ static void s3_and_anonymous(void **state)
 	assert_int_equal(asked.answer.outcome, SWP_OUTCOME_OK);
 	sent = scripted_server_request(bench.server, 0);
 	assert_memory_equal(sent, "GET /prefix/a-bucket/?policyStatus HTTP/1.1\r\n", 45);
-	assert_string_equal(header_of(sent, "X-Amz-Content-Sha256"), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	assert_string_equal(header_of(sent, "X-Amz-Content-Sha256"),
+		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 	bench.identity = (struct swp_caller_identity){.anonymous = true};
 	request = request_of(&bench);
 	ask(&bench, &request, &asked);
@@ -252,39 +270,64 @@ static const struct scenario {
 	unsigned tries, throttled;
 } scenarios[] = {
 	{"throttled twice, then fine",
-		{{.status = 400, .body = JSON_ERROR("ThrottlingException", "Rate exceeded")}, {.status = 429}, {.body = GOOD}}, 3,
-		SWP_OUTCOME_OK, SWP_REASON_NONE, "", 3, 2},
-	{"throttled for ever", {{.status = 400, .headers = ID, .body = JSON_ERROR("ThrottlingException", "Rate exceeded")}}, 1, SWP_OUTCOME_THROTTLED,
-		SWP_REASON_THROTTLED, "ThrottlingException", 8, 8},
-	{"5xx for ever", {{.status = 503, .headers = ID}}, 1, SWP_OUTCOME_TRANSIENT, SWP_REASON_SERVICE_UNAVAILABLE, "", 8, 0},
-	{"reset, then fine", {{.kind = SCRIPTED_RESET}, {.kind = SCRIPTED_RESET}, {.body = GOOD}}, 3, SWP_OUTCOME_OK, SWP_REASON_NONE, "", 3, 0},
-	{"reset for ever", {{.kind = SCRIPTED_RESET}}, 1, SWP_OUTCOME_TRANSIENT, SWP_REASON_SERVICE_UNAVAILABLE, "ConnectionError", 8, 0},
-	{"half a body, then fine", {{.kind = SCRIPTED_HALF, .body = "{\"Note"}, {.body = GOOD}}, 2, SWP_OUTCOME_OK, SWP_REASON_NONE, "", 2, 0},
-	{"half a body for ever", {{.kind = SCRIPTED_HALF, .body = "{\"Note"}}, 1, SWP_OUTCOME_TRANSIENT, SWP_REASON_MALFORMED_RESPONSE,
-		"TruncatedResponse", 8, 0},
-	{"not parsable, then fine", {{.body = "{\"Note"}, {.body = "<html>"}, {.body = GOOD}}, 3, SWP_OUTCOME_OK, SWP_REASON_NONE, "", 3, 0},
-	{"not parsable for ever", {{.body = "{\"Note"}}, 1, SWP_OUTCOME_TRANSIENT, SWP_REASON_MALFORMED_RESPONSE, "MalformedResponse", 3, 0},
-	{"without its list", {{.body = "{}"}}, 1, SWP_OUTCOME_FAILED, SWP_REASON_MALFORMED_RESPONSE, "MissingMember", 1, 0},
+		{{.status = 400, .body = JSON_ERROR("ThrottlingException", "Rate exceeded")}, {.status = 429},
+			{.body = GOOD}},
+		3, SWP_OUTCOME_OK, SWP_REASON_NONE, "", 3, 2},
+	{"throttled for ever",
+		{{.status = 400, .headers = ID, .body = JSON_ERROR("ThrottlingException", "Rate exceeded")}},
+		1, SWP_OUTCOME_THROTTLED, SWP_REASON_THROTTLED, "ThrottlingException", 8, 8},
+	{"5xx for ever", {{.status = 503, .headers = ID}}, 1, SWP_OUTCOME_TRANSIENT,
+		SWP_REASON_SERVICE_UNAVAILABLE, "", 8, 0},
+	{"reset, then fine", {{.kind = SCRIPTED_RESET}, {.kind = SCRIPTED_RESET}, {.body = GOOD}}, 3,
+		SWP_OUTCOME_OK, SWP_REASON_NONE, "", 3, 0},
+	{"reset for ever", {{.kind = SCRIPTED_RESET}}, 1, SWP_OUTCOME_TRANSIENT,
+		SWP_REASON_SERVICE_UNAVAILABLE, "ConnectionError", 8, 0},
+	{"half a body, then fine", {{.kind = SCRIPTED_HALF, .body = "{\"Note"}, {.body = GOOD}}, 2,
+		SWP_OUTCOME_OK, SWP_REASON_NONE, "", 2, 0},
+	{"half a body for ever", {{.kind = SCRIPTED_HALF, .body = "{\"Note"}}, 1, SWP_OUTCOME_TRANSIENT,
+		SWP_REASON_MALFORMED_RESPONSE, "TruncatedResponse", 8, 0},
+	{"not parsable, then fine", {{.body = "{\"Note"}, {.body = "<html>"}, {.body = GOOD}}, 3,
+		SWP_OUTCOME_OK, SWP_REASON_NONE, "", 3, 0},
+	{"not parsable for ever", {{.body = "{\"Note"}}, 1, SWP_OUTCOME_TRANSIENT,
+		SWP_REASON_MALFORMED_RESPONSE, "MalformedResponse", 3, 0},
+	{"without its list", {{.body = "{}"}}, 1, SWP_OUTCOME_FAILED, SWP_REASON_MALFORMED_RESPONSE,
+		"MissingMember", 1, 0},
 	{"too deep",
-		{{.body = "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["}}, 1, SWP_OUTCOME_FAILED,
-		SWP_REASON_LIMIT_REACHED, "DocumentTooDeep", 1, 0},
-	{"too large", {{.kind = SCRIPTED_HUGE, .number = SWP_LIMIT_RESPONSE_BYTES + 1}}, 1, SWP_OUTCOME_FAILED, SWP_REASON_LIMIT_REACHED,
-		"ResponseTooLarge", 1, 0},
-	{"denied", {{.status = 400, .headers = ID, .body = JSON_ERROR("AccessDeniedException", "no: with an explicit deny in a service control policy")}},
+		{{.body = "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+			  "[["}},
+		1, SWP_OUTCOME_FAILED, SWP_REASON_LIMIT_REACHED, "DocumentTooDeep", 1, 0},
+	{"too large", {{.kind = SCRIPTED_HUGE, .number = SWP_LIMIT_RESPONSE_BYTES + 1}}, 1,
+		SWP_OUTCOME_FAILED, SWP_REASON_LIMIT_REACHED, "ResponseTooLarge", 1, 0},
+	{"denied",
+		{{.status = 400,
+			.headers = ID,
+			.body = JSON_ERROR("AccessDeniedException",
+				"no: with an explicit deny in a service control policy")}},
 		1, SWP_OUTCOME_REFUSED, SWP_REASON_DENIED_SCP, "AccessDeniedException", 1, 0},
-	{"a proxy's 403", {{.status = 403, .headers = "Content-Type: text/html\r\n", .body = "<html><body>Access denied</body></html>"}}, 1,
+	{"a proxy's 403",
+		{{.status = 403,
+			.headers = "Content-Type: text/html\r\n",
+			.body = "<html><body>Access denied</body></html>"}},
+		1, SWP_OUTCOME_FAILED, SWP_REASON_SERVICE_UNAVAILABLE, "", 1, 0},
+	{"403 without a body", {{.status = 403}}, 1, SWP_OUTCOME_FAILED, SWP_REASON_SERVICE_UNAVAILABLE, "",
+		1, 0},
+	{"expired", {{.status = 400, .headers = ID, .body = JSON_ERROR("ExpiredTokenException", "expired")}},
+		1, SWP_OUTCOME_EXPIRED, SWP_REASON_CREDENTIALS_EXPIRED, "ExpiredTokenException", 1, 0},
+	{"unknown credentials",
+		{{.status = 400,
+			.headers = ID,
+			.body = JSON_ERROR("UnrecognizedClientException", "invalid")}},
+		1, SWP_OUTCOME_CREDENTIALS_UNKNOWN, SWP_REASON_REGION_DISABLED, "UnrecognizedClientException",
+		1, 0},
+	{"gone by a rule",
+		{{.status = 400,
+			.headers = ID,
+			.body = JSON_ERROR("ValidationException", "Could not find it")}},
+		1, SWP_OUTCOME_NOT_FOUND, SWP_REASON_NONE, "ValidationException", 1, 0},
+	{"redirects are not followed", {{.status = 301, .headers = "Location: http://127.0.0.1:1/\r\n"}}, 1,
 		SWP_OUTCOME_FAILED, SWP_REASON_SERVICE_UNAVAILABLE, "", 1, 0},
-	{"403 without a body", {{.status = 403}}, 1, SWP_OUTCOME_FAILED, SWP_REASON_SERVICE_UNAVAILABLE, "", 1, 0},
-	{"expired", {{.status = 400, .headers = ID, .body = JSON_ERROR("ExpiredTokenException", "expired")}}, 1, SWP_OUTCOME_EXPIRED,
-		SWP_REASON_CREDENTIALS_EXPIRED, "ExpiredTokenException", 1, 0},
-	{"unknown credentials", {{.status = 400, .headers = ID, .body = JSON_ERROR("UnrecognizedClientException", "invalid")}}, 1,
-		SWP_OUTCOME_CREDENTIALS_UNKNOWN, SWP_REASON_REGION_DISABLED, "UnrecognizedClientException", 1, 0},
-	{"gone by a rule", {{.status = 400, .headers = ID, .body = JSON_ERROR("ValidationException", "Could not find it")}}, 1, SWP_OUTCOME_NOT_FOUND,
-		SWP_REASON_NONE, "ValidationException", 1, 0},
-	{"redirects are not followed", {{.status = 301, .headers = "Location: http://127.0.0.1:1/\r\n"}}, 1, SWP_OUTCOME_FAILED,
-		SWP_REASON_SERVICE_UNAVAILABLE, "", 1, 0},
-	{"skewed without a Date", {{.status = 403, .body = JSON_ERROR("RequestTimeTooSkewed", "")}}, 1, SWP_OUTCOME_FAILED,
-		SWP_REASON_SERVICE_UNAVAILABLE, "RequestTimeTooSkewed", 1, 0},
+	{"skewed without a Date", {{.status = 403, .body = JSON_ERROR("RequestTimeTooSkewed", "")}}, 1,
+		SWP_OUTCOME_FAILED, SWP_REASON_SERVICE_UNAVAILABLE, "RequestTimeTooSkewed", 1, 0},
 };
 
 static void each_scenario(void **state)
@@ -303,10 +346,14 @@ static void each_scenario(void **state)
 		request.gone = gone;
 		request.gone_count = 1;
 		ask(&bench, &request, &asked);
-		if (asked.answer.outcome != scenario->outcome || asked.answer.reason != scenario->reason || asked.answer.tries != scenario->tries ||
-			asked.answer.throttled != scenario->throttled || strcmp(asked.code, scenario->code) != 0)
-			fail_msg("%s: outcome %d, reason %s, tries %u (%u throttled), code '%s' (%s)", scenario->name, (int)asked.answer.outcome,
-				swp_reason_name(asked.answer.reason), asked.answer.tries, asked.answer.throttled, asked.code, asked.message);
+		if (asked.answer.outcome != scenario->outcome || asked.answer.reason != scenario->reason ||
+			asked.answer.tries != scenario->tries ||
+			asked.answer.throttled != scenario->throttled ||
+			strcmp(asked.code, scenario->code) != 0)
+			fail_msg("%s: outcome %d, reason %s, tries %u (%u throttled), code '%s' (%s)",
+				scenario->name, (int)asked.answer.outcome,
+				swp_reason_name(asked.answer.reason), asked.answer.tries,
+				asked.answer.throttled, asked.code, asked.message);
 		assert_int_equal(scripted_server_requests(bench.server), scenario->tries);
 		assert_true((asked.document != NULL) == (scenario->outcome == SWP_OUTCOME_OK));
 		assert_false(asked.answer.host_not_found);
@@ -326,9 +373,12 @@ static void attempts_share_one_id(void **state)
 	bench_start(&bench, steps, 3, 0);
 	request = request_of(&bench);
 	ask(&bench, &request, &asked);
-	snprintf(first, sizeof(first), "%s", header_of(scripted_server_request(bench.server, 0), "amz-sdk-invocation-id"));
-	assert_string_equal(header_of(scripted_server_request(bench.server, 2), "amz-sdk-invocation-id"), first);
-	assert_string_equal(header_of(scripted_server_request(bench.server, 2), "amz-sdk-request"), "attempt=3; max=8");
+	snprintf(first, sizeof(first), "%s",
+		header_of(scripted_server_request(bench.server, 0), "amz-sdk-invocation-id"));
+	assert_string_equal(
+		header_of(scripted_server_request(bench.server, 2), "amz-sdk-invocation-id"), first);
+	assert_string_equal(
+		header_of(scripted_server_request(bench.server, 2), "amz-sdk-request"), "attempt=3; max=8");
 	bench_stop(&bench);
 }
 
@@ -338,7 +388,10 @@ static void skew_is_corrected_once(void **state)
 {
 	static char date[80];
 	static struct scripted_step steps[] = {
-		{.status = 403, .headers = date, .body = JSON_ERROR("InvalidSignatureException", "Signature expired")}, {.body = GOOD}};
+		{.status = 403,
+			.headers = date,
+			.body = JSON_ERROR("InvalidSignatureException", "Signature expired")},
+		{.body = GOOD}};
 	struct bench bench;
 	struct asked asked;
 	struct swp_call_request request;
@@ -387,7 +440,8 @@ static void derived_keys_only(void **state)
 	bench_start(&bench, steps, 1, 0);
 	swp_time_format_basic(test_wall(NULL), today);
 	today[8] = '\0';
-	assert_int_equal(swp_signing_key_derive(&bench.secret, "20000101", "eu-west-1", "sagemaker", &keys[0]), 0);
+	assert_int_equal(
+		swp_signing_key_derive(&bench.secret, "20000101", "eu-west-1", "sagemaker", &keys[0]), 0);
 	assert_int_equal(swp_signing_key_derive(&bench.secret, today, "eu-west-1", "sagemaker", &keys[1]), 0);
 	bench.identity.secret_access_key = NULL;
 	bench.identity.keys = keys;
@@ -409,7 +463,8 @@ static void derived_keys_only(void **state)
 static void deadline_of_the_call(void **state)
 {
 	static const struct scripted_step hangs[] = {{.kind = SCRIPTED_HANG}};
-	static const struct scripted_step waits[] = {{.status = 503, .headers = "x-amz-retry-after: 4000\r\n"}};
+	static const struct scripted_step waits[] = {
+		{.status = 503, .headers = "x-amz-retry-after: 4000\r\n"}};
 	struct bench bench;
 	struct asked asked;
 	struct swp_call_request request;
@@ -424,7 +479,8 @@ static void deadline_of_the_call(void **state)
 	assert_string_equal(asked.code, "Timeout");
 	bench_stop(&bench);
 
-	bench_start(&bench, waits, 1, 0); /* the next wait would cross the deadline: what was said last stands */
+	bench_start(
+		&bench, waits, 1, 0); /* the next wait would cross the deadline: what was said last stands */
 	request = request_of(&bench);
 	request.deadline_ms = 1000;
 	ask(&bench, &request, &asked);
@@ -497,7 +553,8 @@ static void a_waiting_scope_keeps_nobody_waiting(void **state)
 
 static void cancelling_in_every_state(void **state)
 {
-	static const struct scripted_step steps[] = {{.body = GOOD}, {.status = 503, .headers = "x-amz-retry-after: 3000\r\n"}, {.kind = SCRIPTED_HANG}};
+	static const struct scripted_step steps[] = {{.body = GOOD},
+		{.status = 503, .headers = "x-amz-retry-after: 3000\r\n"}, {.kind = SCRIPTED_HANG}};
 	struct bench bench;
 	struct asked first, pausing, sending, placeless, limited, behind, idle = {.done = false};
 	struct swp_call_scope scope = {.ready = false};
@@ -590,11 +647,16 @@ static void refused_at_the_start(void **state)
 static void host_that_does_not_exist(void **state)
 {
 	static const struct scripted_step steps[] = {{.body = GOOD}};
-	static const struct swp_aws_service nowhere = {.name = "nowhere", .protocol = SWP_PROTOCOL_JSON_1_1, .target_prefix = "N", .signing_name = "n",
+	static const struct swp_aws_service nowhere = {.name = "nowhere",
+		.protocol = SWP_PROTOCOL_JSON_1_1,
+		.target_prefix = "N",
+		.signing_name = "n",
 		.endpoint_prefix = "no-such-service"};
-	static const struct swp_aws_operation operation = {.service = &nowhere, .name = "List", .method = "POST", .uri = "/"};
+	static const struct swp_aws_operation operation = {
+		.service = &nowhere, .name = "List", .method = "POST", .uri = "/"};
 	struct swp_endpoint_options none = {.row_count = 0}, fips = {.fips = true};
-	struct swp_caller_options options = {.endpoints = &none, .partition = swp_partition_by_name("aws-iso-e")};
+	struct swp_caller_options options = {
+		.endpoints = &none, .partition = swp_partition_by_name("aws-iso-e")};
 	struct swp_caller *plain, *variant;
 	struct bench bench;
 	struct asked asked;
@@ -639,7 +701,8 @@ static void no_such_variant(void **state)
 {
 	static const struct scripted_step steps[] = {{.body = GOOD}};
 	struct swp_endpoint_options fips = {.fips = true};
-	struct swp_caller_options options = {.endpoints = &fips, .partition = swp_partition_by_name("aws-cn")};
+	struct swp_caller_options options = {
+		.endpoints = &fips, .partition = swp_partition_by_name("aws-cn")};
 	struct swp_caller *caller;
 	struct bench bench;
 	struct asked asked = {.done = false};

@@ -12,14 +12,23 @@
 #include "proto/aws/endpoint.h"
 #include "proto/base/alloc.h"
 
-static const struct swp_aws_service bedrock = {.name = "bedrock-agent", .endpoint_prefix = "bedrock-agent", .signing_name = "bedrock",
+static const struct swp_aws_service bedrock = {.name = "bedrock-agent",
+	.endpoint_prefix = "bedrock-agent",
+	.signing_name = "bedrock",
 	.endpoint_variable = "BEDROCK_AGENT"};
-static const struct swp_aws_service iam = {.name = "iam", .endpoint_prefix = "iam", .signing_name = "iam", .endpoint_variable = "IAM",
+static const struct swp_aws_service iam = {.name = "iam",
+	.endpoint_prefix = "iam",
+	.signing_name = "iam",
+	.endpoint_variable = "IAM",
 	.scope = SWP_SCOPE_GLOBAL};
-static const struct swp_aws_service s3 = {.name = "s3", .endpoint_prefix = "s3", .signing_name = "s3", .endpoint_variable = "S3"};
-static const struct swp_aws_service sagemaker = {.name = "sagemaker", .endpoint_prefix = "api.sagemaker", .signing_name = "sagemaker"};
-static const struct swp_aws_service organizations = {.name = "organizations", .endpoint_prefix = "organizations",
-	.signing_name = "organizations", .scope = SWP_SCOPE_GLOBAL};
+static const struct swp_aws_service s3 = {
+	.name = "s3", .endpoint_prefix = "s3", .signing_name = "s3", .endpoint_variable = "S3"};
+static const struct swp_aws_service sagemaker = {
+	.name = "sagemaker", .endpoint_prefix = "api.sagemaker", .signing_name = "sagemaker"};
+static const struct swp_aws_service organizations = {.name = "organizations",
+	.endpoint_prefix = "organizations",
+	.signing_name = "organizations",
+	.scope = SWP_SCOPE_GLOBAL};
 
 static void partitions(void **state)
 {
@@ -35,7 +44,8 @@ static void partitions(void **state)
 	assert_null(swp_partition_by_region("us-east-"));
 	assert_null(swp_partition_by_region("xx-east-1"));
 	assert_null(swp_partition_by_region(""));
-	assert_string_equal(swp_partition_by_arn("arn:aws-us-gov:sts::111122223333:assumed-role/x")->name, "aws-us-gov");
+	assert_string_equal(
+		swp_partition_by_arn("arn:aws-us-gov:sts::111122223333:assumed-role/x")->name, "aws-us-gov");
 	assert_null(swp_partition_by_arn("arn:aws"));
 	assert_null(swp_partition_by_arn("arn::x"));
 	assert_null(swp_partition_by_arn("urn:aws:x"));
@@ -44,7 +54,8 @@ static void partitions(void **state)
 
 static void every_region(void **state)
 {
-	static const char *const names[] = {"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"};
+	static const char *const names[] = {
+		"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"};
 
 	(void)state;
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(names); i++) {
@@ -60,7 +71,8 @@ static void every_region(void **state)
 			bool known = false;
 
 			for (size_t r = 0; partition->regions[r] != NULL; r++)
-				known = known || strcmp(partition->regions[r], partition->default_enabled[d]) == 0;
+				known = known ||
+					strcmp(partition->regions[r], partition->default_enabled[d]) == 0;
 			assert_true(known);
 		}
 	}
@@ -74,17 +86,23 @@ static void plain_hosts(void **state)
 		bool fips, dual;
 		const char *host, *signing_region;
 	} rows[] = {
-		{"aws", "eu-west-1", &bedrock, false, false, "bedrock-agent.eu-west-1.amazonaws.com", "eu-west-1"},
-		{"aws", "eu-west-1", &bedrock, true, true, "bedrock-agent-fips.eu-west-1.api.aws", "eu-west-1"},
+		{"aws", "eu-west-1", &bedrock, false, false, "bedrock-agent.eu-west-1.amazonaws.com",
+			"eu-west-1"},
+		{"aws", "eu-west-1", &bedrock, true, true, "bedrock-agent-fips.eu-west-1.api.aws",
+			"eu-west-1"},
 		{"aws", "global", &iam, false, false, "iam.amazonaws.com", "us-east-1"},
 		{"aws", "eu-west-1", &iam, false, false, "iam.amazonaws.com", "us-east-1"},
 		{"aws-cn", "global", &iam, false, false, "iam.cn-north-1.amazonaws.com.cn", "cn-north-1"},
 		{"aws-us-gov", "global", &iam, false, false, "iam.us-gov.amazonaws.com", "us-gov-west-1"},
-		{"aws-cn", "global", &organizations, false, false, "organizations.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"},
-		{"aws", "us-east-1", &sagemaker, true, false, "api-fips.sagemaker.us-east-1.amazonaws.com", "us-east-1"},
-		{"aws-cn", "cn-north-1", &sagemaker, true, false, "api.sagemaker-fips.cn-north-1.amazonaws.com.cn", "cn-north-1"},
+		{"aws-cn", "global", &organizations, false, false,
+			"organizations.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"},
+		{"aws", "us-east-1", &sagemaker, true, false, "api-fips.sagemaker.us-east-1.amazonaws.com",
+			"us-east-1"},
+		{"aws-cn", "cn-north-1", &sagemaker, true, false,
+			"api.sagemaker-fips.cn-north-1.amazonaws.com.cn", "cn-north-1"},
 		{"aws", "us-east-1", &s3, false, true, "s3.dualstack.us-east-1.amazonaws.com", "us-east-1"},
-		{"aws", "us-east-1", &sagemaker, false, false, "api.sagemaker.us-east-1.amazonaws.com", "us-east-1"},
+		{"aws", "us-east-1", &sagemaker, false, false, "api.sagemaker.us-east-1.amazonaws.com",
+			"us-east-1"},
 	};
 
 	(void)state;
@@ -92,8 +110,8 @@ static void plain_hosts(void **state)
 		struct swp_endpoint_options options = {.fips = rows[i].fips, .dual_stack = rows[i].dual};
 		struct swp_endpoint endpoint;
 
-		assert_int_equal(swp_endpoint_resolve(&options, swp_partition_by_name(rows[i].partition), rows[i].service,
-					 rows[i].region, &endpoint),
+		assert_int_equal(swp_endpoint_resolve(&options, swp_partition_by_name(rows[i].partition),
+					 rows[i].service, rows[i].region, &endpoint),
 			0);
 		assert_string_equal(endpoint.host, rows[i].host);
 		assert_string_equal(endpoint.signing_region, rows[i].signing_region);
@@ -110,11 +128,17 @@ static void refusals(void **state)
 	struct swp_endpoint endpoint;
 
 	(void)state;
-	assert_int_equal(swp_endpoint_resolve(&fips, swp_partition_by_name("aws-cn"), &s3, "cn-north-1", &endpoint), SWP_ENDPOINT_NO_VARIANT);
+	assert_int_equal(
+		swp_endpoint_resolve(&fips, swp_partition_by_name("aws-cn"), &s3, "cn-north-1", &endpoint),
+		SWP_ENDPOINT_NO_VARIANT);
 	assert_int_equal(swp_endpoint_resolve(NULL, NULL, &s3, "cn-north-1", &endpoint), -EINVAL);
-	assert_int_equal(swp_endpoint_resolve(NULL, swp_partition_by_name("aws"), &s3, "evil.com/", &endpoint), -EINVAL);
-	assert_int_equal(swp_endpoint_resolve(NULL, swp_partition_by_name("aws"), &s3, "", &endpoint), -EINVAL);
-	assert_int_equal(swp_endpoint_resolve(NULL, swp_partition_by_name("aws"), &s3, "a-region-name-that-is-longer-than-any", &endpoint),
+	assert_int_equal(
+		swp_endpoint_resolve(NULL, swp_partition_by_name("aws"), &s3, "evil.com/", &endpoint),
+		-EINVAL);
+	assert_int_equal(
+		swp_endpoint_resolve(NULL, swp_partition_by_name("aws"), &s3, "", &endpoint), -EINVAL);
+	assert_int_equal(swp_endpoint_resolve(NULL, swp_partition_by_name("aws"), &s3,
+				 "a-region-name-that-is-longer-than-any", &endpoint),
 		-EINVAL);
 }
 
@@ -123,7 +147,8 @@ static const struct url_example {
 	bool good;
 	const char *scheme, *host, *path;
 } url_examples[] = {
-	{"https://vpce-1.bedrock.us-east-1.vpce.amazonaws.com", true, "https", "vpce-1.bedrock.us-east-1.vpce.amazonaws.com", ""},
+	{"https://vpce-1.bedrock.us-east-1.vpce.amazonaws.com", true, "https",
+		"vpce-1.bedrock.us-east-1.vpce.amazonaws.com", ""},
 	{"http://127.0.0.1:4566", true, "http", "127.0.0.1:4566", ""},
 	{"HTTPS://Example.COM:443/a/b//", true, "https", "example.com", "/a/b"},
 	{"http://host:80/", true, "http", "host", ""},
@@ -161,7 +186,9 @@ static void urls(void **state)
 		if ((error == 0) != example->good)
 			fail_msg("%s: %d %s", example->url, error, problem.text);
 		if (error == 0) {
-			assert_int_equal(swp_endpoint_resolve(&options, swp_partition_by_name("aws"), &iam, "global", &endpoint), 0);
+			assert_int_equal(swp_endpoint_resolve(&options, swp_partition_by_name("aws"), &iam,
+						 "global", &endpoint),
+				0);
 			assert_string_equal(endpoint.scheme, example->scheme);
 			assert_string_equal(endpoint.host, example->host);
 			assert_string_equal(endpoint.path, example->path);
@@ -174,12 +201,13 @@ static void urls(void **state)
 	}
 }
 
-static void expect_host(const struct swp_endpoint_options *options, const struct swp_aws_service *service, const char *region,
-	const char *host)
+static void expect_host(const struct swp_endpoint_options *options, const struct swp_aws_service *service,
+	const char *region, const char *host)
 {
 	struct swp_endpoint endpoint;
 
-	assert_int_equal(swp_endpoint_resolve(options, swp_partition_by_name("aws"), service, region, &endpoint), 0);
+	assert_int_equal(
+		swp_endpoint_resolve(options, swp_partition_by_name("aws"), service, region, &endpoint), 0);
 	assert_string_equal(endpoint.host, host);
 }
 
@@ -190,8 +218,10 @@ static void most_telling_row(void **state)
 	(void)state;
 	assert_int_equal(swp_endpoint_options_add(&options, NULL, NULL, "https://all", NULL), 0);
 	assert_int_equal(swp_endpoint_options_add(&options, NULL, NULL, "https://all-later", NULL), 0);
-	assert_int_equal(swp_endpoint_options_add(&options, "BEDROCK_AGENT", NULL, "https://service", NULL), 0);
-	assert_int_equal(swp_endpoint_options_add(&options, "bedrock-agent", "eu-west-1", "https://both", NULL), 0);
+	assert_int_equal(
+		swp_endpoint_options_add(&options, "BEDROCK_AGENT", NULL, "https://service", NULL), 0);
+	assert_int_equal(
+		swp_endpoint_options_add(&options, "bedrock-agent", "eu-west-1", "https://both", NULL), 0);
 	assert_int_equal(swp_endpoint_options_add(&options, NULL, "us-west-2", "https://region", NULL), 0);
 	assert_int_equal(swp_endpoint_options_add(&options, "iam", "us-east-1", "https://iam-east", NULL), 0);
 	expect_host(&options, &bedrock, "eu-west-1", "both");

@@ -21,7 +21,8 @@ struct result {
 	bool done;
 	enum swp_http_failure failure;
 	int status, proxy_status;
-	char text[256], body[256], request_id[128], error_type[256], content_type[128], date[64], retry_after[32], region[64];
+	char text[256], body[256], request_id[128], error_type[256], content_type[128], date[64],
+		retry_after[32], region[64];
 	size_t body_length;
 	/* a call-back that goes on */
 	struct swp_http_client *client;
@@ -94,11 +95,13 @@ static const char *url_of(const struct scripted_server *server, bool tls, const 
 {
 	static char url[256];
 
-	snprintf(url, sizeof(url), "%s://127.0.0.1:%d%s", tls ? "https" : "http", scripted_server_port(server), rest);
+	snprintf(url, sizeof(url), "%s://127.0.0.1:%d%s", tls ? "https" : "http",
+		scripted_server_port(server), rest);
 	return url;
 }
 
-static void exchange(struct swp_http_client *client, const struct swp_http_request *request, struct result *result)
+static void exchange(
+	struct swp_http_client *client, const struct swp_http_request *request, struct result *result)
 {
 	memset(result, 0, sizeof(*result));
 	assert_int_equal(swp_http_start(client, request, &result->exchange, on_done), 0);
@@ -113,16 +116,22 @@ static void plain_answer(void **state)
 {
 	static const struct scripted_step steps[] = {
 		{.status = 400,
-			.headers = "X-Amzn-RequestId:  r-1 \r\nx-amzn-ErrorType: T:http://x\r\nContent-Type: application/json\r\nDate: Mon, 23 Nov 2026 "
-				   "05:00:00 GMT\r\nx-amz-retry-after: 700\r\nx-amz-bucket-region: eu-west-1\r\nX-Other: y\r\n",
+			.headers = "X-Amzn-RequestId:  r-1 \r\nx-amzn-ErrorType: T:http://x\r\nContent-Type: "
+				   "application/json\r\nDate: Mon, 23 Nov 2026 "
+				   "05:00:00 GMT\r\nx-amz-retry-after: 700\r\nx-amz-bucket-region: "
+				   "eu-west-1\r\nX-Other: y\r\n",
 			.body = "{\"a\":1}"},
 		{.status = 200},
 	};
 	struct scripted_server *server = scripted_server_start(steps, 2, false);
 	struct swp_http_client *client = client_new(NULL);
 	const struct swp_http_header headers[] = {{"X-Amz-Date", "D"}, {"X-Empty", ""}};
-	struct swp_http_request request = {.method = "POST", .url = url_of(server, false, "/a/../b%2F?x=1&y"), .headers = headers, .header_count = 2,
-		.body = "{}", .body_length = 2};
+	struct swp_http_request request = {.method = "POST",
+		.url = url_of(server, false, "/a/../b%2F?x=1&y"),
+		.headers = headers,
+		.header_count = 2,
+		.body = "{}",
+		.body_length = 2};
 	struct result result;
 	const char *sent;
 
@@ -174,8 +183,11 @@ static void methods(void **state)
 	struct swp_http_client *client = client_new(NULL);
 
 	(void)state;
-	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) { /* on one handle: nothing of the last request may stick */
-		struct swp_http_request request = {.method = rows[i].method, .url = url_of(server, false, "/"), .body = rows[i].body,
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows);
+		i++) { /* on one handle: nothing of the last request may stick */
+		struct swp_http_request request = {.method = rows[i].method,
+			.url = url_of(server, false, "/"),
+			.body = rows[i].body,
 			.body_length = rows[i].body != NULL ? strlen(rows[i].body) : 0};
 		struct result result;
 		const char *sent;
@@ -220,7 +232,8 @@ static void closed_idle_connection(void **state)
 	static const struct scripted_step steps[] = {{.kind = SCRIPTED_CLOSE_AFTER, .body = "x"}};
 	struct scripted_server *server = scripted_server_start(steps, 1, true);
 	struct swp_http_client *client = client_new(scripted_server_ca_file(server));
-	struct swp_http_request request = {.method = "POST", .url = url_of(server, true, "/"), .body = "{}", .body_length = 2};
+	struct swp_http_request request = {
+		.method = "POST", .url = url_of(server, true, "/"), .body = "{}", .body_length = 2};
 	struct result result;
 
 	(void)state;
@@ -250,8 +263,10 @@ static const struct ending {
 	{"slow", {.kind = SCRIPTED_ANSWER, .delay_ms = 2000}, SWP_HTTP_TIMEOUT},
 	{"a body above the ceiling", {.kind = SCRIPTED_HUGE, .number = 4097}, SWP_HTTP_TOO_LARGE},
 	{"a body at the ceiling", {.kind = SCRIPTED_HUGE, .number = 4096}, SWP_HTTP_OK},
-	{"headers above the ceiling", {.kind = SCRIPTED_HUGE_HEADER, .number = SWP_LIMIT_HEADER_BYTES + 2000}, SWP_HTTP_TOO_LARGE},
-	{"many headers", {.kind = SCRIPTED_HUGE_HEADER, .number = SWP_LIMIT_HEADER_BYTES - 3000}, SWP_HTTP_OK},
+	{"headers above the ceiling", {.kind = SCRIPTED_HUGE_HEADER, .number = SWP_LIMIT_HEADER_BYTES + 2000},
+		SWP_HTTP_TOO_LARGE},
+	{"many headers", {.kind = SCRIPTED_HUGE_HEADER, .number = SWP_LIMIT_HEADER_BYTES - 3000},
+		SWP_HTTP_OK},
 };
 
 static void each_ending(bool tls)
@@ -260,12 +275,16 @@ static void each_ending(bool tls)
 		const struct ending *ending = &endings[i];
 		struct scripted_server *server = scripted_server_start(&ending->step, 1, tls);
 		struct swp_http_client *client = client_new(tls ? scripted_server_ca_file(server) : NULL);
-		struct swp_http_request request = {.method = "GET", .url = url_of(server, tls, "/"), .timeout_ms = 1000, .response_limit_bytes = 4096};
+		struct swp_http_request request = {.method = "GET",
+			.url = url_of(server, tls, "/"),
+			.timeout_ms = 1000,
+			.response_limit_bytes = 4096};
 		struct result result;
 
 		exchange(client, &request, &result);
 		if (result.failure != ending->failure)
-			fail_msg("%s%s: %s (%s), expected %s", ending->name, tls ? " by TLS" : "", swp_http_failure_name(result.failure), result.text,
+			fail_msg("%s%s: %s (%s), expected %s", ending->name, tls ? " by TLS" : "",
+				swp_http_failure_name(result.failure), result.text,
 				swp_http_failure_name(ending->failure));
 		assert_true((result.failure == SWP_HTTP_OK) == (result.text[0] == '\0'));
 		swp_http_client_free(client);
@@ -313,7 +332,8 @@ static void not_reachable(void **state)
 
 static void through_a_proxy(void **state)
 {
-	static const struct scripted_step refuses[] = {{.status = 407, .headers = "Proxy-Authenticate: Basic\r\n", .body = "<html>who?</html>"}};
+	static const struct scripted_step refuses[] = {
+		{.status = 407, .headers = "Proxy-Authenticate: Basic\r\n", .body = "<html>who?</html>"}};
 	struct scripted_server *server = scripted_server_start(refuses, 1, false);
 	char proxy[64];
 	struct swp_http_options options = {.https_proxy = proxy, .no_proxy = "other.test,127.0.0.0/8"};
@@ -353,7 +373,8 @@ static void bad_requests(void **state)
 {
 	struct swp_http_client *client = client_new(NULL);
 	const struct swp_http_header bad[] = {{"X", "a\r\nY: b"}, {"X: a", "b"}, {"", "b"}, {"X\n", "b"}};
-	static const char *const urls[] = {"ftp://host/", "file:///etc/passwd", "host", "http://host/a b", "http://host/\r\nX: y", ""};
+	static const char *const urls[] = {
+		"ftp://host/", "file:///etc/passwd", "host", "http://host/a b", "http://host/\r\nX: y", ""};
 	struct swp_http_header many[30];
 	struct swp_http_request request = {.method = "GET", .url = "http://127.0.0.1/", .header_count = 1};
 	struct result result = {.done = false};
@@ -370,7 +391,8 @@ static void bad_requests(void **state)
 	}
 	for (size_t i = 0; i < 30; i++)
 		many[i] = (struct swp_http_header){"X", "y"};
-	request = (struct swp_http_request){.method = "GET", .url = "http://127.0.0.1/", .headers = many, .header_count = 30};
+	request = (struct swp_http_request){
+		.method = "GET", .url = "http://127.0.0.1/", .headers = many, .header_count = 30};
 	assert_int_equal(swp_http_start(client, &request, &result.exchange, on_done), -EINVAL);
 	assert_null(result.exchange.internal);
 	swp_http_client_free(client);
@@ -378,7 +400,8 @@ static void bad_requests(void **state)
 
 static void cancelling(void **state)
 {
-	static const struct scripted_step steps[] = {{.kind = SCRIPTED_ANSWER, .body = "x", .delay_ms = 100}, {.kind = SCRIPTED_HANG}};
+	static const struct scripted_step steps[] = {
+		{.kind = SCRIPTED_ANSWER, .body = "x", .delay_ms = 100}, {.kind = SCRIPTED_HANG}};
 	struct scripted_server *server = scripted_server_start(steps, 2, false);
 	struct swp_http_client *client = client_new(NULL);
 	struct swp_http_request request = {.method = "GET", .url = url_of(server, false, "/")};
@@ -401,7 +424,8 @@ static void cancelling(void **state)
 	assert_false(third.done);
 	swp_http_statistics_get(client, &statistics);
 	assert_int_equal(statistics.in_flight, 0);
-	assert_int_equal(swp_http_start(client, &request, &second.exchange, on_done), 0); /* freed while one runs */
+	assert_int_equal(
+		swp_http_start(client, &request, &second.exchange, on_done), 0); /* freed while one runs */
 	swp_loop_step(loop, 10);
 	swp_http_client_free(client);
 	assert_null(second.exchange.internal);
@@ -459,7 +483,8 @@ static void lookups(void **state)
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(many); i++)
 		assert_int_equal(swp_http_lookup_start(client, "localhost", &many[i].lookup, on_exists), 0);
 	assert_false(many[0].done);
-	assert_int_equal(swp_http_lookup_start(client, "no-such-host.invalid", &cancelled.lookup, on_exists), 0);
+	assert_int_equal(
+		swp_http_lookup_start(client, "no-such-host.invalid", &cancelled.lookup, on_exists), 0);
 	swp_http_lookup_cancel(&cancelled.lookup);
 	swp_http_lookup_cancel(&cancelled.lookup);
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(many); i++) {
@@ -467,14 +492,16 @@ static void lookups(void **state)
 		assert_int_equal(many[i].exists, 1);
 	}
 	many[0].done = false;
-	assert_int_equal(swp_http_lookup_start(client, "no-such-host.invalid", &many[0].lookup, on_exists), 0);
+	assert_int_equal(
+		swp_http_lookup_start(client, "no-such-host.invalid", &many[0].lookup, on_exists), 0);
 	run_until(&many[0].done);
 	assert_int_not_equal(many[0].exists, 1); /* 0, or -1 where no resolver answers */
 	memset(long_name, 'a', sizeof(long_name) - 1);
 	long_name[sizeof(long_name) - 1] = '\0';
 	assert_int_equal(swp_http_lookup_start(client, long_name, &many[0].lookup, on_exists), -EINVAL);
 	assert_int_equal(swp_http_lookup_start(client, "", &many[0].lookup, on_exists), -EINVAL);
-	assert_int_equal(swp_http_lookup_start(client, "no-such-host.invalid", &cancelled.lookup, on_exists), 0);
+	assert_int_equal(
+		swp_http_lookup_start(client, "no-such-host.invalid", &cancelled.lookup, on_exists), 0);
 	swp_http_client_free(client); /* with one running */
 	assert_false(cancelled.done);
 }
@@ -511,7 +538,8 @@ static void no_proxy_rules(void **state)
 	(void)state;
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
 		if (swp_no_proxy_covers(rows[i].no_proxy, rows[i].host) != rows[i].covered)
-			fail_msg("'%s' and %s", rows[i].no_proxy != NULL ? rows[i].no_proxy : "(null)", rows[i].host);
+			fail_msg("'%s' and %s", rows[i].no_proxy != NULL ? rows[i].no_proxy : "(null)",
+				rows[i].host);
 	}
 }
 

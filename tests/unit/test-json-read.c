@@ -16,15 +16,101 @@
 #include "proto/base/limits.h"
 
 static const char *const texts[] = {
-	"{}", "[]", " {\n\t\"a\" : 1 }\r\n", "null", "true", "false", "\"x\"", "0", "-0", "-1", "12345678901234", "1.5", "-0.0", "1e3", "1E+3", "1e-3",
-	"9223372036854775807", "-9223372036854775808", "9223372036854775808", "-9223372036854775809", "1e308", "1e309", "-1e309", "1e-400",
-	"01", "1.", ".5", "+1", "1e", "1e+", "-", "--1", "0x10", "1 2", "Infinity", "NaN", "nul", "nulll", "True",
-	"{\"a\":1,\"a\":2}", "{\"a\":1,}", "[1,]", "[,1]", "{,}", "{\"a\"}", "{\"a\":}", "{a:1}", "{1:2}", "[1 2]", "{\"a\":1 \"b\":2}", "[", "{", "]", "}", "", " ",
-	"\"", "\"abc", "\"a\nb\"", "\"a\tb\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\x\"", "\"\\", "\"\\u0041\\u00e9\\u20ac\"", "\"\\ud83d\\ude00\"", "\"\\ud83d\"",
-	"\"\\ud83dx\"", "\"\\ud83d\\n\"", "\"\\ude00\"", "\"\\ud83d\\ud83d\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\uD83D\\uDE00 and \\u00fC\"",
-	"\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", "\"\xc3\"", "\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"a\\n\xc3\"",
-	"\"a\\n\xc3\xa9\\n\"", "\xef\xbb\xbf{}", "{\"k\\u0041\":{\"\\n\":[1,{\"z\":\"\\t\"}]}}", "[1,[2,[3,[4,{\"a\":[]}]]]]", "{\"\":\"\"}",
-	"[1.0,2,\"3\",null,true,false,{},[]]", "{\"a\":\"\\u0020\"}", "[1]x", "[1]]", "/* c */ 1", "'a'", "\"\x7f\"", "[-]", "[1.5.5]", "{\"a\":tru}",
+	"{}",
+	"[]",
+	" {\n\t\"a\" : 1 }\r\n",
+	"null",
+	"true",
+	"false",
+	"\"x\"",
+	"0",
+	"-0",
+	"-1",
+	"12345678901234",
+	"1.5",
+	"-0.0",
+	"1e3",
+	"1E+3",
+	"1e-3",
+	"9223372036854775807",
+	"-9223372036854775808",
+	"9223372036854775808",
+	"-9223372036854775809",
+	"1e308",
+	"1e309",
+	"-1e309",
+	"1e-400",
+	"01",
+	"1.",
+	".5",
+	"+1",
+	"1e",
+	"1e+",
+	"-",
+	"--1",
+	"0x10",
+	"1 2",
+	"Infinity",
+	"NaN",
+	"nul",
+	"nulll",
+	"True",
+	"{\"a\":1,\"a\":2}",
+	"{\"a\":1,}",
+	"[1,]",
+	"[,1]",
+	"{,}",
+	"{\"a\"}",
+	"{\"a\":}",
+	"{a:1}",
+	"{1:2}",
+	"[1 2]",
+	"{\"a\":1 \"b\":2}",
+	"[",
+	"{",
+	"]",
+	"}",
+	"",
+	" ",
+	"\"",
+	"\"abc",
+	"\"a\nb\"",
+	"\"a\tb\"",
+	"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+	"\"\\x\"",
+	"\"\\",
+	"\"\\u0041\\u00e9\\u20ac\"",
+	"\"\\ud83d\\ude00\"",
+	"\"\\ud83d\"",
+	"\"\\ud83dx\"",
+	"\"\\ud83d\\n\"",
+	"\"\\ude00\"",
+	"\"\\ud83d\\ud83d\"",
+	"\"\\u12\"",
+	"\"\\u12g4\"",
+	"\"\\uD83D\\uDE00 and \\u00fC\"",
+	"\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"",
+	"\"\xc3\"",
+	"\"\xff\"",
+	"\"\xc0\x80\"",
+	"\"\xed\xa0\x80\"",
+	"\"\xf4\x90\x80\x80\"",
+	"\"a\\n\xc3\"",
+	"\"a\\n\xc3\xa9\\n\"",
+	"\xef\xbb\xbf{}",
+	"{\"k\\u0041\":{\"\\n\":[1,{\"z\":\"\\t\"}]}}",
+	"[1,[2,[3,[4,{\"a\":[]}]]]]",
+	"{\"\":\"\"}",
+	"[1.0,2,\"3\",null,true,false,{},[]]",
+	"{\"a\":\"\\u0020\"}",
+	"[1]x",
+	"[1]]",
+	"/* c */ 1",
+	"'a'",
+	"\"\x7f\"",
+	"[-]",
+	"[1.5.5]",
+	"{\"a\":tru}",
 };
 
 static void compare(const char *text, size_t length)
@@ -33,7 +119,8 @@ static void compare(const char *text, size_t length)
 	int result = swp_json_read(text, length, &ours);
 
 	if ((result == 0) != (theirs != NULL))
-		fail_msg("'%.*s': ours %d, jansson %s", (int)length, text, result, theirs != NULL ? "reads it" : "refuses it");
+		fail_msg("'%.*s': ours %d, jansson %s", (int)length, text, result,
+			theirs != NULL ? "reads it" : "refuses it");
 	if (result == 0 && !json_equal(ours, theirs))
 		fail_msg("'%.*s' is read as another value", (int)length, text);
 	if (result != 0 && result != SWP_DIALECT_MALFORMED)
@@ -53,8 +140,9 @@ static void as_jansson(void **state)
 
 static void as_jansson_at_random(void **state)
 {
-	static const char *const pieces[] = {"{", "}", "[", "]", ",", ":", "\"a\"", "\"b\\n\"", "1", "-2.5", "null", "true", " ", "\"", "\\", "e", "0", "\xc3\xa9",
-		"\"k\":", "\"l\":", "[]", "{}", "\\u0041"};
+	static const char *const pieces[] = {"{", "}", "[", "]", ",", ":", "\"a\"", "\"b\\n\"", "1", "-2.5",
+		"null", "true", " ", "\"", "\\", "e", "0", "\xc3\xa9", "\"k\":", "\"l\":", "[]", "{}",
+		"\\u0041"};
 	unsigned seed = 12345;
 	char text[256];
 
@@ -104,7 +192,8 @@ static void ceilings(void **state)
 			assert_int_equal(swp_json_read(deep, 2 * (size_t)depth, &value), 0);
 			json_decref(value);
 		} else {
-			assert_int_equal(swp_json_read(deep, 2 * (size_t)depth, &value), SWP_DIALECT_TOO_DEEP);
+			assert_int_equal(
+				swp_json_read(deep, 2 * (size_t)depth, &value), SWP_DIALECT_TOO_DEEP);
 		}
 	}
 	assert_non_null(wide);

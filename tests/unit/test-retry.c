@@ -20,8 +20,10 @@ static void delays(void **state)
 	(void)state;
 	swp_retry_quota_init(&quota);
 	for (int i = 0; i < 8; i++) {
-		assert_int_equal(swp_retry_next_ms(&one, &quota, SWP_OUTCOME_THROTTLED, false, -1, 1.0), throttled[i]);
-		assert_int_equal(swp_retry_next_ms(&two, &quota, SWP_OUTCOME_TRANSIENT, false, -1, 1.0), transient[i]);
+		assert_int_equal(
+			swp_retry_next_ms(&one, &quota, SWP_OUTCOME_THROTTLED, false, -1, 1.0), throttled[i]);
+		assert_int_equal(
+			swp_retry_next_ms(&two, &quota, SWP_OUTCOME_TRANSIENT, false, -1, 1.0), transient[i]);
 	}
 	assert_int_equal(swp_retry_next_ms(&none, &quota, SWP_OUTCOME_THROTTLED, false, -1, 0.0), 0);
 	assert_int_equal(swp_retry_next_ms(&none, &quota, SWP_OUTCOME_THROTTLED, false, -1, 0.5), 1000);
@@ -31,7 +33,8 @@ static void hints(void **state)
 {
 	static const struct {
 		int64_t hint_ms, wait_ms;
-	} rows[] = {{-1, 500}, {0, 500}, {499, 500}, {700, 700}, {5500, 5500}, {5501, 5500}, {INT64_MAX, 5500}};
+	} rows[] = {
+		{-1, 500}, {0, 500}, {499, 500}, {700, 700}, {5500, 5500}, {5501, 5500}, {INT64_MAX, 5500}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -39,7 +42,9 @@ static void hints(void **state)
 		struct swp_retry retry = {0};
 
 		swp_retry_quota_init(&quota);
-		assert_int_equal(swp_retry_next_ms(&retry, &quota, SWP_OUTCOME_THROTTLED, false, rows[i].hint_ms, 0.5), rows[i].wait_ms);
+		assert_int_equal(
+			swp_retry_next_ms(&retry, &quota, SWP_OUTCOME_THROTTLED, false, rows[i].hint_ms, 0.5),
+			rows[i].wait_ms);
 	}
 }
 
@@ -58,7 +63,8 @@ static void quota(void **state)
 	}
 	assert_int_equal(granted, 500 / 14);
 	assert_int_equal(quota.tokens, 500 - 14 * 35);
-	assert_true(swp_retry_next_ms(&retry, &quota, SWP_OUTCOME_THROTTLED, false, -1, 0.5) >= 0); /* 10 left, a throttle costs 5 */
+	assert_true(swp_retry_next_ms(&retry, &quota, SWP_OUTCOME_THROTTLED, false, -1, 0.5) >=
+		    0); /* 10 left, a throttle costs 5 */
 	assert_int_equal(quota.tokens, 5);
 	swp_retry_succeeded(&retry, &quota);
 	assert_int_equal(quota.tokens, 10);
@@ -112,7 +118,8 @@ static void pages(void **state)
 	assert_int_equal(swp_page_guard_next(&guard, NULL, 3), SWP_PAGE_LAST);
 	assert_int_equal(swp_page_guard_next(&guard, "", 3), SWP_PAGE_LAST);
 	assert_int_equal(swp_page_guard_next(&guard, "a", 0), SWP_PAGE_MORE);
-	assert_int_equal(swp_page_guard_next(&guard, "b", 0), SWP_PAGE_MORE); /* an empty page with a token is legal */
+	assert_int_equal(
+		swp_page_guard_next(&guard, "b", 0), SWP_PAGE_MORE); /* an empty page with a token is legal */
 	assert_int_equal(swp_page_guard_next(&guard, "a", 1), SWP_PAGE_REPEATED);
 
 	guard = (struct swp_page_guard){0};

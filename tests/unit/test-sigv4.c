@@ -47,8 +47,9 @@ static void digests(void **state)
 	assert_int_equal(digest[0], 0x5b);
 	assert_int_equal(digest[31], 0x43);
 	memset(long_key, 0xaa, sizeof(long_key));
-	assert_int_equal(
-		swp_hmac_sha256(long_key, sizeof(long_key), "Test Using Larger Than Block-Size Key - Hash Key First", 54, digest), 0);
+	assert_int_equal(swp_hmac_sha256(long_key, sizeof(long_key),
+				 "Test Using Larger Than Block-Size Key - Hash Key First", 54, digest),
+		0);
 	assert_int_equal(digest[0], 0x60);
 	assert_int_equal(digest[31], 0x54);
 }
@@ -56,7 +57,8 @@ static void digests(void **state)
 static void get_vanilla(void **state)
 {
 	static const struct swp_sign_header headers[] = {{"Host", "example.amazonaws.com"}};
-	struct swp_sign_request request = {.method = "GET", .path = "/", .query = "", .headers = headers, .header_count = 1};
+	struct swp_sign_request request = {
+		.method = "GET", .path = "/", .query = "", .headers = headers, .header_count = 1};
 	struct swp_signing_key key;
 	struct swp_signature signature;
 
@@ -66,7 +68,8 @@ static void get_vanilla(void **state)
 	assert_int_equal(swp_sigv4_sign(&request, "AKIDEXAMPLE", "", &key, SUITE_TIME_MS, &signature), 0);
 	assert_string_equal(signature.date, "20150830T123600Z");
 	assert_string_equal(signature.authorization.data,
-		"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;x-amz-date, "
+		"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+		"SignedHeaders=host;x-amz-date, "
 		"Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
 	swp_signature_done(&signature);
 	swp_signature_done(&signature);
@@ -77,19 +80,30 @@ static const struct canonical_example {
 	bool s3;
 	const char *expected;
 } canonical_examples[] = {
-	{"empty path", "", "", "a", "", false, "GET\n/\n\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-h\n"},
-	{"dots and slashes", "/a/./b/../c//d/", "", "a", "", false, "GET\n/a/c/d/\n\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-h\n"},
-	{"above the root", "/../../a", "", "a", "", false, "GET\n/a\n\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-h\n"},
-	{"ends with dots", "/a/b/..", "", "a", "", false, "GET\n/a\n\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-h\n"},
+	{"empty path", "", "", "a", "", false,
+		"GET\n/\n\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-h\n"},
+	{"dots and slashes", "/a/./b/../c//d/", "", "a", "", false,
+		"GET\n/a/c/d/\n\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-h\n"},
+	{"above the root", "/../../a", "", "a", "", false,
+		"GET\n/a\n\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-h\n"},
+	{"ends with dots", "/a/b/..", "", "a", "", false,
+		"GET\n/a\n\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-h\n"},
 	{"encoded twice", "/guardrails/arn%3Aaws", "", "a", "", false,
 		"GET\n/guardrails/arn%253Aaws\n\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-h\n"},
 	{"S3 as sent", "/a/../b%3A//c", "", "a", "", true,
-		"GET\n/a/../b%3A//c\n\nhost:h\nx-amz-content-sha256:E\nx-amz-date:D\nx-h:a\n\nhost;x-amz-content-sha256;x-amz-date;x-h\n"},
+		"GET\n/a/../b%3A//"
+		"c\n\nhost:h\nx-amz-content-sha256:E\nx-amz-date:D\nx-h:a\n\nhost;x-amz-content-sha256;x-amz-"
+		"date;x-h\n"},
 	{"query sorted by name, then value", "/", "b=2&a=2&a=1&policy&a=10&ab=0&a%2F=1", "a", "", false,
-		"GET\n/\na=1&a=10&a=2&a%2F=1&ab=0&b=2&policy=\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-h\n"},
-	{"value trimmed", "/", "", "  a \t b  ", "", false, "GET\n/\n\nhost:h\nx-amz-date:D\nx-h:a b\n\nhost;x-amz-date;x-h\n"},
+		"GET\n/"
+		"\na=1&a=10&a=2&a%2F=1&ab=0&b=2&policy=\nhost:h\nx-amz-date:D\nx-h:a\n\nhost;x-amz-date;x-"
+		"h\n"},
+	{"value trimmed", "/", "", "  a \t b  ", "", false,
+		"GET\n/\n\nhost:h\nx-amz-date:D\nx-h:a b\n\nhost;x-amz-date;x-h\n"},
 	{"token", "/", "", "a", "TOK", false,
-		"GET\n/\n\nhost:h\nx-amz-date:D\nx-amz-security-token:TOK\nx-h:a\n\nhost;x-amz-date;x-amz-security-token;x-h\n"},
+		"GET\n/"
+		"\n\nhost:h\nx-amz-date:D\nx-amz-security-token:TOK\nx-h:a\n\nhost;x-amz-date;x-amz-security-"
+		"token;x-h\n"},
 };
 
 static void canonical_requests(void **state)
@@ -99,9 +113,14 @@ static void canonical_requests(void **state)
 	(void)state;
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(canonical_examples); i++) {
 		const struct canonical_example *example = &canonical_examples[i];
-		const struct swp_sign_header headers[] = {{"X-H", example->header}, {"HOST", "h"}, {"User-Agent", "left out"}};
-		struct swp_sign_request request = {.method = "GET", .path = example->path, .query = example->query,
-			.headers = headers, .header_count = 3, .s3 = example->s3};
+		const struct swp_sign_header headers[] = {
+			{"X-H", example->header}, {"HOST", "h"}, {"User-Agent", "left out"}};
+		struct swp_sign_request request = {.method = "GET",
+			.path = example->path,
+			.query = example->query,
+			.headers = headers,
+			.header_count = 3,
+			.s3 = example->s3};
 		struct swp_buf canonical = {.secret = true}, signed_headers = {0}, expected = {0};
 
 		for (const char *at = example->expected; *at != '\0'; at++) {
@@ -111,7 +130,9 @@ static void canonical_requests(void **state)
 				swp_buf_append_byte(&expected, *at);
 		}
 		swp_buf_append_text(&expected, empty);
-		assert_int_equal(swp_sigv4_canonical_request(&request, "D", example->token, &canonical, &signed_headers), 0);
+		assert_int_equal(swp_sigv4_canonical_request(
+					 &request, "D", example->token, &canonical, &signed_headers),
+			0);
 		if (strcmp(canonical.data, expected.data) != 0)
 			fail_msg("%s:\n%s\nexpected:\n%s", example->name, canonical.data, expected.data);
 		swp_buf_done(&canonical);
@@ -123,7 +144,8 @@ static void canonical_requests(void **state)
 static void repeated_headers(void **state)
 {
 	const struct swp_sign_header headers[] = {{"host", "h"}, {"X-A", "2"}, {"x-a", " 1 "}};
-	struct swp_sign_request request = {.method = "GET", .path = "/", .query = "", .headers = headers, .header_count = 3};
+	struct swp_sign_request request = {
+		.method = "GET", .path = "/", .query = "", .headers = headers, .header_count = 3};
 	struct swp_buf canonical = {.secret = true}, signed_headers = {0};
 
 	(void)state;
@@ -137,7 +159,8 @@ static void repeated_headers(void **state)
 static void refusals(void **state)
 {
 	struct swp_sign_header headers[40];
-	struct swp_sign_request request = {.method = "GET", .path = "/", .query = "", .headers = headers, .header_count = 1};
+	struct swp_sign_request request = {
+		.method = "GET", .path = "/", .query = "", .headers = headers, .header_count = 1};
 	struct swp_signing_key key, other;
 	struct swp_secret unset = {0}, secret = {0};
 	struct swp_signature signature;
@@ -147,7 +170,8 @@ static void refusals(void **state)
 	suite_key(&key);
 	swp_signature_init(&signature);
 	headers[0] = (struct swp_sign_header){"host", "h"};
-	assert_int_equal(swp_sigv4_sign(&request, "A", "", &key, SUITE_TIME_MS + 86400000, &signature), -EINVAL); /* another day */
+	assert_int_equal(swp_sigv4_sign(&request, "A", "", &key, SUITE_TIME_MS + 86400000, &signature),
+		-EINVAL); /* another day */
 	for (int i = 0; i < 40; i++)
 		headers[i] = (struct swp_sign_header){"x-a", "1"};
 	request.header_count = 40;
@@ -161,7 +185,9 @@ static void refusals(void **state)
 	assert_int_equal(swp_signing_key_derive(&unset, "20150830", "r", "s", &other), -EINVAL);
 	assert_int_equal(swp_secret_set(&secret, "x", 1), 0);
 	assert_int_equal(swp_signing_key_derive(&secret, "2015083", "r", "s", &other), -EINVAL);
-	assert_int_equal(swp_signing_key_derive(&secret, "20150830", "a-region-name-that-is-longer-than-it-may-be", "s", &other), -EINVAL);
+	assert_int_equal(swp_signing_key_derive(&secret, "20150830",
+				 "a-region-name-that-is-longer-than-it-may-be", "s", &other),
+		-EINVAL);
 	assert_int_equal(swp_signing_key_derive(&secret, "20150830", "r", name, &other), -EINVAL);
 	swp_secret_set(&secret, NULL, 0);
 }
@@ -170,7 +196,8 @@ static void failing_allocations(void **state)
 {
 	static char token[900];
 	const struct swp_sign_header headers[] = {{"host", "h"}};
-	struct swp_sign_request request = {.method = "GET", .path = "/a/b", .query = "b=1&a=2", .headers = headers, .header_count = 1};
+	struct swp_sign_request request = {
+		.method = "GET", .path = "/a/b", .query = "b=1&a=2", .headers = headers, .header_count = 1};
 	struct swp_signing_key key;
 	int result = -ENOMEM;
 
@@ -186,7 +213,8 @@ static void failing_allocations(void **state)
 		swp_alloc_fail_at(0, 0);
 		assert_true(result == 0 || result == -ENOMEM);
 		if (result == -ENOMEM) /* and the same buffers work again */
-			assert_int_equal(swp_sigv4_sign(&request, "A", token, &key, SUITE_TIME_MS, &signature), 0);
+			assert_int_equal(
+				swp_sigv4_sign(&request, "A", token, &key, SUITE_TIME_MS, &signature), 0);
 		swp_signature_done(&signature);
 	}
 	assert_int_equal(result, 0);

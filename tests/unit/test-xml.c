@@ -30,16 +30,21 @@ static const struct example {
 	{"no list name", NULL, "<r><l><member>1</member></l></r>", "{\"l\":{\"member\":\"1\"}}"},
 	{"a member beside others is no list", "member", "<r><member>1</member><member>2</member><a>3</a></r>",
 		"{\"member\":[\"1\",\"2\"],\"a\":\"3\"}"},
-	{"repeated", "member", "<r><a>1</a><b/><a>2</a><a>3</a></r>", "{\"a\":[\"1\",\"2\",\"3\"],\"b\":\"\"}"},
+	{"repeated", "member", "<r><a>1</a><b/><a>2</a><a>3</a></r>",
+		"{\"a\":[\"1\",\"2\",\"3\"],\"b\":\"\"}"},
 	{"repeated lists stay lists of lists", "member",
 		"<r><a><member>1</member></a><a><member>2</member></a></r>", "{\"a\":[[\"1\"],[\"2\"]]}"},
-	{"flattened list of one", NULL, "<r><Bucket><Name>x</Name></Bucket></r>", "{\"Bucket\":[{\"Name\":\"x\"}]}"},
-	{"flattened list of two", NULL, "<r><Bucket>x</Bucket><Bucket>y</Bucket></r>", "{\"Bucket\":[\"x\",\"y\"]}"},
+	{"flattened list of one", NULL, "<r><Bucket><Name>x</Name></Bucket></r>",
+		"{\"Bucket\":[{\"Name\":\"x\"}]}"},
+	{"flattened list of two", NULL, "<r><Bucket>x</Bucket><Bucket>y</Bucket></r>",
+		"{\"Bucket\":[\"x\",\"y\"]}"},
 	{"listed and wrapped", "member", "<r><Set><member>x</member></Set></r>", "{\"Set\":[\"x\"]}"},
 	{"listed and empty", "member", "<r><Empty/></r>", "{\"Empty\":[]}"},
-	{"attributes, comments, instructions", NULL, "<?xml version=\"1.0\"?><r xmlns=\"u\" a=\"1\"><!-- c --><a x=\"y\">1</a><?p i?></r>",
+	{"attributes, comments, instructions", NULL,
+		"<?xml version=\"1.0\"?><r xmlns=\"u\" a=\"1\"><!-- c --><a x=\"y\">1</a><?p i?></r>",
 		"{\"a\":\"1\"}"},
-	{"entities and CDATA", NULL, "<r><a>&lt;&amp;&#233;<![CDATA[<b>]]></a></r>", "{\"a\":\"<&\xc3\xa9<b>\"}"},
+	{"entities and CDATA", NULL, "<r><a>&lt;&amp;&#233;<![CDATA[<b>]]></a></r>",
+		"{\"a\":\"<&\xc3\xa9<b>\"}"},
 	{"document type", NULL, "<!DOCTYPE r [<!ENTITY x \"y\">]><r>&x;</r>", NULL},
 	{"document type without entities", NULL, "<!DOCTYPE html><r/>", NULL},
 	{"unknown entity", NULL, "<r>&x;</r>", NULL},
@@ -57,13 +62,17 @@ static void each_example(void **state)
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(examples); i++) {
 		const struct example *example = &examples[i];
 		char root[SWP_XML_NAME_BYTES];
-		json_t *value = NULL, *expected = example->json != NULL ? json_loads(example->json, JSON_DECODE_ANY, NULL) : NULL;
-		int result = swp_xml_read(example->xml, strlen(example->xml), example->item, lists, root, &value);
+		json_t *value = NULL, *expected = example->json != NULL
+							  ? json_loads(example->json, JSON_DECODE_ANY, NULL)
+							  : NULL;
+		int result =
+			swp_xml_read(example->xml, strlen(example->xml), example->item, lists, root, &value);
 
 		if (result != (example->json != NULL ? 0 : SWP_DIALECT_MALFORMED))
 			fail_msg("%s: %d", example->name, result);
 		if (result == 0 && !json_equal(value, expected))
-			fail_msg("%s: %s, expected %s", example->name, json_dumps(value, JSON_ENCODE_ANY), example->json);
+			fail_msg("%s: %s, expected %s", example->name, json_dumps(value, JSON_ENCODE_ANY),
+				example->json);
 		if (result == 0)
 			assert_string_equal(root, "r");
 		json_decref(value);
@@ -101,14 +110,17 @@ static void ceilings(void **state)
 	(void)state;
 	assert_int_equal(read_repeated("<a>", "</a>", SWP_LIMIT_DOCUMENT_DEPTH, &value), 0);
 	json_decref(value);
-	assert_int_equal(read_repeated("<a>", "</a>", SWP_LIMIT_DOCUMENT_DEPTH + 1, &value), SWP_DIALECT_TOO_DEEP);
+	assert_int_equal(
+		read_repeated("<a>", "</a>", SWP_LIMIT_DOCUMENT_DEPTH + 1, &value), SWP_DIALECT_TOO_DEEP);
 	assert_int_equal(read_repeated("<a/>", "", SWP_LIMIT_DOCUMENT_VALUES - 1, &value), 0);
 	json_decref(value);
 	assert_int_equal(read_repeated("<a/>", "", SWP_LIMIT_DOCUMENT_VALUES, &value), SWP_DIALECT_TOO_DEEP);
 	memset(long_name + 1, 'n', SWP_XML_NAME_BYTES);
 	memcpy(long_name + 1 + SWP_XML_NAME_BYTES, "/>", 3);
-	assert_int_equal(swp_xml_read(long_name, strlen(long_name), NULL, NULL, root, &value), SWP_DIALECT_MALFORMED);
-	assert_int_equal(swp_xml_read("<r/>", (size_t)SWP_LIMIT_RESPONSE_BYTES + 1, NULL, NULL, root, &value), SWP_DIALECT_TOO_DEEP);
+	assert_int_equal(
+		swp_xml_read(long_name, strlen(long_name), NULL, NULL, root, &value), SWP_DIALECT_MALFORMED);
+	assert_int_equal(swp_xml_read("<r/>", (size_t)SWP_LIMIT_RESPONSE_BYTES + 1, NULL, NULL, root, &value),
+		SWP_DIALECT_TOO_DEEP);
 }
 
 static void *json_malloc(size_t size)
@@ -118,7 +130,8 @@ static void *json_malloc(size_t size)
 
 static void failing_allocations(void **state)
 {
-	static const char text[] = "<r><l><member>1</member></l><a>1</a><a>2</a><Set>x</Set><m><member>1</member><b/></m></r>";
+	static const char text[] =
+		"<r><l><member>1</member></l><a>1</a><a>2</a><Set>x</Set><m><member>1</member><b/></m></r>";
 	char root[SWP_XML_NAME_BYTES];
 	int result = -ENOMEM;
 
