@@ -28,10 +28,10 @@ void player_fail(const char *format, ...) __attribute__((format(printf, 1, 2), n
 
 /* --- time: nothing happens but within these --- */
 void player_advance(int64_t ms); /* everything due until then happens, in order of time */
-void player_settle(void);        /* everything due now */
+void player_settle(void);	 /* everything due now */
 /* Advances in steps until `done` says so; fails after `limit_ms`. */
 void player_until(bool (*done)(void *context), void *context, int64_t limit_ms);
-int64_t player_now_ms(void);     /* monotonic, 0 at the start */
+int64_t player_now_ms(void);	   /* monotonic, 0 at the start */
 void player_jump_wall(int64_t ms); /* the wall clock alone */
 const struct swp_clock *player_clock(void);
 
@@ -39,14 +39,14 @@ const struct swp_clock *player_clock(void);
 struct player_answer {
 	/* what it answers; NULL: any. `call` is the X-Amz-Target's operation, or "GET /path" without query, or the form's Action. */
 	const char *host, *call, *body_contains;
-	unsigned times;               /* how often; 0 is 1; PLAYER_ALWAYS: any number, not asked for at the end */
+	unsigned times; /* how often; 0 is 1; PLAYER_ALWAYS: any number, not asked for at the end */
 	/* the answer */
 	enum swp_http_failure failure;
-	int status;                   /* 0 is 200 */
-	const char *body;             /* NULL is "{}" */
-	const char *error_type;       /* x-amzn-errortype */
-	int64_t delay_ms;             /* 0 is 10 */
-	bool never;                   /* no answer: the attempt runs into its time-out (SWP_HTTP_TIMEOUT) */
+	int status;		/* 0 is 200 */
+	const char *body;	/* NULL is "{}" */
+	const char *error_type; /* x-amzn-errortype */
+	int64_t delay_ms;	/* 0 is 10 */
+	bool never;		/* no answer: the attempt runs into its time-out (SWP_HTTP_TIMEOUT) */
 };
 #define PLAYER_ALWAYS 1000000u
 /* Copied, texts borrowed. The first scripted answer that fits and is not used up is taken. */
@@ -57,7 +57,7 @@ void player_host(const char *host, int exists);
 void player_proxy(bool on);
 
 /* --- the store: a small Redis in memory, which knows the commands that orgsweep uses and the scripts of proto/record --- */
-void player_store_away(const char *why);   /* connections break; commands wait */
+void player_store_away(const char *why); /* connections break; commands wait */
 void player_store_back(bool fresh_run);
 /* The next `count` script calls or commands are carried out (or not) and their reply is lost. */
 void player_store_lose_replies(unsigned count, bool carried_out);
@@ -76,8 +76,11 @@ void player_send_bytes(unsigned link, const void *bytes, size_t length);
 /* The next message that the client sent, which must be of that type (heartbeats are passed over unless asked for). Fails when there is
  * none. The caller calls swp_message_done. */
 void player_take(unsigned link, enum swp_message_type type, struct swp_message *ret_message);
-bool player_has(unsigned link, enum swp_message_type type); /* is the next one of that type (heartbeats passed over)? */
-void player_ignore(enum swp_message_type type, bool on);    /* dropped when sent */
+bool player_has(unsigned link,
+	enum swp_message_type type); /* is the next one of that type (heartbeats passed over)? */
+void player_ignore(enum swp_message_type type, bool on); /* dropped when sent */
+/* The coordinator lives: it sends a heartbeat each second. */
+void player_keep_alive(unsigned link, bool on);
 void player_mute(unsigned link, bool on); /* nothing gets through either way: coordinator lost */
 
 /* Coordinator under test: peers that a test invents, at its bus server. */

@@ -1,0 +1,779 @@
+/* The worker's logic against a scripted world. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checks/evaluation.h"
+#include "proto/base/error.h"
+#include "proto/base/limits.h"
+#include "proto/record/keys.h"
+#include "proto/record/scripts.h"
+#include "tests/scenario/worker-stage.h"
+
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
+
+static void answer_list(const char *body)
+{
+	player_answer((struct player_answer){.host = STAGE_HOST, .call = "ListThings", .body = body});
+}
+
+static void answer_describe(const char *body)
+{
+	player_answer((struct player_answer){.host = STAGE_HOST, .call = "DescribeThing", .body = body});
+}
+
+static void refuse(const char *call, const char *type, unsigned times)
+{
+	player_answer((struct player_answer){.call = call,
+		.status = 400,
+		.error_type = type,
+		.times = times,
+		.body = "{\"message\": \"said by the script\"}"});
+}
+
+/* --- the plain way --- */
+
+static void finding(void)
+{
+	struct stage_record record;
+
+	stage_open("a finding");
+	answer_list(ONE_THING);
+	answer_describe(OPEN_THING);
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_FAIL, SWP_REASON_NONE);
+	record = stage_record(STAGE_REGION);
+	stage_check(record.rows[SWP_STATUS_FAIL] == 1 && record.parts == 1 && record.calls == 2,
+		"one finding, one part, two calls");
+	stage_check(player_store_commands() == 1, "a small job is one round trip");
+	stage_close();
+}
+
+static void vanished(void)
+{
+	stage_open("a thing that is gone when described");
+	answer_list(ONE_THING);
+	refuse("DescribeThing", "ThingNotFound", 1);
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_check(stage_record(STAGE_REGION).vanished == 1, "one vanished");
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_APPLICABLE, SWP_REASON_NONE);
+	stage_close();
+}
+
+static void denied(void)
+{
+	stage_open("a refusal is an answer");
+	refuse("ListThings", "AccessDeniedException", 1);
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_DENIED_IAM);
+	stage_close();
+}
+
+/* --- time --- */
+
+static void throttled_to_the_end(void)
+{
+	struct stage_record record;
+
+	stage_open("throttling until the deadline");
+	refuse("ListThings", "ThrottlingException", PLAYER_ALWAYS);
+	stage_job(1, NULL);
+	player_advance(5 * MINUTE);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_THROTTLED);
+	record = stage_record(STAGE_REGION);
+	stage_check(record.throttled > 1 && record.throttled <= SWP_LIMIT_ATTEMPTS,
+		"throttled as often as it was tried");
+	stage_close();
+}
+
+static void throttled_then_fine(void)
+{
+	stage_open("throttled, then fine");
+	refuse("ListThings", "ThrottlingException", 2);
+	answer_list("{\"Things\": []}");
+	stage_job(1, NULL);
+	player_advance(3 * MINUTE);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_APPLICABLE, SWP_REASON_NONE);
+	stage_close();
+}
+
+static void never_answered(void)
+{
+	stage_open("AWS never answers");
+	player_answer((struct player_answer){.call = "ListThings", .never = true, .times = PLAYER_ALWAYS});
+	stage_job(1, NULL);
+	player_advance(10 * MINUTE);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_TIMEOUT);
+	stage_close();
+}
+
+static void job_deadline(void)
+{
+	struct swp_message job = {.type = SWP_MESSAGE_JOB,
+		.job = {.job = 1,
+			.epoch = 1,
+			.sweep = STAGE_SWEEP,
+			.account = STAGE_ACCOUNT,
+			.region = STAGE_REGION,
+			.deadline_ms = 20 * SECOND,
+			.credentials = {.access_key_id = "A"}}};
+	static const char *const arguments[] = {"player", "1", "1"};
+	static struct swp_wire_signing_key keys[] = {{"20261122", STAGE_REGION, "things", {NULL, 32}}};
+	static char key[] = "0123456789abcdef0123456789abcdef";
+
+	stage_open("a job's own deadline");
+	player_answer((struct player_answer){.call = "ListThings", .never = true});
+	player_store_script(SWP_SCRIPT_GRANT, stage_key(STAGE_REGION), arguments, 3);
+	keys[0].key.bytes = key;
+	job.job.credentials.keys = keys;
+	job.job.credentials.key_count = 1;
+	player_send(0, &job);
+	player_advance(19 * SECOND);
+	stage_check(!player_has(0, SWP_MESSAGE_DONE), "it waits until the deadline");
+	player_advance(2 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_TIMEOUT);
+	stage_close();
+}
+
+/* --- credentials --- */
+
+static void expect_renew(uint64_t number, uint64_t epoch)
+{
+	struct swp_message renew;
+
+	player_take(0, SWP_MESSAGE_RENEW, &renew);
+	stage_check(renew.renew.job == number && renew.renew.epoch == epoch, "RENEW names another job");
+	swp_message_done(&renew);
+}
+
+static void expired_between_pages(void)
+{
+	stage_open("expiry between two pages");
+	answer_list("{\"Things\": [{\"Arn\": \"arn:1\", \"Name\": \"one\"}], \"NextToken\": \"page2\"}");
+	answer_describe(CLOSED_THING);
+	player_answer((struct player_answer){.call = "ListThings",
+		.body_contains = "page2",
+		.status = 400,
+		.error_type = "ExpiredTokenException"});
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	expect_renew(1, 1);
+	player_answer((struct player_answer){
+		.call = "ListThings", .body_contains = "page2", .body = "{\"Things\": []}"});
+	stage_credentials(1, 1, 0);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_PASS, SWP_REASON_NONE);
+	stage_check(player_requests("ListThings") == 3, "the first page was kept");
+	stage_close();
+}
+
+static void expired_twice(void)
+{
+	stage_open("expired again after the renewal");
+	refuse("ListThings", "ExpiredTokenException", 2);
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	expect_renew(1, 1);
+	stage_credentials(1, 1, 0);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_CREDENTIALS_EXPIRED);
+	stage_close();
+}
+
+static void renewal_refused(void)
+{
+	stage_open("the renewal is refused");
+	refuse("ListThings", "ExpiredTokenException", 1);
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	expect_renew(1, 1);
+	stage_credentials(1, 1, SWP_REASON_ROLE_NOT_ASSUMABLE);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_ROLE_NOT_ASSUMABLE);
+	stage_close();
+}
+
+static void renewal_never_comes(void)
+{
+	stage_open("no answer to the renewal");
+	refuse("ListThings", "ExpiredTokenException", 1);
+	stage_job(1, NULL);
+	player_advance(20 * SECOND);
+	expect_renew(1, 1);
+	player_ignore(SWP_MESSAGE_RENEW, true); /* it may be asked again from time to time */
+	player_advance(6 * MINUTE);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_CREDENTIALS_EXPIRED);
+	stage_close();
+}
+
+static void renewed_ahead(void)
+{
+	static const char *const arguments[] = {"player", "1", "1"};
+
+	stage_open("renewed before the end");
+	player_answer((struct player_answer){.call = "ListThings", .never = true, .times = PLAYER_ALWAYS});
+	player_store_script(SWP_SCRIPT_GRANT, stage_key(STAGE_REGION), arguments, 3);
+	stage_job_with(0, 1, 1, STAGE_REGION, SWP_RENEW_BEFORE_MS + 2 * SECOND);
+	player_advance(SECOND);
+	stage_check(!player_has(0, SWP_MESSAGE_RENEW), "it is not asked too early");
+	player_advance(2 * SECOND);
+	expect_renew(1, 1);
+	stage_cancel(1, 1, false);
+	stage_close();
+}
+
+/* --- regions and services that are not there --- */
+
+static void answer_identity(const char *type)
+{
+	player_answer((struct player_answer){.host = STAGE_STS,
+		.call = "GetCallerIdentity",
+		.status = type ? 403 : 200,
+		.body = type ? "<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>unknown</"
+			       "Message></Error></ErrorResponse>"
+			     : "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::1:"
+			       "assumed-role/a/b</Arn>"
+			       "</GetCallerIdentityResult></GetCallerIdentityResponse>"});
+}
+
+static void region_disabled(void)
+{
+	stage_open("the region is disabled");
+	refuse("ListThings", "UnrecognizedClientException", 1);
+	answer_identity("InvalidClientTokenId");
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_REGION_DISABLED);
+	stage_close();
+}
+
+static void region_enabled(void)
+{
+	stage_open("the region knows the credentials, the service does not");
+	refuse("ListThings", "UnrecognizedClientException", 1);
+	answer_identity(NULL);
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_SERVICE_UNAVAILABLE);
+	stage_close();
+}
+
+/* eu-central-1 is not in the service's region table. */
+static void no_such_host(const char *scenario, const char *region, int service_exists, int region_exists,
+	unsigned status, unsigned reason)
+{
+	char host[64], sts[64];
+
+	snprintf(host, sizeof(host), "things.%s.amazonaws.com", region);
+	snprintf(sts, sizeof(sts), "sts.%s.amazonaws.com", region);
+	stage_open(scenario);
+	player_answer(
+		(struct player_answer){.host = host, .failure = SWP_HTTP_RESOLVE, .times = PLAYER_ALWAYS});
+	player_host(host, service_exists);
+	player_host(sts, region_exists);
+	stage_job(1, region);
+	player_advance(3 * MINUTE);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(region, status, reason);
+}
+
+static void not_offered(void)
+{
+	no_such_host("not offered", "eu-central-1", 0, 1, SWP_STATUS_NOT_APPLICABLE, SWP_REASON_NONE);
+	stage_check(
+		stage_record("eu-central-1").not_applicable == SWP_NOT_APPLICABLE_NOT_OFFERED, "not-offered");
+	stage_close();
+}
+
+static void resolver_fails(void)
+{
+	no_such_host("no name exists: the resolver fails", "eu-central-1", 0, 0, SWP_STATUS_NOT_ASSESSED,
+		SWP_REASON_SERVICE_UNAVAILABLE);
+	stage_close();
+}
+
+static void listed_but_no_host(void)
+{
+	no_such_host("listed, but its name does not exist", "eu-west-1", 0, 1, SWP_STATUS_NOT_ASSESSED,
+		SWP_REASON_SERVICE_UNAVAILABLE);
+	stage_close();
+}
+
+static void proxy_hides_names(void)
+{
+	stage_open("never concluded through a proxy");
+	player_proxy(true);
+	player_answer((struct player_answer){.failure = SWP_HTTP_RESOLVE, .times = PLAYER_ALWAYS});
+	player_host("things.eu-central-1.amazonaws.com", 0);
+	stage_job(1, "eu-central-1");
+	player_advance(3 * MINUTE);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell("eu-central-1", SWP_STATUS_NOT_ASSESSED, SWP_REASON_SERVICE_UNAVAILABLE);
+	stage_close();
+}
+
+/* --- the store --- */
+
+static void plain_answers(void)
+{
+	answer_list(ONE_THING);
+	answer_describe(OPEN_THING);
+}
+
+static void lost_reply(void)
+{
+	stage_open("the seal's reply is lost though it was carried out");
+	plain_answers();
+	player_store_lose_replies(1, true);
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_DUPLICATE);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_FAIL, SWP_REASON_NONE);
+	stage_close();
+}
+
+static void lost_request(void)
+{
+	stage_open("the seal never reached the store");
+	plain_answers();
+	player_store_lose_replies(2, false);
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
+static void store_error(void)
+{
+	stage_open("the store is out of memory for a while");
+	plain_answers();
+	player_store_error("OOM command not allowed when used memory > 'maxmemory'.");
+	stage_job(1, NULL);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
+static void store_away(void)
+{
+	struct swp_message heartbeat;
+	bool away = false;
+
+	stage_open("the store is away and comes back");
+	player_store_away("connection refused");
+	plain_answers();
+	stage_job(1, NULL);
+	player_advance(4 * SECOND);
+	stage_check(!player_has(0, SWP_MESSAGE_DONE), "not done before the seal");
+	stage_check(!stage_record(STAGE_REGION).sealed, "nothing was written");
+	do {
+		player_take(0, SWP_MESSAGE_HEARTBEAT, &heartbeat);
+		away = heartbeat.heartbeat.store_away && heartbeat.heartbeat.job_count == 1;
+		swp_message_done(&heartbeat);
+	} while (player_has(0, SWP_MESSAGE_HEARTBEAT));
+	stage_check(away, "its heartbeat says that the store is away, and still names the job");
+	player_store_back(false);
+	player_advance(SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
+static void late_commit(void)
+{
+	static const char *const arguments[] = {"another", "1", "1"};
+
+	stage_open("a late commit is stale");
+	plain_answers();
+	stage_job(1, NULL);
+	player_store_script(SWP_SCRIPT_GRANT, stage_key(STAGE_REGION), arguments, 3);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_STALE);
+	stage_check(!stage_record(STAGE_REGION).sealed, "the late worker wrote nothing");
+	stage_close();
+}
+
+static void big_list(char *body, size_t size, unsigned first, unsigned count, const char *token)
+{
+	size_t length = (size_t)snprintf(body, size, "{\"Things\": [");
+
+	for (unsigned i = 0; i < count; i++)
+		length += (size_t)snprintf(body + length, size - length,
+			"%s{\"Arn\": \"arn:%u\", \"Name\": \"n%u\"}", i ? ", " : "", first + i, first + i);
+	snprintf(body + length, size - length, "]%s%s%s}", token ? ", \"NextToken\": \"" : "",
+		token ? token : "", token ? "\"" : "");
+}
+
+/* 1,500 things: a full part goes ahead of the seal. */
+static void many_resources(void)
+{
+	static char pages[3][64 << 10];
+	static const char *const tokens[] = {"2", "3", NULL};
+	struct stage_record record;
+
+	stage_open("more rows than one part holds");
+	for (unsigned i = 0; i < 3; i++) {
+		big_list(pages[i], sizeof(pages[i]), 500 * i, 500, tokens[i]);
+		answer_list(pages[i]);
+	}
+	player_answer((struct player_answer){.call = "DescribeThing", .body = OPEN_THING, .times = 1500});
+	stage_job(1, NULL);
+	player_advance(25 * MINUTE);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	record = stage_record(STAGE_REGION);
+	if (record.parts != 2 || record.rows[SWP_STATUS_FAIL] != 1500)
+		player_fail("%u parts, %u failed, %u passed, %u not assessed", record.parts,
+			record.rows[SWP_STATUS_FAIL], record.rows[SWP_STATUS_PASS],
+			record.rows[SWP_STATUS_NOT_ASSESSED]);
+	stage_close();
+}
+
+static void part_lost(void)
+{
+	static char page[128 << 10];
+	struct swp_message give_back;
+
+	stage_open("the store lost a part that it had acknowledged");
+	big_list(page, sizeof(page), 0, 1100, NULL);
+	answer_list(page);
+	player_answer((struct player_answer){.call = "DescribeThing", .body = OPEN_THING, .times = 1100});
+	stage_job(1, NULL);
+	while (!player_store_get(stage_key(STAGE_REGION), "p0", NULL))
+		player_advance(SECOND);
+	{
+		static const char *const none[] = {"player", "0", "1"};
+
+		player_store_script(SWP_SCRIPT_FORGET, stage_key(STAGE_REGION), none, 0);
+		player_store_put(stage_key(STAGE_REGION), "e", "1", 1);
+	}
+	player_advance(15 * MINUTE);
+	player_take(0, SWP_MESSAGE_GIVE_BACK, &give_back);
+	stage_check(
+		give_back.give_back.why == SWP_GIVE_BACK_STORE_AWAY, "given back since the store lost it");
+	swp_message_done(&give_back);
+	stage_close();
+}
+
+/* --- the coordinator --- */
+
+static void cancelled(void)
+{
+	stage_open("cancelled");
+	player_answer((struct player_answer){.call = "ListThings", .never = true, .times = 2});
+	stage_job(1, NULL);
+	stage_job(2, "eu-west-2");
+	stage_cancel(1, 1, false);
+	stage_cancel(0, 0, true);
+	player_advance(2 * SECOND);
+	stage_check(player_store_commands() == 0, "nothing was committed");
+	stage_close();
+}
+
+static void coordinator_lost(void)
+{
+	struct swp_message hello;
+	const struct swp_message welcome = {
+		.type = SWP_MESSAGE_WELCOME, .welcome = {.protocol = SWP_WIRE_VERSION}};
+
+	stage_open("the coordinator is lost and comes back");
+	player_answer((struct player_answer){
+		.host = STAGE_HOST, .call = "ListThings", .body = ONE_THING, .delay_ms = 20 * SECOND});
+	answer_describe(OPEN_THING);
+	stage_job(1, NULL);
+	player_mute(0, true);
+	player_advance(10 * SECOND);
+	player_mute(0, false);
+	player_advance(SECOND);
+	player_take(0, SWP_MESSAGE_HELLO, &hello);
+	stage_check(hello.hello.hold_count == 1, "it names the job that it holds");
+	stage_check(strcmp(hello.hello.holds[0].region, STAGE_REGION) == 0 && hello.hello.holds[0].epoch == 1,
+		"by region and epoch");
+	swp_message_done(&hello);
+	player_send(0, &welcome);
+	player_advance(15 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
+static void committed_while_alone(void)
+{
+	stage_open("done while the coordinator is away");
+	plain_answers();
+	stage_job(1, NULL);
+	player_mute(0, true);
+	player_advance(10 * SECOND);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_FAIL, SWP_REASON_NONE);
+	player_mute(0, false);
+	player_advance(SECOND);
+	stage_welcome(0);
+	/* DONE itself was said into the void; the coordinator looks the record up when the lease ends. */
+	player_advance(SECOND);
+	stage_close();
+}
+
+static void granted_again(void)
+{
+	stage_open("the same job, granted again to the same worker");
+	player_answer((struct player_answer){.call = "ListThings", .never = true});
+	stage_job(1, NULL);
+	player_advance(SECOND);
+	plain_answers();
+	stage_job(1, NULL);				/* epoch 2: the first try is dropped */
+	stage_job_with(0, 1, 2, STAGE_REGION, 3600000); /* repeated: no news */
+	player_advance(3 * SECOND);
+	stage_expect_done(1, 2, SWP_DONE_SEALED);
+	stage_close();
+}
+
+static void expect_give_back(uint64_t number, enum swp_give_back_why why)
+{
+	struct swp_message message;
+
+	player_take(0, SWP_MESSAGE_GIVE_BACK, &message);
+	if (message.give_back.job != number || message.give_back.why != (uint64_t)why)
+		player_fail("job %" PRIu64 " is given back for %" PRIu64, message.give_back.job,
+			message.give_back.why);
+	swp_message_done(&message);
+}
+
+static void given_back(void)
+{
+	struct swp_message job = {.type = SWP_MESSAGE_JOB,
+		.job = {.job = 5,
+			.epoch = 1,
+			.sweep = "nobody-knows",
+			.account = STAGE_ACCOUNT,
+			.region = STAGE_REGION}};
+
+	stage_open("jobs that can't be taken");
+	player_send(0, &job);
+	player_settle();
+	expect_give_back(5, SWP_GIVE_BACK_UNKNOWN_SWEEP);
+	job.job.sweep = STAGE_SWEEP;
+	player_send(0, &job);
+	player_settle();
+	expect_give_back(5, SWP_GIVE_BACK_CREDENTIALS);
+	player_answer(
+		(struct player_answer){.call = "ListThings", .never = true, .times = SWP_WORKER_CREDITS});
+	for (uint64_t i = 0; i < SWP_WORKER_CREDITS; i++)
+		stage_job_with(0, 100 + i, 1, "eu-west-1", 3600000);
+	stage_job_with(0, 999, 1, "eu-west-1", 3600000);
+	expect_give_back(999, SWP_GIVE_BACK_NO_CREDIT);
+	stage_cancel(0, 0, true);
+	stage_close();
+}
+
+static void broken_frames(void)
+{
+	stage_open("frames that break the rules");
+	player_send_bytes(0, "\xc1rubbish", 8);
+	player_send_bytes(0, "", 0);
+	player_settle();
+	plain_answers();
+	stage_job(1, NULL);
+	player_advance(3 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
+static void job_before_catalogue(void)
+{
+	static const char *const checks[] = {"aws-things-001"};
+	static const char *const arguments[] = {"player", "1", "1"};
+	struct swp_message sweep = {.type = SWP_MESSAGE_SWEEP,
+		.sweep = {
+			.sweep = STAGE_SWEEP, .selection = checks, .selection_count = 1, .partition = "aws"}};
+	struct swp_message catalogue = {.type = SWP_MESSAGE_CATALOGUE}, wanted;
+
+	stage_open_alone("a job before its catalogue", 1);
+	stage_welcome(0);
+	sweep.sweep.catalogue = catalogue.catalogue.hash = swp_catalogue_hash(stage.catalogue);
+	player_send(0, &sweep);
+	player_settle();
+	player_take(0, SWP_MESSAGE_WANT_CATALOGUE, &wanted);
+	swp_message_done(&wanted);
+	player_store_script(SWP_SCRIPT_GRANT, stage_key(STAGE_REGION), arguments, 3);
+	stage_job_with(0, 1, 1, STAGE_REGION, 3600000);
+	stage_job_with(0, 2, 1, STAGE_REGION, 3600000);
+	stage_cancel(2, 1, false);
+	player_advance(SECOND);
+	plain_answers();
+	catalogue.catalogue.compiled.bytes =
+		swp_catalogue_compiled(stage.catalogue, &catalogue.catalogue.compiled.length);
+	player_send(0, &catalogue);
+	player_advance(3 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
+static void two_coordinators(void)
+{
+	struct swp_message done;
+
+	stage_open_alone("two coordinators", 2);
+	stage_welcome(0);
+	stage_sweep(0);
+	stage_welcome(1);
+	{
+		/* The catalogue is held by now: nobody has to send it again. */
+		static const char *const checks[] = {"aws-things-001"};
+		const struct swp_message sweep = {.type = SWP_MESSAGE_SWEEP,
+			.sweep = {.sweep = STAGE_SWEEP,
+				.catalogue = swp_catalogue_hash(stage.catalogue),
+				.selection = checks,
+				.selection_count = 1,
+				.partition = "aws"}};
+
+		player_send(1, &sweep);
+		player_settle();
+	}
+	plain_answers();
+	plain_answers();
+	stage_job(1, NULL);
+	player_advance(2 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_job_with(1, 1, 1, STAGE_REGION, 3600000);
+	player_advance(2 * SECOND);
+	player_take(1, SWP_MESSAGE_DONE, &done);
+	stage_check(done.done.how == SWP_DONE_DUPLICATE, "the second one finds it sealed");
+	swp_message_done(&done);
+	stage_close();
+}
+
+/* --- draining --- */
+
+static void drained(void)
+{
+	struct swp_message message;
+
+	stage_open("drained");
+	plain_answers();
+	stage_job(1, NULL);
+	swp_worker_drain(stage.worker);
+	player_settle();
+	player_take(0, SWP_MESSAGE_HELLO, &message);
+	stage_check(message.hello.draining, "it says that it takes no more");
+	swp_message_done(&message);
+	stage_job_with(0, 2, 1, "eu-west-2", 3600000);
+	expect_give_back(2, SWP_GIVE_BACK_DRAINING);
+	player_advance(3 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	player_take(0, SWP_MESSAGE_BYE, &message);
+	swp_message_done(&message);
+	stage_check(stage.exit_code == 0, "it ended");
+	stage_close();
+}
+
+static void drained_late(void)
+{
+	struct swp_message message;
+
+	stage_open("drained, and a job does not end");
+	player_answer((struct player_answer){.call = "ListThings", .never = true});
+	stage_job(1, NULL);
+	swp_worker_drain(stage.worker);
+	player_settle();
+	player_take(0, SWP_MESSAGE_HELLO, &message);
+	swp_message_done(&message);
+	player_ignore(SWP_MESSAGE_HELLO, true);
+	player_advance(29 * SECOND);
+	stage_check(stage.exit_code == -1, "it waits");
+	player_send(0, &(struct swp_message){
+			       .type = SWP_MESSAGE_WELCOME, .welcome = {.protocol = SWP_WIRE_VERSION}});
+	player_advance(2 * SECOND);
+	expect_give_back(1, SWP_GIVE_BACK_DRAINING);
+	player_take(0, SWP_MESSAGE_BYE, &message);
+	swp_message_done(&message);
+	stage_check(stage.exit_code == 0, "it ended");
+	stage_close();
+}
+
+static void other_protocol(void)
+{
+	const struct swp_message welcome = {
+		.type = SWP_MESSAGE_WELCOME, .welcome = {.protocol = 99, .version = "9.0"}};
+	struct swp_message hello;
+
+	stage_open_alone("a coordinator of another version", 1);
+	player_take(0, SWP_MESSAGE_HELLO, &hello);
+	swp_message_done(&hello);
+	player_send(0, &welcome);
+	player_settle();
+	stage_check(stage.exit_code == 2, "it can't work");
+	stage_close();
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} scenarios[] = {
+#define SCENARIO(function)                                                                                   \
+	{                                                                                                    \
+#function, function                                                                          \
+	}
+	SCENARIO(finding),
+	SCENARIO(vanished),
+	SCENARIO(denied),
+	SCENARIO(throttled_to_the_end),
+	SCENARIO(throttled_then_fine),
+	SCENARIO(never_answered),
+	SCENARIO(job_deadline),
+	SCENARIO(expired_between_pages),
+	SCENARIO(expired_twice),
+	SCENARIO(renewal_refused),
+	SCENARIO(renewal_never_comes),
+	SCENARIO(renewed_ahead),
+	SCENARIO(region_disabled),
+	SCENARIO(region_enabled),
+	SCENARIO(not_offered),
+	SCENARIO(resolver_fails),
+	SCENARIO(listed_but_no_host),
+	SCENARIO(proxy_hides_names),
+	SCENARIO(lost_reply),
+	SCENARIO(lost_request),
+	SCENARIO(store_error),
+	SCENARIO(store_away),
+	SCENARIO(late_commit),
+	SCENARIO(many_resources),
+	SCENARIO(part_lost),
+	SCENARIO(cancelled),
+	SCENARIO(coordinator_lost),
+	SCENARIO(committed_while_alone),
+	SCENARIO(granted_again),
+	SCENARIO(given_back),
+	SCENARIO(broken_frames),
+	SCENARIO(job_before_catalogue),
+	SCENARIO(two_coordinators),
+	SCENARIO(drained),
+	SCENARIO(drained_late),
+	SCENARIO(other_protocol),
+};
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(scenarios); i++) {
+		if (argc > 1 && strcmp(argv[1], scenarios[i].name) != 0)
+			continue;
+		printf("%s\n", scenarios[i].name);
+		fflush(stdout);
+		scenarios[i].run();
+	}
+	return 0;
+}
