@@ -384,6 +384,12 @@ static const struct {
 	[SWP_SIM_REFUSED_UNTOLD] = {NULL, false},
 };
 
+/* GetCallerIdentity needs no permission, and has an action all the same. */
+static const char *action_of(const struct swp_sim_call *call)
+{
+	return call->operation->action ? call->operation->action : "sts:GetCallerIdentity";
+}
+
 static void put_reason(struct swp_sim_call *call, struct swp_sim_buffer *message,
 	enum swp_sim_refusal refusal, const char *policy)
 {
@@ -393,7 +399,7 @@ static void put_reason(struct swp_sim_call *call, struct swp_sim_buffer *message
 		swp_sim_buffer_printf(message, " with an explicit deny in %s", refusal_rows[refusal].words);
 	else
 		swp_sim_buffer_printf(message, " because no %s allows the %s action",
-			refusal_rows[refusal].words, call->operation->action);
+			refusal_rows[refusal].words, action_of(call));
 	if (policy != NULL && *policy != '\0')
 		swp_sim_buffer_printf(message, ": %s", policy);
 }
@@ -422,8 +428,7 @@ void swp_sim_call_refuse(
 	struct swp_sim_buffer *message = swp_sim_call_scratch(call);
 	swp_sim_buffer_put(message, "User: ");
 	swp_sim_call_put_caller_arn(call, message);
-	swp_sim_buffer_printf(message, " is not authorized to perform: %s on resource: ",
-		call->operation->action ? call->operation->action : call->operation->name);
+	swp_sim_buffer_printf(message, " is not authorized to perform: %s on resource: ", action_of(call));
 	if (resource != NULL)
 		swp_sim_buffer_put(message, resource);
 	else
@@ -482,8 +487,7 @@ static void unauthorized_operation(struct swp_sim_call *call)
 		"You are not authorized to perform this operation. User: arn:aws:sts::%s:assumed-role is not "
 		"authorized to "
 		"perform: %s because no identity-based policy allows the %s action",
-		call->context->world->accounts[call->account].id, call->operation->action,
-		call->operation->action);
+		call->context->world->accounts[call->account].id, action_of(call), action_of(call));
 }
 
 static void opt_in_required(struct swp_sim_call *call)

@@ -6,6 +6,13 @@ struct cursor {
 	const char *end;
 };
 
+static struct cursor cursor_of(struct swp_sim_text text)
+{
+	if (text.at == NULL)
+		text = SWP_SIM_TEXT("");
+	return (struct cursor){text.at, text.at + text.size};
+}
+
 static void skip_space(struct cursor *c)
 {
 	while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r'))
@@ -133,7 +140,7 @@ static bool skip_value(struct cursor *c, unsigned depth)
 
 bool swp_sim_json_valid(struct swp_sim_text text)
 {
-	struct cursor c = {text.at, text.at + text.size};
+	struct cursor c = cursor_of(text);
 	if (!skip_value(&c, 0))
 		return false;
 	skip_space(&c);
@@ -142,14 +149,14 @@ bool swp_sim_json_valid(struct swp_sim_text text)
 
 char swp_sim_json_kind(struct swp_sim_text value)
 {
-	struct cursor c = {value.at, value.at + value.size};
+	struct cursor c = cursor_of(value);
 	skip_space(&c);
 	return c.at < c.end ? *c.at : '\0';
 }
 
 bool swp_sim_json_walk_init(struct swp_sim_json_walk *walk, struct swp_sim_text value)
 {
-	struct cursor c = {value.at, value.at + value.size};
+	struct cursor c = cursor_of(value);
 	skip_space(&c);
 	if (c.at >= c.end || (*c.at != '{' && *c.at != '['))
 		return false;

@@ -7,10 +7,13 @@ The shapes are walked over the bytes that were received, not over what botocore 
 members it does not know, and those are what a simulator must not invent.
 """
 
+import concurrent.futures
 import datetime
+import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +23,10 @@ import ssl
 import xml.etree.ElementTree as ElementTree
 
 import boto3
+import botocore.auth
+import botocore.awsrequest
 import botocore.config
+import botocore.credentials
 import botocore.exceptions
 import botocore.session
 
@@ -872,6 +878,160 @@ def test_seeded_organization(program):
         expect(f"{name} comes in every way", values == {"Enabled", "Disabled", None}, str(values))
 
 
+def test_demo(program):
+    """Each of the five checks fails somewhere, and each of the three chains has its legs, in accounts that can be swept."""
+    printed = subprocess.run([program, "--demo", "--print-organization"], capture_output=True, check=True)
+    world = json.loads(printed.stdout)
+    found = {name: 0 for name in ("001", "002", "root", "internet", "key", "AC-37", "AC-38", "AC-39")}
+    for account in world["accounts"]:
+        if account["state"] != "ACTIVE" or not any(role["name"] == "OrgsweepAudit" for role in account["roles"]):
+            continue
+        for region in account["regions"]:
+            place = account["resources"].get(region, {})
+            notebooks = [n for n in place.get("notebook-instances", []) if n["NotebookInstanceStatus"] != "Deleting"]
+            root = [n for n in notebooks if n.get("RootAccess") != "Disabled"]
+            internet = [n for n in notebooks if n.get("DirectInternetAccess") != "Disabled"]
+            configs = {c["EndpointConfigName"]: c for c in place.get("endpoint-configs", [])}
+            bare = [e for e in place.get("endpoints", []) if e["EndpointStatus"] != "Deleting"
+                    and "KmsKeyId" not in configs[e["EndpointConfigName"]]
+                    and configs[e["EndpointConfigName"]]["ProductionVariants"][0].get("InstanceType") == "ml.m5.large"]
+            is_guarded = any(g["status"] in ("READY", "UPDATING", "VERSIONING") for g in place.get("guardrails", []))
+            is_logged = "loggingConfig" in place["logging"][0]
+            for name, holds in (
+                ("001", not is_logged), ("002", not is_guarded), ("root", root), ("internet", internet), ("key", bare),
+                ("AC-37", [n for n in root if n in internet]), ("AC-38", not is_logged),
+                ("AC-39", not is_guarded and (root or bare)),
+            ):
+                found[name] += bool(holds)
+    for name, count in found.items():
+        expect(f"the demonstration has {name}", count > 0)
+    expect("it has gaps too", len(world["faults"]) >= 2 and any(len(a["roles"]) == 1 for a in world["accounts"]))
+
+
+def test_readme(program):
+    table = subprocess.run([program, "--list-faults"], capture_output=True, text=True, check=True).stdout
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md"), encoding="utf-8") as file:
+        expect("the README has the table of --list-faults", table in file.read())
+
+
+# --- the server itself -----------------------------------------------------------------------------------------
+
+
+def exchange(port, data, parts=1, pause=0.0):
+    """What comes back for these bytes until the other side is silent or ends."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(1)
+        step = -(-len(data) // parts)
+        for start in range(0, len(data), step):
+            connection.sendall(data[start : start + step])
+            time.sleep(pause)
+        answer = b""
+        try:
+            while True:
+                got = connection.recv(65536)
+                if not got:
+                    break
+                answer += got
+        except (TimeoutError, ConnectionResetError):
+            pass
+        return answer
+
+
+def test_http(program):
+    with Simulator(program, "--plain-http", "--listen", "127.0.0.1:0", "--listen", "[::1]:0") as simulator:
+        port = simulator.ready["port"]
+        expect("it listens twice", len(simulator.ready["ports"]) == 2)
+        get = b"GET /_simulator/statistics HTTP/1.1\r\nHost: x\r\n\r\n"
+        post = b"POST /_simulator/clock HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n%s\r\n{\"offset_seconds\": 0}"
+        post = post.replace(b"20", b"21")
+        for name, data, wanted in (
+            ("one request", get, [b"HTTP/1.1 200 OK"]),
+            ("three at once", get * 3, [b"HTTP/1.1 200 OK"] * 3),
+            ("a body", post % b"", [b"HTTP/1.1 200 OK"]),
+            ("expect: 100-continue", post % b"Expect: 100-continue\r\n", [b"HTTP/1.1 200 OK"]),
+            ("nonsense", b"\x16\x03\x01\x02\x00 nonsense\r\n\r\n", [b"HTTP/1.1 400 Bad Request"]),
+            ("no colon", b"GET / HTTP/1.1\r\nHost\r\n\r\n", [b"HTTP/1.1 400 Bad Request"]),
+            ("a length that is none", b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n", [b"HTTP/1.1 400 Bad Request"]),
+            ("chunks", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", [b"HTTP/1.1 400 Bad Request"]),
+            ("a head without end", b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20000, [b"HTTP/1.1 413 Content Too Large"]),
+            ("too many headers", b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 100 + b"\r\n", [b"HTTP/1.1 400 Bad Request"]),
+            ("too large a body", b"POST / HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n", [b"HTTP/1.1 413 Content Too Large"]),
+            ("not signed", b"GET /guardrails HTTP/1.1\r\nHost: x\r\n\r\n", [b"HTTP/1.1 403 Forbidden"]),
+            ("no such control", b"GET /_simulator/x HTTP/1.1\r\n\r\n", [b"HTTP/1.1 404 Not Found"]),
+            ("half a request", get[:20], []),
+            ("bad authorization", b"GET / HTTP/1.1\r\nAuthorization: AWS4-HMAC-SHA256 Credential=\r\n\r\n", [b"HTTP/1.1 403 Forbidden"]),
+        ):
+            answer = exchange(port, data)
+            lines = [line for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1")]
+            lines += [b"HTTP/1.1" + part.split(b"\r\n")[0] for part in answer.split(b"}HTTP/1.1")[1:]]
+            if name == "expect: 100-continue":
+                lines = [line for line in lines if b"100" not in line]
+            expect(f"http: {name}", lines == wanted, repr(answer[:300]))
+        slow = exchange(port, get, parts=len(get), pause=0.001)
+        expect("http: byte by byte", slow.startswith(b"HTTP/1.1 200 OK"), repr(slow[:100]))
+        answer = exchange(port, b"POST /_simulator/faults HTTP/1.1\r\nContent-Length: 9\r\n\r\n{\"kind\":1")
+        expect("http: a fault that is none", answer.startswith(b"HTTP/1.1 400"), repr(answer[:200]))
+
+
+def test_latency(program):
+    options = ["--latency-ms", "300", "--latency-jitter-ms", "100", "--processes", "2"]
+    with Simulator(program, *options) as simulator:
+        def one(_):
+            started = time.monotonic()
+            connection = http.client.HTTPSConnection(
+                "127.0.0.1", simulator.ready["port"], context=ssl.create_default_context(cafile=simulator.ready["ca"]))
+            connection.request("GET", "/guardrails")
+            status = connection.getresponse().status
+            took = time.monotonic() - started
+            connection.close()
+            return status, took
+        with concurrent.futures.ThreadPoolExecutor(100) as pool:
+            started = time.monotonic()
+            answers = list(pool.map(one, range(200)))
+            whole = time.monotonic() - started
+        expect("every answer takes its time", all(took >= 0.3 for _, took in answers), str(min(t for _, t in answers)))
+        expect("they wait at the same time", whole < 10, f"{whole:.1f} s for 200 of at least 0.3 s")
+        statistics = simulator.control("GET", "/_simulator/statistics")
+        expect("both processes count together", statistics["requests"] == 200, str(statistics["requests"]))
+        expect("several were in flight", statistics["in_flight_peak"] > 5, str(statistics["in_flight_peak"]))
+
+
+def test_host_names(program):
+    hosts = [
+        ("bedrock.us-east-1.amazonaws.com", "bedrock", "us-east-1", "GET", "/guardrails", 200),
+        ("bedrock.eu-west-1.api.aws", "bedrock", "eu-west-1", "GET", "/guardrails", 200),
+        ("bedrock-agent.us-east-1.amazonaws.com", "bedrock", "us-east-1", "GET", "/guardrails", 404),
+        ("bedrock-agentcore-control.us-east-1.amazonaws.com", "bedrock-agentcore", "us-east-1", "GET", "/gateways/", 200),
+        ("iam.amazonaws.com", "iam", "us-east-1", "GET", "/?Action=ListRoles&Version=2010-05-08", 200),
+        ("sts.eu-west-1.amazonaws.com", "sts", "eu-west-1", "GET", "/?Action=GetCallerIdentity&Version=2011-06-15", 200),
+        ("sts.eu-west-1.amazonaws.com", "sts", "us-east-1", "GET", "/?Action=GetCallerIdentity&Version=2011-06-15", 403),
+        ("BUCKET.s3.us-east-1.amazonaws.com", "s3", "us-east-1", "GET", "/?acl", 200),
+        ("s3.us-east-1.amazonaws.com", "s3", "us-east-1", "GET", "/BUCKET?versioning", 200),
+        ("s3.eu-west-1.amazonaws.com", "s3", "eu-west-1", "GET", "/BUCKET?versioning", 301),
+        ("api.sagemaker.us-west-2.amazonaws.com", "bedrock", "us-west-2", "GET", "/guardrails", 404),
+    ]
+    with Simulator(program) as simulator:
+        user = botocore.credentials.Credentials(simulator.ready["access_key_id"], simulator.ready["secret_access_key"])
+        names = [b["Name"] for b in simulator.client("s3").list_buckets()["Buckets"] if b["BucketRegion"] == "us-east-1"]
+        for host, service, region, method, path, wanted in hosts:
+            host, path = host.replace("BUCKET", names[0]), path.replace("BUCKET", names[0])
+            request = botocore.awsrequest.AWSRequest(method, f"https://{host}{path}", data=b"")
+            signer = botocore.auth.S3SigV4Auth if service == "s3" else botocore.auth.SigV4Auth
+            signer(user, service, region).add_auth(request)
+            plain_socket = socket.create_connection(("127.0.0.1", simulator.ready["port"]))
+            context = ssl.create_default_context(cafile=simulator.ready["ca"])
+            try:
+                connection = http.client.HTTPConnection(host)
+                connection.sock = context.wrap_socket(plain_socket, server_hostname=host)
+                connection.request(method, path, headers=dict(request.headers))
+                answer = connection.getresponse()
+                body = answer.read()
+                expect(f"host {host}, {region}", answer.status == wanted, f"{answer.status} {body[:200]}")
+                connection.close()
+            except ssl.SSLError as error:
+                report(f"host {host}, {region}", str(error))
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -879,7 +1039,8 @@ def main():
         del os.environ[name]
     program = sys.argv[1]
     for test in (test_sweep, test_organization_file, test_every_operation_was_seen, test_credentials, test_clock,
-                 test_refusals, test_faults, test_print_organization, test_seeded_organization):
+                 test_refusals, test_faults, test_print_organization, test_seeded_organization, test_demo,
+                 test_readme, test_http, test_latency, test_host_names):
         try:
             test(program)
         except Exception as error:
