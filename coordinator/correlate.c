@@ -530,9 +530,10 @@ static int judge_account(struct account_work *work, const struct swp_account_rec
 	joined = error == 0 ? swp_map_get(output.accounts, work->account) : NULL;
 	if (joined)
 		error = swp_part_end((struct swp_part_writer *)&joined->writer);
-	if (error == 0 && (joined || work->redo))
+	/* Always, also when there is nothing: a report of the unfinished sweep may have written what was known then. */
+	if (error == 0)
 		error = write_joined(correlator, work->account, joined ? joined->bytes.data : "", joined ? joined->bytes.length : 0);
-	if (error == 0 && (swp_map_count(output.chains) > 0 || work->redo))
+	if (error == 0)
 		error = write_chains(&output, SWP_KEY_CHAINS, work->account);
 	if (error == 0 && spreading)
 		error = write_partitions(spreading, work->account, work->redo);

@@ -452,3 +452,8 @@ int swp_finish_run(struct swp_loop *loop, struct swp_store *store, const char *s
 	swp_finish_free(finish);
 	return error < 0 ? error : running.error;
 }
+
+int swp_finish_if_unfinished(const struct swp_asker *asker, const char *sweep, struct swp_problem *problem)
+{
+	return swp_finish_run(asker->loop, asker->store, sweep, problem);
+}

@@ -159,6 +159,37 @@ static void poll_again(struct swp_timer *timer)
 
 /* --- life --- */
 
+/* For readers beside a running sweep. */
+static int tell_where(const struct swp_private_store *store, struct swp_problem *problem)
+{
+	char *path = swp_asprintf("%s/socket", store->folder);
+	int error = path ? swp_file_write(path, store->address.host, strlen(store->address.host), problem) : -ENOMEM;
+
+	swp_free(path);
+	return error;
+}
+
+bool swp_private_store_is_running(const char *state_folder, struct swp_store_address *ret_address)
+{
+	SWP_CLEANUP(swp_buf_done) struct swp_buf text = {.limit_bytes = SOCKET_PATH_BYTES};
+	char *path = swp_asprintf("%s/redis/socket", state_folder);
+	struct swp_problem ignored;
+	struct stat status;
+	pid_t holder = 0;
+	int fd = -1;
+	bool running = false;
+
+	if (path && swp_folder_lock(state_folder, &fd, &holder) == -EBUSY && swp_file_read(path, &text, &ignored) == 0 &&
+		stat(swp_buf_text(&text), &status) == 0 && S_ISSOCK(status.st_mode)) {
+		*ret_address = (struct swp_store_address){.scheme = SWP_STORE_UNIX};
+		memcpy(ret_address->host, swp_buf_text(&text), text.length + 1);
+		running = true;
+	}
+	swp_folder_unlock(fd);
+	swp_free(path);
+	return running;
+}
+
 static int choose_socket(struct swp_private_store *store, struct swp_problem *problem)
 {
 	char template[] = "/tmp/orgsweep-XXXXXX";
@@ -173,7 +204,7 @@ static int choose_socket(struct swp_private_store *store, struct swp_problem *pr
 	}
 	store->address.scheme = SWP_STORE_UNIX;
 	snprintf(store->address.host, sizeof(store->address.host), "%s/redis.sock", folder);
-	return 0;
+	return tell_where(store, problem);
 }
 
 static int take_lock(struct swp_private_store *store, const char *state_folder, struct swp_problem *problem)
@@ -275,4 +306,23 @@ void swp_private_store_free(struct swp_private_store *store)
 const struct swp_store_address *swp_private_store_address(const struct swp_private_store *store)
 {
 	return &store->address;
+}
+
+bool swp_private_store_is_running(const char *state_folder, struct swp_store_address *ret_address)
+{
+	struct swp_store_address address = {.scheme = SWP_STORE_UNIX};
+	pid_t holder = 0;
+	int fd = -1;
+	int error = swp_folder_lock(state_folder, &fd, &holder);
+
+	if (error != -EBUSY) {
+		if (error == 0)
+			swp_folder_unlock(fd);
+		return false;
+	}
+	if (snprintf(address.host, sizeof(address.host), "%s/redis/redis.sock", state_folder) >= (int)sizeof(address.host) ||
+		access(address.host, F_OK) != 0)
+		return false;
+	*ret_address = address;
+	return true;
 }

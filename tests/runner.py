@@ -137,7 +137,7 @@ STEPS += [(f"contract {path.stem[5:]}", python(f"contract/{path.name}", GCC), ("
           for path in sorted((ROOT / "tests" / "contract").glob("test-*.py"))]
 STEPS += [(f"sweep {path.stem[5:]}", python(f"sweeps/{path.name}", GCC), ("build gcc",))
           for path in sorted((ROOT / "tests" / "sweeps").glob("test-*.py"))]
-STEPS += [(f"simulator {path.stem[5:]}", python(f"simulator/{path.name}", GCC), ("build gcc",))
+STEPS += [(f"simulator {path.stem[5:]}", python(f"simulator/{path.name}", GCC / "tests/simulator/orgsweep-simulator"), ("build gcc",))
           for path in sorted((ROOT / "tests" / "simulator").glob("test-*.py"))]
 
 
