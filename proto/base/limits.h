@@ -85,6 +85,11 @@
 #define SWP_LIMIT_FOLDER_FILES 8192          /* public keys of workers: SWP_LIMIT_WORKERS, and as many again retired */
 #define SWP_LIMIT_KEYFILE_BYTES (16u << 10)  /* a CURVE key file is under 200 bytes */
 
+/* --- store --- */
+#define SWP_LIMIT_STORE_REPLY_BYTES (64u << 20)   /* one reply of Redis; a record part is far below */
+#define SWP_LIMIT_STORE_WAITING_BYTES (64u << 20) /* commands not sent yet: twice what a worker may have uncommitted */
+#define SWP_LIMIT_STORE_COMMAND_MS 30000          /* Redis says nothing for that long though it was asked: connection is dead */
+
 /* --- catalogue --- */
 #define SWP_LIMIT_CATALOGUE_BYTES (32u << 20)
 #define SWP_LIMIT_CATALOGUE_ROWS 10000       /* services + operations + resources + checks + chains */

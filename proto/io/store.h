@@ -1,5 +1,5 @@
-/* Redis: commands out, replies in, over TCP, TLS (own OpenSSL transport) or a unix socket, with hiredis' formatter and
- * reader. Reconnects by itself with back-off. Each command is answered exactly once, also when the connection dies
+/* Redis: commands out, replies in, over TCP, TLS (own OpenSSL transport) or a unix socket, with hiredis' reader (commands
+ * are written straight into the send buffer). What is asked in one round of the loop goes out in one write. Reconnects by itself with back-off. Each command is answered exactly once, also when the connection dies
  * (then with SWP_STORE_REPLY_LOST: it may or may not have been carried out; all our writes are idempotent scripts).
  */
 #ifndef SWP_IO_STORE_H
@@ -28,7 +28,7 @@ struct swp_store_address {
 	unsigned database;
 	char user[128]; /* "" none */
 };
-/* -EINVAL: `problem` names what is wrong. A password in the URL is refused with a hint to ORGSWEEP_STORE_PASSWORD. */
+/* Port 6379 and database 0 where none is told; an IPv6 host stands in brackets. -EINVAL: `problem` names what is wrong. A password in the URL is refused with a hint to ORGSWEEP_STORE_PASSWORD. */
 int swp_store_address_parse(const char *url, struct swp_store_address *ret_address, struct swp_problem *problem);
 
 struct swp_store_options {
@@ -36,7 +36,8 @@ struct swp_store_options {
 	const struct swp_secret *password; /* copied; NULL or unset: none */
 	const char *ca_file;               /* TLS: NULL = system's */
 	const char *certificate_file, *key_file; /* TLS client certificate, NULL: none */
-	const char *client_name;           /* CLIENT SETNAME */
+	const char *client_name;           /* CLIENT SETNAME; NULL: none */
+	int64_t command_timeout_ms;        /* 0: SWP_LIMIT_STORE_COMMAND_MS */
 };
 
 enum swp_store_reply_type {
@@ -62,12 +63,16 @@ struct swp_store_events {
 	void (*up)(void *context, bool fresh_run);
 	/* Connection lost or not to be had; reconnecting. `why` for the log. Said once per outage. */
 	void (*down)(void *context, const char *why);
-	/* It can never work: wrong password, ACL, older than 6.2, Redis Cluster, a replica. No more tries. */
+	/* It can never work: wrong password, ACL, older than 6.2, Redis Cluster; and, if it never worked yet, a replica or a
+	 * certificate that is not trusted (later these may be a fail-over on its way). `why` says what to do. No more tries;
+	 * commands wait until swp_store_free. Any of the three may free the store. */
 	void (*refused)(void *context, const char *why);
 	void *context;
 };
 
-/* Starts connecting. NULL: `problem` tells (unreadable TLS files…). Copies options. */
+/* Starts connecting; host names are resolved on a thread of their own that outlives nothing but itself (getaddrinfo can't
+ * wait in a loop). SIGPIPE must be ignored (swp_process_harden). NULL: `problem` tells (unreadable TLS files…). Copies
+ * options. */
 struct swp_store *swp_store_new(struct swp_loop *loop, const struct swp_store_options *options,
 	const struct swp_store_events *events, struct swp_problem *problem);
 /* Answers what is open with LOST, from inside. Takes NULL. */
@@ -80,21 +85,24 @@ struct swp_store_argument {
 };
 #define SWP_STORE_TEXT_ARGUMENT(text) ((struct swp_store_argument){(text), strlen(text)})
 
-/* `reply` is borrowed until return; called once, later. `done` NULL: don't care. */
+/* `reply` is borrowed until return; called once, later; may free the store. `done` NULL: don't care. A reply above
+ * SWP_LIMIT_STORE_REPLY_BYTES, or not understood, is an ERROR, and costs the connection. READONLY (a fail-over) is LOST. */
 typedef void (*swp_store_done)(void *context, const struct swp_store_reply *reply);
-/* Copies the arguments. Commands are pipelined. While down they wait (ceiling 64 MiB) and are sent after reconnection.
- * 0, -ENOMEM, -ENOBUFS (ceiling). */
+/* Copies the arguments. Commands are pipelined and answered in order. While down they wait and are sent after reconnection.
+ * 0, -ENOMEM, -ENOBUFS (more than SWP_LIMIT_STORE_WAITING_BYTES would wait; nothing is queued then). */
 int swp_store_command(struct swp_store *store, const struct swp_store_argument *arguments, size_t count,
 	swp_store_done done, void *context);
 
-/* A Lua script, sent by EVALSHA and, on NOSCRIPT, by EVAL. `sha1` is filled at first use. */
+/* A Lua script, sent by EVAL when the connection has not seen it yet, then by EVALSHA and, on NOSCRIPT, again by EVAL (which
+ * then comes behind what was asked in between: the only break of order). `source` is copied and `sha1` filled at first
+ * use. Failures as swp_store_command. */
 struct swp_store_script {
 	const char *source;
 	char sha1[41];
 };
 int swp_store_run(struct swp_store *store, struct swp_store_script *script, const struct swp_store_argument *keys,
 	size_t key_count, const struct swp_store_argument *arguments, size_t argument_count, swp_store_done done, void *context);
-/* Commands sent or waiting whose answer is out, and their bytes. */
+/* Commands sent or waiting whose answer is out. */
 size_t swp_store_open_commands(const struct swp_store *store);
 
 #endif
