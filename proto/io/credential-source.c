@@ -450,11 +450,27 @@ static void process_is_late(struct swp_timer *timer)
 	swp_process_signal(source->process, SIGKILL);
 }
 
+/* Our environment without our own settings: a store's password is nothing for a helper of somebody else. NULL on out of memory;
+ * the list is the caller's, the texts are the environment's. */
+static const char **child_environment(void)
+{
+	size_t count = 0, kept = 0;
+	while (environ[count])
+		count++;
+	const char **list = swp_calloc(count + 1, sizeof(const char *));
+	for (size_t i = 0; list && i < count; i++)
+		if (!swp_text_starts(environ[i], "ORGSWEEP_"))
+			list[kept++] = environ[i];
+	return list;
+}
+
 static void do_process(struct swp_credential_source *source, const struct swp_credential_request *request)
 {
 	struct swp_problem problem = {0};
+	const char **environment = child_environment();
 	const struct swp_process_options options = {
 		.arguments = request->arguments,
+		.environment = environment,
 		.output_fd = -1,
 		.error_fd = STDERR_FILENO, /* it may tell a person which page to open */
 		.capture_output = true,
@@ -462,12 +478,15 @@ static void do_process(struct swp_credential_source *source, const struct swp_cr
 	};
 	swp_process_free(source->process); /* of the refresh before; ended */
 	source->process_late = false;
-	source->process = swp_process_start(source->loop, &options, process_ended, source, &problem);
+	source->process = environment
+				  ? swp_process_start(source->loop, &options, process_ended, source, &problem)
+				  : NULL;
+	swp_free(environment);
 	if (!source->process ||
 		swp_timer_start(&source->process_limit, SWP_LIMIT_CREDENTIAL_PROCESS_MS) < 0) {
 		swp_process_free(source->process);
 		source->process = NULL;
-		answer_error(source, -ENOENT, problem.text);
+		answer_error(source, environment ? -ENOENT : -ENOMEM, problem.text);
 	}
 }
 

@@ -540,6 +540,7 @@ static void processes(void **state)
 		 "\"{\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"AKX\\\",\\\"SecretAccessKey\\\":\\\"" SECRET
 		 "\\\"}\"'",
 			"AKX", ""},
+		{"/bin/sh -c 'exit ${ORGSWEEP_STORE_PASSWORD:-4}'", "", "ended with exit code 4"},
 		{"/bin/sh -c 'echo " SECRET "; exit 3'", "",
 			"credential_process /bin/sh ended with exit code 3"},
 		{"/bin/sh -c 'kill -9 $$'", "", "ended with signal 9"},
@@ -549,6 +550,7 @@ static void processes(void **state)
 			"credential_process /bin/sh: printed more than 1 MiB"},
 	};
 	need_children();
+	setenv("ORGSWEEP_STORE_PASSWORD", "5", 1);
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
 		char config[512];
 		struct waiter a = {0};
