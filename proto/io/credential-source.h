@@ -3,7 +3,7 @@
  *
  * Credentials that end are renewed from 15 minutes before their end while the old ones go on being given, and must be renewed from
  * 10 minutes before it. When AWS says that they have expired, the files are read again and the whole chain is walked again, so
- * that keys which another program renews in a file are found.
+ * that keys which another program renews in a file are found. Files are read blocking: they are small and on this machine.
  */
 #ifndef SWP_IO_CREDENTIAL_SOURCE_H
 #define SWP_IO_CREDENTIAL_SOURCE_H
