@@ -307,22 +307,3 @@ const struct swp_store_address *swp_private_store_address(const struct swp_priva
 {
 	return &store->address;
 }
-
-bool swp_private_store_is_running(const char *state_folder, struct swp_store_address *ret_address)
-{
-	struct swp_store_address address = {.scheme = SWP_STORE_UNIX};
-	pid_t holder = 0;
-	int fd = -1;
-	int error = swp_folder_lock(state_folder, &fd, &holder);
-
-	if (error != -EBUSY) {
-		if (error == 0)
-			swp_folder_unlock(fd);
-		return false;
-	}
-	if (snprintf(address.host, sizeof(address.host), "%s/redis/redis.sock", state_folder) >= (int)sizeof(address.host) ||
-		access(address.host, F_OK) != 0)
-		return false;
-	*ret_address = address;
-	return true;
-}

@@ -33,11 +33,7 @@ void swp_private_store_free(struct swp_private_store *store);
 /* Where it listens: for swp_store_options. Borrowed until _free. */
 const struct swp_store_address *swp_private_store_address(const struct swp_private_store *store);
 
-/* Is another orgsweep's private server at work in that state folder at this moment? Then its address is given, to read from. False also
- * when its socket had to be elsewhere (a state folder with a very long path). */
-bool swp_private_store_is_running(const char *state_folder, struct swp_store_address *ret_address);
-
-/* Is the one of that state folder held by a running sweep at this moment? Then ret_address is where it listens, for readers. */
+/* Is another orgsweep's private server at work in that state folder at this moment? Then its address is given, to read from. */
 bool swp_private_store_is_running(const char *state_folder, struct swp_store_address *ret_address);
 
 #endif
