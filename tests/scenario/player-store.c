@@ -105,6 +105,14 @@ const char *player_store_get(const char *key, const char *field, size_t *ret_len
 	return value ? value->bytes : NULL;
 }
 
+static void free_value(struct value *value)
+{
+	free(value->key);
+	free(value->field);
+	free(value->bytes);
+	free(value);
+}
+
 static bool drop(const char *key, const char *field, bool whole_key)
 {
 	struct value **at = &values;
@@ -118,10 +126,7 @@ static bool drop(const char *key, const char *field, bool whole_key)
 			continue;
 		}
 		*at = value->next;
-		free(value->key);
-		free(value->field);
-		free(value->bytes);
-		free(value);
+		free_value(value);
 		dropped = true;
 	}
 	return dropped;
@@ -736,6 +741,10 @@ void player_store_end(void)
 		player_fail("the store's connection is left over");
 	if (lose > 0 || error_words)
 		player_fail("a scripted loss or error of the store was not used");
-	while (values)
-		drop(values->key, NULL, true);
+	while (values) {
+		struct value *value = values;
+
+		values = value->next;
+		free_value(value);
+	}
 }
