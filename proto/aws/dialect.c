@@ -558,12 +558,9 @@ static int read_document(
 	json_t *document;
 	int result;
 
-	if (blanks == length) {
-		if (!is_rest(protocol))
-			return SWP_DIALECT_MALFORMED;
-		*ret_document = json_object();
-		return *ret_document != NULL ? 0 : -ENOMEM;
-	}
+	/* A read answers with a document, be it {}: nothing at all is something lost on the way, not an empty answer. */
+	if (blanks == length)
+		return SWP_DIALECT_MALFORMED;
 	if (is_xml(protocol) && body[blanks] != '{')
 		return read_xml(operation, body, length, ret_document);
 	result = swp_json_read(body, length, &document);

@@ -41,7 +41,8 @@ int swp_dialect_build(const struct swp_aws_operation *operation, const json_t *i
 	struct swp_aws_request *request);
 
 enum { SWP_DIALECT_MALFORMED = 1, SWP_DIALECT_TOO_DEEP = 2, SWP_DIALECT_MISSING_MEMBER = 3 };
-/* A success answer's document: new reference, an object (an empty body is {} for rest protocols). operation->result must be
+/* A success answer's document: new reference, an object; an empty body is malformed for every protocol (a read
+ * always has a document, and a lost one must not be taken for one that lacks all its optional members). operation->result must be
  * there and an array, operation->required must be there; null counts as absent. TOO_DEEP: also more than
  * SWP_LIMIT_DOCUMENT_VALUES values.
  * 0, -ENOMEM, or a code above; then ret_member (if not NULL) names what is missing (borrowed from operation). */

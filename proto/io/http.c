@@ -265,6 +265,8 @@ static void fill_response(struct transfer *transfer, CURLcode code, struct swp_h
 		const char *text =
 			transfer->error_text[0] != '\0' ? transfer->error_text : curl_easy_strerror(code);
 
+		if (transfer->too_large) /* libcurl knows only that we took no more */
+			text = "the answer is larger than orgsweep reads";
 		swp_buf_clear(&client->clean);
 		swp_text_clean(&client->clean, text, strlen(text));
 		response->failure_text = swp_buf_text(&client->clean);
