@@ -1,5 +1,5 @@
 /* swp-catalogue-compile OUTPUT FILE...: compiles the catalogue's YAML files into a C array, at build time. A fault fails the build with file,
- * line, cause and the nearest known name. OUTPUT "-" only checks.
+ * line, cause and the nearest known name. OUTPUT "-" only checks; "*.json" gets the compiled text itself.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include "checks/catalogue.h"
 #include "proto/base/alloc.h"
 #include "proto/base/limits.h"
+#include "proto/base/text.h"
 
 static void complain(const struct swp_lint_message *message, void *context)
 {
@@ -31,6 +32,16 @@ static int read_file(const char *name, struct swp_buf *content)
 		r = -EIO;
 	fclose(stream);
 	return r;
+}
+
+static int write_text(const char *name, const struct swp_buf *compiled)
+{
+	FILE *stream = fopen(name, "wb");
+
+	if (!stream)
+		return -errno;
+	fwrite(compiled->data, 1, compiled->length, stream);
+	return fclose(stream) == 0 ? 0 : -errno;
 }
 
 static int write_array(const char *name, const struct swp_buf *compiled)
@@ -66,7 +77,7 @@ static int run(const char *output, char **names, size_t count)
 	if (r == 0)
 		r = swp_catalogue_compile(files, count, NULL, complain, NULL, &compiled);
 	if (r == 0 && strcmp(output, "-") != 0)
-		r = write_array(output, &compiled);
+		r = swp_text_ends(output, ".json") ? write_text(output, &compiled) : write_array(output, &compiled);
 	if (r < 0)
 		fprintf(stderr, "swp-catalogue-compile: %s\n", strerror(-r));
 	for (size_t i = 0; contents && i < count; i++)
