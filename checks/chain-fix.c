@@ -133,7 +133,8 @@ static int candidates_of(
 }
 
 /* A leg alone: all of its findings, but for those that may stay. */
-static int single_set(const struct swp_fix_part *part, const struct swp_fix_order *order, struct swp_fix_set *ret_set)
+static int single_set(
+	const struct swp_fix_part *part, const struct swp_fix_order *order, struct swp_fix_set *ret_set)
 {
 	size_t wanted;
 	int r;
@@ -144,7 +145,8 @@ static int single_set(const struct swp_fix_part *part, const struct swp_fix_orde
 	if (r < 0)
 		return r;
 	wanted = part->tuple_count > part->spare ? part->tuple_count - part->spare : 1;
-	qsort_r(ret_set->findings, ret_set->count, sizeof(*ret_set->findings), compare_by_effort, (void *)order);
+	qsort_r(ret_set->findings, ret_set->count, sizeof(*ret_set->findings), compare_by_effort,
+		(void *)order);
 	ret_set->count = wanted <= ret_set->count ? wanted : 0;
 	settle(ret_set, order);
 	return 0;

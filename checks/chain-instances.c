@@ -281,7 +281,8 @@ static int evaluate_path(
 	struct evaluation *evaluation, const struct swp_path *path, struct path_result *result)
 {
 	struct swp_joiner joiner = {.rows = evaluation->run->rows,
-		.plan = evaluation->plan, .partition = evaluation->run->partition,
+		.plan = evaluation->plan,
+		.partition = evaluation->run->partition,
 		.unread = path_unread(evaluation->run->rows, path)};
 
 	result->component_count = path->component_count;
@@ -528,13 +529,15 @@ static int add_component(struct evaluation *evaluation, struct content *content,
 	for (size_t i = group->first; r == 0 && i < group->first + group->count; i++) {
 		struct swp_tuple *tuple = swp_tuples_at(&component->tuples, i);
 
-		if (tuple->state >= state) { /* of a leg that is counted, what fails belongs to what is unverified */
+		if (tuple->state >=
+			state) { /* of a leg that is counted, what fails belongs to what is unverified */
 			r = add_tuple(evaluation, content, entry, component, tuple);
 			if (r == 0)
 				r = add_fix_cells(evaluation, &component->tuples, tuple, legs, cells);
 			part->tuple_count++;
 		} else if (tuple->state == SWP_TUPLE_NOT_ASSESSED) {
-			r = add_values(&content->unread_regions, tuple, evaluation->plan->regions_not_assessed);
+			r = add_values(
+				&content->unread_regions, tuple, evaluation->plan->regions_not_assessed);
 		}
 	}
 	return r;
@@ -841,7 +844,8 @@ static int compare_instances(const void *left, const void *right)
 static int load_amplifiers(struct evaluation *evaluation)
 {
 	const struct swp_chain_plan *plan = evaluation->plan;
-	struct swp_joiner joiner = {.rows = evaluation->run->rows, .plan = plan, .partition = evaluation->run->partition};
+	struct swp_joiner joiner = {
+		.rows = evaluation->run->rows, .plan = plan, .partition = evaluation->run->partition};
 	uint32_t bound = 0;
 
 	for (size_t i = 0; i < plan->path_count; i++)

@@ -10,7 +10,7 @@ struct swp_chain_run { /* all borrowed */
 	const struct swp_catalogue *catalogue;
 	const unsigned char *efforts; /* by check */
 	const char *account;	      /* NULL: over accounts */
-	int partition; /* −1: all */
+	int partition;		      /* −1: all */
 	const struct swp_correlation_sink *sink;
 };
 /* Effort of a check's remediation, as weight: low 1, medium 2 (also when not told), high 3. */

@@ -99,8 +99,19 @@ static uint32_t arn_account(const struct swp_text_pool *pool, const char *name)
 	return id == SWP_TEXT_NONE ? SWP_TEXT_UNKNOWN : id;
 }
 
-/* Of one list kind. */
-static bool kind_wholly_read(const struct swp_rows *rows, size_t kind, uint32_t subject, bool *ret_any,
+/* Of two lists that were not read the one to name: by account, then region. */
+static bool named_before(const struct swp_text_pool *pool, const struct swp_row *a, const struct swp_row *b)
+{
+	int r;
+
+	if (!b)
+		return true;
+	r = swp_text_pool_compare(pool, a->account, b->account);
+	return r < 0 || (r == 0 && swp_text_pool_compare(pool, a->region, b->region) < 0);
+}
+
+/* Looks through the lists of one kind. */
+static void look_through(const struct swp_rows *rows, size_t kind, uint32_t subject, bool *ret_any,
 	const struct swp_row **ret_unread)
 {
 	const char *name = swp_text_pool_text(rows->pool, subject);
@@ -118,10 +129,9 @@ static bool kind_wholly_read(const struct swp_rows *rows, size_t kind, uint32_t 
 		*ret_any = true;
 		if (row->status == SWP_ROW_KNOWN && value && strcmp(value, "\"closed-by-scp\"") != 0)
 			continue;
-		*ret_unread = row;
-		return false;
+		if (named_before(rows->pool, row, *ret_unread))
+			*ret_unread = row;
 	}
-	return true;
 }
 
 bool swp_rows_wholly_read(const struct swp_rows *rows, const struct swp_fact_name *name, uint32_t subject,
@@ -131,9 +141,8 @@ bool swp_rows_wholly_read(const struct swp_rows *rows, const struct swp_fact_nam
 
 	*ret_unread = NULL;
 	for (size_t i = 0; i < name->kind_count; i++)
-		if (!kind_wholly_read(rows, name->kinds[i], subject, &any, ret_unread))
-			return false;
-	return any;
+		look_through(rows, name->kinds[i], subject, &any, ret_unread);
+	return any && !*ret_unread;
 }
 
 /* --- tuples --- */
@@ -264,7 +273,7 @@ static bool is_of_partition(const struct swp_joiner *joiner, const struct swp_tu
 		return true;
 	key = tuple->cells[joiner->plan->key];
 	return key < SWP_TEXT_FIRST ||
-		swp_join_partition(swp_text_pool_text(joiner->rows->pool, key)) == (unsigned)joiner->partition;
+	       swp_join_partition(swp_text_pool_text(joiner->rows->pool, key)) == (unsigned)joiner->partition;
 }
 
 static int load_row(struct swp_joiner *joiner, const struct swp_leg *leg, const struct swp_leg_source *source,
@@ -288,7 +297,8 @@ static int load_row(struct swp_joiner *joiner, const struct swp_leg *leg, const 
 	tuple->account = unread ? row->account : SWP_TEXT_NONE;
 	tuple->region = unread ? row->region : SWP_TEXT_NONE;
 	swp_tuple_slots(tuples, tuple)[slot] = (uint32_t)(row - joiner->rows->rows) + 1;
-	if (!bind_row(source, row, tuple->cells) || !keep_different(joiner->plan, tuple) || !is_of_partition(joiner, tuple))
+	if (!bind_row(source, row, tuple->cells) || !keep_different(joiner->plan, tuple) ||
+		!is_of_partition(joiner, tuple))
 		tuples->count--;
 	return 0;
 }

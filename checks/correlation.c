@@ -414,15 +414,37 @@ static int compare_rows(const void *left, const void *right)
 	return 0;
 }
 
+/* Two results of one check for one resource? */
+static bool same_result(
+	const struct swp_correlation *correlation, const struct swp_row *a, const struct swp_row *b)
+{
+	return a->source == b->source && a->source < correlation->plans->check_count &&
+	       a->account == b->account && a->region == b->region && a->subject == b->subject;
+}
+
+/* FAIL wins over what was not read, and that over the rest. */
+static uint32_t stronger_status(uint32_t a, uint32_t b)
+{
+	if (a == SWP_STATUS_FAIL || b == SWP_STATUS_FAIL)
+		return SWP_STATUS_FAIL;
+	if (a == SWP_STATUS_NOT_ASSESSED || b == SWP_STATUS_NOT_ASSESSED)
+		return SWP_STATUS_NOT_ASSESSED;
+	return a == SWP_STATUS_PASS ? a : b;
+}
+
 static void sort_rows(struct swp_correlation *correlation, struct swp_rows *ret_rows)
 {
+	struct swp_row *rows = correlation->rows;
 	size_t kept = 0;
 
 	if (correlation->row_count)
-		qsort(correlation->rows, correlation->row_count, sizeof(*correlation->rows), compare_rows);
-	for (size_t i = 0; i < correlation->row_count; i++)
-		if (i == 0 || compare_rows(&correlation->rows[i], &correlation->rows[kept - 1]) != 0)
-			correlation->rows[kept++] = correlation->rows[i];
+		qsort(rows, correlation->row_count, sizeof(*rows), compare_rows);
+	for (size_t i = 0; i < correlation->row_count; i++) {
+		if (i > 0 && same_result(correlation, &rows[i], &rows[kept - 1]))
+			rows[kept - 1].status = stronger_status(rows[kept - 1].status, rows[i].status);
+		else if (i == 0 || compare_rows(&rows[i], &rows[kept - 1]) != 0)
+			rows[kept++] = rows[i];
+	}
 	correlation->row_count = kept;
 	*ret_rows = (struct swp_rows){.rows = correlation->rows,
 		.count = kept,
@@ -431,6 +453,12 @@ static void sort_rows(struct swp_correlation *correlation, struct swp_rows *ret_
 		.plans = correlation->plans};
 }
 
+static bool same_scope(const struct swp_planned_scope *a, const struct swp_planned_scope *b)
+{
+	return a->account == b->account && a->region == b->region && a->level == b->level;
+}
+
+/* One that was told twice was read only if both say so. */
 static int compare_scopes(const void *left, const void *right, void *context)
 {
 	const struct swp_planned_scope *a = left, *b = right;
@@ -438,7 +466,11 @@ static int compare_scopes(const void *left, const void *right, void *context)
 
 	if (r == 0)
 		r = swp_text_pool_compare(context, a->region, b->region);
-	return r ? r : (int)a->level - (int)b->level;
+	if (r == 0)
+		r = (int)a->level - (int)b->level;
+	if (r == 0)
+		r = (a->unread == SWP_REASON_NONE) - (b->unread == SWP_REASON_NONE);
+	return r ? r : (int)a->unread - (int)b->unread;
 }
 
 static void sort_scopes(struct swp_correlation *correlation)
@@ -449,8 +481,7 @@ static void sort_scopes(struct swp_correlation *correlation)
 		qsort_r(correlation->scopes, correlation->scope_count, sizeof(*correlation->scopes),
 			compare_scopes, correlation->pool);
 	for (size_t i = 0; i < correlation->scope_count; i++)
-		if (i == 0 || compare_scopes(&correlation->scopes[i], &correlation->scopes[kept - 1],
-				      correlation->pool) != 0)
+		if (i == 0 || !same_scope(&correlation->scopes[i], &correlation->scopes[kept - 1]))
 			correlation->scopes[kept++] = correlation->scopes[i];
 	correlation->scope_count = kept;
 }
@@ -542,7 +573,9 @@ static int run_chains(struct swp_correlation *correlation, const struct swp_corr
 	const struct swp_chain_run run = {.rows = &rows,
 		.catalogue = correlation->catalogue,
 		.efforts = correlation->efforts,
-		.account = correlation->account, .partition = correlation->join_partition, .sink = sink};
+		.account = correlation->account,
+		.partition = correlation->join_partition,
+		.sink = sink};
 	int r = 0;
 
 	sort_rows(correlation, &rows);

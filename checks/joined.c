@@ -44,13 +44,21 @@ static const struct swp_gap *gap_of(const struct joined *joined, const struct sw
 	return row->gap ? &joined->run->gaps[row->gap] : &gap_not_found;
 }
 
+/* The order of what is found decides which of equal verdicts is told: by text, not by the order in which rows came. */
 static int compare_fact_subjects(const void *left, const void *right, void *context)
 {
 	const struct joined *joined = context;
+	const struct swp_text_pool *pool = joined->run->rows->pool;
 	const struct swp_row *a = &joined->facts[*(const uint32_t *)left],
 			     *b = &joined->facts[*(const uint32_t *)right];
+	int r;
 
-	return a->subject != b->subject ? (a->subject < b->subject ? -1 : 1) : 0;
+	if (a->subject != b->subject)
+		return a->subject < b->subject ? -1 : 1;
+	r = swp_text_pool_compare(pool, a->account, b->account);
+	if (r == 0)
+		r = swp_text_pool_compare(pool, a->region, b->region);
+	return r ? r : swp_text_pool_compare(pool, a->value, b->value);
 }
 
 static int joined_init(struct joined *joined)
@@ -269,7 +277,11 @@ static int compare_here(const void *left, const void *right, void *context)
 	const struct swp_row *a = &joined->relations[*(const uint32_t *)left];
 	const struct swp_row *b = &joined->relations[*(const uint32_t *)right];
 
-	return swp_text_pool_compare(joined->run->rows->pool, a->subject, b->subject);
+	int r = swp_text_pool_compare(joined->run->rows->pool, a->subject, b->subject);
+
+	if (r == 0)
+		r = (int)b->status - (int)a->status;
+	return r ? r : swp_text_pool_compare(joined->run->rows->pool, a->other, b->other);
 }
 
 /* The scope's rows of a source (sorted by account): the first one; NULL: none. */
@@ -307,12 +319,17 @@ static const struct swp_row *subjects_list(const struct joined *joined, const st
 	const struct swp_rows *rows = joined->run->rows;
 	size_t count;
 	const struct swp_row *lists = swp_rows_of(rows, rows->check_count + joined->plan->complete, &count);
-	const struct swp_row *row = first_of_account(lists, count, scope->account);
+	const struct swp_row *row = first_of_account(lists, count, scope->account), *worst = NULL;
 
-	for (; row && row < lists + count && row->account == scope->account; row++)
-		if (row->region == scope->region)
-			return row;
-	return NULL;
+	for (; row && row < lists + count && row->account == scope->account; row++) {
+		if (row->region != scope->region)
+			continue;
+		if (!worst || row->status > worst->status || /* unknown is more than known */
+			(row->status == worst->status &&
+				swp_text_pool_compare(rows->pool, row->value, worst->value) < 0))
+			worst = row;
+	}
+	return worst;
 }
 
 /* What the list of subjects says where it is not wholly read, or where there is no subject: one row without resource. */

@@ -131,8 +131,8 @@ static void parse_result(const struct words *words, struct row *row)
 	static const struct {
 		const char *word;
 		enum swp_status status;
-	} statuses[] = {{"FAIL", SWP_STATUS_FAIL}, {"GAP", SWP_STATUS_NOT_ASSESSED}, {"PASS", SWP_STATUS_PASS},
-		{"NONE", SWP_STATUS_NOT_APPLICABLE}};
+	} statuses[] = {{"FAIL", SWP_STATUS_FAIL}, {"GAP", SWP_STATUS_NOT_ASSESSED},
+		{"PASS", SWP_STATUS_PASS}, {"NONE", SWP_STATUS_NOT_APPLICABLE}};
 	int check = swp_catalogue_check_find(catalogue, words->word[1]);
 
 	row->kind = ROW_RESULT;
@@ -245,28 +245,34 @@ static int take_chain(void *context, const struct swp_chain_instance *instance)
 		const struct swp_chain_finding *finding = &instance->findings[i];
 
 		swp_buf_append_format(text, "%s%s/%s%s", i ? "," : "", short_id(finding->check),
-			finding->resource ? finding->resource : "-", finding->status == SWP_STATUS_FAIL ? "" : "?");
+			finding->resource ? finding->resource : "-",
+			finding->status == SWP_STATUS_FAIL ? "" : "?");
 		assert_true(finding->status == SWP_STATUS_FAIL || finding->status == SWP_STATUS_NOT_ASSESSED);
 	}
 	swp_buf_append_text(text, " fix=");
 	for (size_t i = 0; i < instance->fix_count; i++)
-		swp_buf_append_format(text, "%s%s/%s", i ? "," : "", short_id(instance->fix[i].check), instance->fix[i].resource);
+		swp_buf_append_format(text, "%s%s/%s", i ? "," : "", short_id(instance->fix[i].check),
+			instance->fix[i].resource);
 	if (output->narratives)
 		swp_buf_append_format(text, " \"%s\"", instance->narrative);
 	return swp_buf_append_text(text, "\n");
 }
 
-static int take_result(void *context, const char *account, const char *region, const struct swp_result *result)
+static int take_result(
+	void *context, const char *account, const char *region, const struct swp_result *result)
 {
 	struct output *output = context;
-	char *evidence = result->evidence ? json_dumps(result->evidence, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-	const char *reason = result->status == SWP_STATUS_NOT_ASSESSED ? swp_reason_name(result->gap.reason)
-								       : swp_not_applicable_name(result->not_applicable);
+	char *evidence =
+		result->evidence ? json_dumps(result->evidence, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	const char *reason = result->status == SWP_STATUS_NOT_ASSESSED
+				     ? swp_reason_name(result->gap.reason)
+				     : swp_not_applicable_name(result->not_applicable);
 
 	if (output->joined)
-		swp_buf_append_format(&output->text, "result %s %s %s %s %s%s%s%s%s\n", short_id(result->check), account, region,
-			result->resource ? result->resource : "-", swp_status_name(result->status), *reason ? " " : "", reason,
-			evidence ? " " : "", evidence ? evidence : "");
+		swp_buf_append_format(&output->text, "result %s %s %s %s %s%s%s%s%s\n",
+			short_id(result->check), account, region, result->resource ? result->resource : "-",
+			swp_status_name(result->status), *reason ? " " : "", reason, evidence ? " " : "",
+			evidence ? evidence : "");
 	free(evidence);
 	return output->text.failed;
 }
@@ -276,10 +282,10 @@ static int take_cell(void *context, const char *account, const char *region, con
 	struct output *output = context;
 
 	if (output->joined)
-		swp_buf_append_format(&output->text, "cell %s %s %s %s%s%s%s%s%s\n", short_id(cell->check), account, region,
-			swp_status_name(cell->status), cell->reason ? " " : "", swp_reason_name(cell->reason),
-			cell->not_applicable ? " " : "", swp_not_applicable_name(cell->not_applicable),
-			cell->partial ? " partial" : "");
+		swp_buf_append_format(&output->text, "cell %s %s %s %s%s%s%s%s%s\n", short_id(cell->check),
+			account, region, swp_status_name(cell->status), cell->reason ? " " : "",
+			swp_reason_name(cell->reason), cell->not_applicable ? " " : "",
+			swp_not_applicable_name(cell->not_applicable), cell->partial ? " partial" : "");
 	return output->text.failed;
 }
 
@@ -287,7 +293,8 @@ static int take_not_evaluated(void *context, size_t chain, const char *reason)
 {
 	struct output *output = context;
 
-	return swp_buf_append_format(&output->text, "%s not evaluated: %s\n", swp_catalogue_chain(catalogue, chain)->id, reason);
+	return swp_buf_append_format(
+		&output->text, "%s not evaluated: %s\n", swp_catalogue_chain(catalogue, chain)->id, reason);
 }
 
 static struct swp_correlation_sink sink_of(struct output *output)
@@ -317,7 +324,8 @@ static void select_checks(const char *but, struct swp_selection *ret_selection)
 		return;
 	split(but, &words);
 	for (size_t i = 0; i < words.count; i++)
-		swp_selection_set(ret_selection, (size_t)swp_catalogue_check_find(catalogue, words.word[i]), false);
+		swp_selection_set(
+			ret_selection, (size_t)swp_catalogue_check_find(catalogue, words.word[i]), false);
 }
 
 /* Does the line begin with one of the prefixes, which have "|" between them? */
@@ -343,7 +351,8 @@ static void filter(struct swp_buf *text, const char *show)
 	*text = kept;
 }
 
-static struct swp_correlation *correlation_of(const struct test_case *test, const struct swp_selection *selection)
+static struct swp_correlation *correlation_of(
+	const struct test_case *test, const struct swp_selection *selection)
 {
 	const struct swp_correlation_scope scope = {"aws", test->account, "o-example", A, selection};
 
@@ -427,7 +436,8 @@ static int visit_partition(const char *key, void *context)
 	return 0;
 }
 
-static int keys_of_line(const struct swp_correlation *planner, const char *line, struct partitions *partitions)
+static int keys_of_line(
+	const struct swp_correlation *planner, const char *line, struct partitions *partitions)
 {
 	struct words words;
 	struct row row;
@@ -439,9 +449,11 @@ static int keys_of_line(const struct swp_correlation *planner, const char *line,
 	if (row.kind == ROW_SCOPE)
 		r = visit_partition(NULL, partitions);
 	else if (row.kind == ROW_FACT)
-		r = swp_correlation_keys_of_fact(planner, row.account, row.region, &row.fact, visit_partition, partitions);
+		r = swp_correlation_keys_of_fact(
+			planner, row.account, row.region, &row.fact, visit_partition, partitions);
 	else
-		r = swp_correlation_keys_of_result(planner, row.account, row.region, &row.result, visit_partition, partitions);
+		r = swp_correlation_keys_of_result(
+			planner, row.account, row.region, &row.result, visit_partition, partitions);
 	json_decref(row.value);
 	return r;
 }
@@ -534,32 +546,44 @@ static void run_cases(const struct test_case *cases, size_t count)
 
 static const struct test_case ac_37[] = {
 	{"both fail: the cheaper fix", A, NULL, "AC-37", {"FAIL " SM1 "nb1", "FAIL " SM2 "nb1"},
-		"AC-37 confirmed resource " A " regions=eu-west-1 resources=nb1 findings=sagemaker-001/nb1,sagemaker-002/nb1 "
+		"AC-37 confirmed resource " A
+		" regions=eu-west-1 resources=nb1 findings=sagemaker-001/nb1,sagemaker-002/nb1 "
 		"fix=sagemaker-001/nb1\n"},
 	{"root fails, internet unread", A, NULL, "AC-37", {"FAIL " SM1 "nb1", "GAP " SM2 "nb1"},
-		"AC-37 unverified resource " A " regions=eu-west-1 resources=nb1 findings=sagemaker-001/nb1,sagemaker-002/nb1? "
+		"AC-37 unverified resource " A
+		" regions=eu-west-1 resources=nb1 findings=sagemaker-001/nb1,sagemaker-002/nb1? "
 		"fix=sagemaker-001/nb1\n"},
 	{"root unread, internet fails", A, NULL, "AC-37", {"GAP " SM1 "nb1", "FAIL " SM2 "nb1"},
-		"AC-37 unverified resource " A " regions=eu-west-1 resources=nb1 findings=sagemaker-001/nb1?,sagemaker-002/nb1 "
+		"AC-37 unverified resource " A
+		" regions=eu-west-1 resources=nb1 findings=sagemaker-001/nb1?,sagemaker-002/nb1 "
 		"fix=sagemaker-002/nb1\n"},
 	{"both unread", A, NULL, "AC-37", {"GAP " SM1 "nb1", "GAP " SM2 "nb1"}, ""},
 	{"root fails, internet passes", A, NULL, "AC-37", {"FAIL " SM1 "nb1", "PASS " SM2 "nb1"}, ""},
 	{"root passes, internet fails", A, NULL, "AC-37", {"PASS " SM1 "nb1", "FAIL " SM2 "nb1"}, ""},
 	{"root unread, internet passes", A, NULL, "AC-37", {"GAP " SM1 "nb1", "PASS " SM2 "nb1"}, ""},
-	{"on different notebooks of one region: nothing", A, NULL, "AC-37", {"FAIL " SM1 "nb1", "FAIL " SM2 "nb2"}, ""},
-	{"one fails, the other on another notebook unread: nothing", A, NULL, "AC-37", {"FAIL " SM1 "nb1", "GAP " SM2 "nb2"}, ""},
-	{"a list that was not read is not that ARN", A, NULL, "AC-37", {"FAIL " SM1 "nb1", "GAP " SM2 "-"}, ""},
-	{"a job that was not read says nothing of an ARN", A, NULL, "AC-37", {"FAIL " SM1 "nb1", "scope " A " us-east-1 cancelled"}, ""},
+	{"on different notebooks of one region: nothing", A, NULL, "AC-37",
+		{"FAIL " SM1 "nb1", "FAIL " SM2 "nb2"}, ""},
+	{"one fails, the other on another notebook unread: nothing", A, NULL, "AC-37",
+		{"FAIL " SM1 "nb1", "GAP " SM2 "nb2"}, ""},
+	{"a list that was not read is not that ARN", A, NULL, "AC-37", {"FAIL " SM1 "nb1", "GAP " SM2 "-"},
+		""},
+	{"a job that was not read says nothing of an ARN", A, NULL, "AC-37",
+		{"FAIL " SM1 "nb1", "scope " A " us-east-1 cancelled"}, ""},
 	{"each notebook is an instance; regions in order", A, NULL, "AC-37",
 		{"FAIL " SM1 "nb2", "FAIL " SM2 "nb2", "FAIL aws-sagemaker-001 " A " ap-south-1 nb9",
-			"FAIL aws-sagemaker-002 " A " ap-south-1 nb9", "FAIL " SM1 "nb1", "FAIL " SM2 "nb1", "FAIL " SM1 "nb1"},
-		"AC-37 confirmed resource " A " regions=ap-south-1 resources=nb9 findings=sagemaker-001/nb9,sagemaker-002/nb9 "
+			"FAIL aws-sagemaker-002 " A " ap-south-1 nb9", "FAIL " SM1 "nb1", "FAIL " SM2 "nb1",
+			"FAIL " SM1 "nb1"},
+		"AC-37 confirmed resource " A
+		" regions=ap-south-1 resources=nb9 findings=sagemaker-001/nb9,sagemaker-002/nb9 "
 		"fix=sagemaker-001/nb9\n"
-		"AC-37 confirmed resource " A " regions=eu-west-1 resources=nb1 findings=sagemaker-001/nb1,sagemaker-002/nb1 "
+		"AC-37 confirmed resource " A
+		" regions=eu-west-1 resources=nb1 findings=sagemaker-001/nb1,sagemaker-002/nb1 "
 		"fix=sagemaker-001/nb1\n"
-		"AC-37 confirmed resource " A " regions=eu-west-1 resources=nb2 findings=sagemaker-001/nb2,sagemaker-002/nb2 "
+		"AC-37 confirmed resource " A
+		" regions=eu-west-1 resources=nb2 findings=sagemaker-001/nb2,sagemaker-002/nb2 "
 		"fix=sagemaker-001/nb2\n"},
-	{"a leg that was not selected", A, "aws-sagemaker-002", "AC-37", {"FAIL " SM1 "nb1", "FAIL " SM2 "nb1"}, ""},
+	{"a leg that was not selected", A, "aws-sagemaker-002", "AC-37",
+		{"FAIL " SM1 "nb1", "FAIL " SM2 "nb1"}, ""},
 };
 
 static void test_ac_37(void **state)
@@ -578,24 +602,31 @@ static void test_ac_37(void **state)
 
 static const struct test_case ac_38[] = {
 	{"one region", A, NULL, "AC-38", {"FAIL " LOG_EU, "PASS " LOG_US},
-		"AC-38 confirmed account " A " regions=eu-west-1 resources=log-eu findings=bedrock-001/log-eu fix=bedrock-001/log-eu\n"},
+		"AC-38 confirmed account " A
+		" regions=eu-west-1 resources=log-eu findings=bedrock-001/log-eu fix=bedrock-001/log-eu\n"},
 	{"all failing regions in one instance, each of them to be fixed; unread ones named", A, NULL, "AC-38",
 		{"FAIL " LOG_US, "FAIL " LOG_EU, "GAP " LOG_AP},
-		"AC-38 confirmed account " A " regions=eu-west-1,us-east-1 unread=ap-south-1 resources=log-eu,log-us "
+		"AC-38 confirmed account " A
+		" regions=eu-west-1,us-east-1 unread=ap-south-1 resources=log-eu,log-us "
 		"findings=bedrock-001/log-eu,bedrock-001/log-us fix=bedrock-001/log-eu,bedrock-001/log-us\n"},
 	{"guardrail findings of the failing regions amplify", A, NULL, "AC-38",
 		{"FAIL " LOG_EU, "PASS " LOG_US, "FAIL " GUARD_EU, "FAIL " GUARD_US},
-		"AC-38 confirmed account " A " regions=eu-west-1 resources=log-eu findings=bedrock-001/log-eu,bedrock-002/guard-eu "
+		"AC-38 confirmed account " A
+		" regions=eu-west-1 resources=log-eu findings=bedrock-001/log-eu,bedrock-002/guard-eu "
 		"fix=bedrock-001/log-eu\n"},
 	{"an amplifier that was not read is no finding", A, NULL, "AC-38", {"FAIL " LOG_EU, "GAP " GUARD_EU},
-		"AC-38 confirmed account " A " regions=eu-west-1 resources=log-eu findings=bedrock-001/log-eu fix=bedrock-001/log-eu\n"},
-	{"an amplifier that was not selected", A, "aws-bedrock-002", "AC-38", {"FAIL " LOG_EU, "FAIL " GUARD_EU},
-		"AC-38 confirmed account " A " regions=eu-west-1 resources=log-eu findings=bedrock-001/log-eu fix=bedrock-001/log-eu\n"},
+		"AC-38 confirmed account " A
+		" regions=eu-west-1 resources=log-eu findings=bedrock-001/log-eu fix=bedrock-001/log-eu\n"},
+	{"an amplifier that was not selected", A, "aws-bedrock-002", "AC-38",
+		{"FAIL " LOG_EU, "FAIL " GUARD_EU},
+		"AC-38 confirmed account " A
+		" regions=eu-west-1 resources=log-eu findings=bedrock-001/log-eu fix=bedrock-001/log-eu\n"},
 	{"never unverified", A, NULL, "AC-38", {"GAP " LOG_EU, "GAP " LOG_US, "FAIL " GUARD_EU}, ""},
 	{"nothing fails", A, NULL, "AC-38", {"PASS " LOG_EU, "NONE " LOG_US, "FAIL " GUARD_EU}, ""},
 	{"jobs that were not read are regions that were not assessed", A, NULL, "AC-38",
 		{"FAIL " LOG_EU, "scope " A " us-east-1 worker-lost", "scope " A " global cancelled"},
-		"AC-38 confirmed account " A " regions=eu-west-1 unread=us-east-1 resources=log-eu findings=bedrock-001/log-eu "
+		"AC-38 confirmed account " A
+		" regions=eu-west-1 unread=us-east-1 resources=log-eu findings=bedrock-001/log-eu "
 		"fix=bedrock-001/log-eu\n"},
 };
 
@@ -608,42 +639,60 @@ static void test_ac_38(void **state)
 /* --- AC-39 --- */
 
 static const struct test_case ac_39[] = {
-	{"guardrails and a notebook: one fix each, the cheaper", A, NULL, "AC-39", {"FAIL " GUARD_EU, "FAIL " SM1 "nb1"},
-		"AC-39 confirmed region " A " regions=eu-west-1 resources=nb1 findings=bedrock-002/guard-eu,sagemaker-001/nb1 "
+	{"guardrails and a notebook: one fix each, the cheaper", A, NULL, "AC-39",
+		{"FAIL " GUARD_EU, "FAIL " SM1 "nb1"},
+		"AC-39 confirmed region " A
+		" regions=eu-west-1 resources=nb1 findings=bedrock-002/guard-eu,sagemaker-001/nb1 "
 		"fix=sagemaker-001/nb1\n"},
 	{"guardrails and an endpoint", A, NULL, "AC-39", {"FAIL " GUARD_EU, "FAIL " SM3 "ep1"},
-		"AC-39 confirmed region " A " regions=eu-west-1 resources=ep1 findings=bedrock-002/guard-eu,sagemaker-003/ep1 "
+		"AC-39 confirmed region " A
+		" regions=eu-west-1 resources=ep1 findings=bedrock-002/guard-eu,sagemaker-003/ep1 "
 		"fix=bedrock-002/guard-eu\n"},
 	{"many resources: the guardrail is the smaller fix; unread ones are not listed", A, NULL, "AC-39",
-		{"FAIL " GUARD_EU, "FAIL " SM1 "nb1", "FAIL " SM1 "nb2", "FAIL " SM3 "ep1", "GAP " SM3 "ep2", "GAP " SM1 "-"},
+		{"FAIL " GUARD_EU, "FAIL " SM1 "nb1", "FAIL " SM1 "nb2", "FAIL " SM3 "ep1", "GAP " SM3 "ep2",
+			"GAP " SM1 "-"},
 		"AC-39 confirmed region " A " regions=eu-west-1 resources=ep1,nb1,nb2 "
-		"findings=bedrock-002/guard-eu,sagemaker-001/nb1,sagemaker-001/nb2,sagemaker-003/ep1 fix=bedrock-002/guard-eu\n"},
+		"findings=bedrock-002/guard-eu,sagemaker-001/nb1,sagemaker-001/nb2,sagemaker-003/ep1 "
+		"fix=bedrock-002/guard-eu\n"},
 	{"guardrails unread", A, NULL, "AC-39", {"GAP " GUARD_EU, "FAIL " SM1 "nb1", "FAIL " SM3 "ep1"},
 		"AC-39 unverified region " A " regions=eu-west-1 resources=ep1,nb1 "
-		"findings=bedrock-002/guard-eu?,sagemaker-001/nb1,sagemaker-003/ep1 fix=sagemaker-001/nb1,sagemaker-003/ep1\n"},
-	{"a resource unread, the other leg of the side passes", A, NULL, "AC-39", {"FAIL " GUARD_EU, "GAP " SM1 "nb1", "PASS " SM3 "ep1"},
-		"AC-39 unverified region " A " regions=eu-west-1 resources=nb1 findings=bedrock-002/guard-eu,sagemaker-001/nb1? "
+		"findings=bedrock-002/guard-eu?,sagemaker-001/nb1,sagemaker-003/ep1 "
+		"fix=sagemaker-001/nb1,sagemaker-003/ep1\n"},
+	{"a resource unread, the other leg of the side passes", A, NULL, "AC-39",
+		{"FAIL " GUARD_EU, "GAP " SM1 "nb1", "PASS " SM3 "ep1"},
+		"AC-39 unverified region " A
+		" regions=eu-west-1 resources=nb1 findings=bedrock-002/guard-eu,sagemaker-001/nb1? "
 		"fix=bedrock-002/guard-eu\n"},
 	{"a list unread", A, NULL, "AC-39", {"FAIL " GUARD_EU, "GAP " SM1 "-", "NONE " SM3 "-"},
-		"AC-39 unverified region " A " regions=eu-west-1 findings=bedrock-002/guard-eu,sagemaker-001/-? "
+		"AC-39 unverified region " A
+		" regions=eu-west-1 findings=bedrock-002/guard-eu,sagemaker-001/-? "
 		"fix=bedrock-002/guard-eu\n"},
-	{"a side of one that fails and one that is unread fails", A, NULL, "AC-39", {"FAIL " GUARD_EU, "GAP " SM1 "-", "FAIL " SM3 "ep1"},
-		"AC-39 confirmed region " A " regions=eu-west-1 resources=ep1 findings=bedrock-002/guard-eu,sagemaker-003/ep1 "
+	{"a side of one that fails and one that is unread fails", A, NULL, "AC-39",
+		{"FAIL " GUARD_EU, "GAP " SM1 "-", "FAIL " SM3 "ep1"},
+		"AC-39 confirmed region " A
+		" regions=eu-west-1 resources=ep1 findings=bedrock-002/guard-eu,sagemaker-003/ep1 "
 		"fix=bedrock-002/guard-eu\n"},
 	{"both sides unread", A, NULL, "AC-39", {"GAP " GUARD_EU, "GAP " SM1 "-"}, ""},
 	{"guardrails pass", A, NULL, "AC-39", {"PASS " GUARD_EU, "FAIL " SM1 "nb1", "GAP " SM3 "-"}, ""},
-	{"nothing of SageMaker", A, NULL, "AC-39", {"FAIL " GUARD_EU, "PASS " SM1 "nb1", "NONE " SM3 "-"}, ""},
+	{"nothing of SageMaker", A, NULL, "AC-39", {"FAIL " GUARD_EU, "PASS " SM1 "nb1", "NONE " SM3 "-"},
+		""},
 	{"different regions do not meet", A, NULL, "AC-39", {"FAIL " GUARD_US, "FAIL " SM1 "nb1"}, ""},
 	{"an instance for each region", A, NULL, "AC-39",
-		{"FAIL " GUARD_US, "FAIL aws-sagemaker-001 " A " us-east-1 nb7", "FAIL " GUARD_EU, "FAIL " SM1 "nb1"},
-		"AC-39 confirmed region " A " regions=eu-west-1 resources=nb1 findings=bedrock-002/guard-eu,sagemaker-001/nb1 "
+		{"FAIL " GUARD_US, "FAIL aws-sagemaker-001 " A " us-east-1 nb7", "FAIL " GUARD_EU,
+			"FAIL " SM1 "nb1"},
+		"AC-39 confirmed region " A
+		" regions=eu-west-1 resources=nb1 findings=bedrock-002/guard-eu,sagemaker-001/nb1 "
 		"fix=sagemaker-001/nb1\n"
-		"AC-39 confirmed region " A " regions=us-east-1 resources=nb7 findings=bedrock-002/guard-us,sagemaker-001/nb7 "
+		"AC-39 confirmed region " A
+		" regions=us-east-1 resources=nb7 findings=bedrock-002/guard-us,sagemaker-001/nb7 "
 		"fix=sagemaker-001/nb7\n"},
-	{"one alternative of the side not selected", A, "aws-sagemaker-001", "AC-39", {"FAIL " GUARD_EU, "FAIL " SM1 "nb1", "FAIL " SM3 "ep1"},
-		"AC-39 confirmed region " A " regions=eu-west-1 resources=ep1 findings=bedrock-002/guard-eu,sagemaker-003/ep1 "
+	{"one alternative of the side not selected", A, "aws-sagemaker-001", "AC-39",
+		{"FAIL " GUARD_EU, "FAIL " SM1 "nb1", "FAIL " SM3 "ep1"},
+		"AC-39 confirmed region " A
+		" regions=eu-west-1 resources=ep1 findings=bedrock-002/guard-eu,sagemaker-003/ep1 "
 		"fix=bedrock-002/guard-eu\n"},
-	{"no alternative selected", A, "aws-sagemaker-001 aws-sagemaker-003", "AC-39", {"FAIL " GUARD_EU, "FAIL " SM3 "ep1"}, ""},
+	{"no alternative selected", A, "aws-sagemaker-001 aws-sagemaker-003", "AC-39",
+		{"FAIL " GUARD_EU, "FAIL " SM3 "ep1"}, ""},
 };
 
 static void test_ac_39(void **state)
@@ -656,9 +705,12 @@ static void test_ac_39(void **state)
 
 static void test_narratives_do_not_depend_on_filters(void **state)
 {
-	struct test_case whole = {.account = A, .lines = {"FAIL " LOG_EU, "FAIL " LOG_US, "FAIL " GUARD_EU, "FAIL " SM1 "nb1",
-		"FAIL " SM2 "nb1", "FAIL " SM3 "ep1"}};
-	struct test_case part = {.account = A, .but = "aws-bedrock-002", .lines = {"FAIL " LOG_EU, "FAIL " SM1 "nb1", "FAIL " SM2 "nb1"}};
+	struct test_case whole = {.account = A,
+		.lines = {"FAIL " LOG_EU, "FAIL " LOG_US, "FAIL " GUARD_EU, "FAIL " SM1 "nb1",
+			"FAIL " SM2 "nb1", "FAIL " SM3 "ep1"}};
+	struct test_case part = {.account = A,
+		.but = "aws-bedrock-002",
+		.lines = {"FAIL " LOG_EU, "FAIL " SM1 "nb1", "FAIL " SM2 "nb1"}};
 	struct output a = {.narratives = true}, b = {.narratives = true};
 	const char *from_a, *from_b;
 
@@ -686,65 +738,92 @@ static void test_narratives_do_not_depend_on_filters(void **state)
 
 static const struct test_case within[] = {
 	{"finding, relation and fact", A, NULL, "TC-58",
-		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1", "fact role.over_privileged " A " global r1 true",
-			"FAIL " UNASKED "a1", "FAIL " UNASKED "a2"},
-		"TC-58 confirmed resource " A " regions=eu-west-1 resources=a1,r1 findings=test-agent-001/a1,test-agent-002/a1 "
+		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1",
+			"fact role.over_privileged " A " global r1 true", "FAIL " UNASKED "a1",
+			"FAIL " UNASKED "a2"},
+		"TC-58 confirmed resource " A
+		" regions=eu-west-1 resources=a1,r1 findings=test-agent-001/a1,test-agent-002/a1 "
 		"fix=test-agent-001/a1\n"},
 	{"the fact is false", A, NULL, "TC-58",
-		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1", "fact role.over_privileged " A " global r1 false"}, ""},
+		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1",
+			"fact role.over_privileged " A " global r1 false"},
+		""},
 	{"the fact is unknown", A, NULL, "TC-58",
-		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1", "fact? role.over_privileged " A " global r1"},
-		"TC-58 unverified resource " A " regions=eu-west-1 resources=a1,r1 findings=test-agent-001/a1 fix=test-agent-001/a1\n"},
+		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1",
+			"fact? role.over_privileged " A " global r1"},
+		"TC-58 unverified resource " A
+		" regions=eu-west-1 resources=a1,r1 findings=test-agent-001/a1 fix=test-agent-001/a1\n"},
 	{"the roles' list was not read", A, NULL, "TC-58",
-		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1", "list? chaintest-role " A " global"},
-		"TC-58 unverified resource " A " regions=eu-west-1 resources=a1,r1 findings=test-agent-001/a1 fix=test-agent-001/a1\n"},
+		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1",
+			"list? chaintest-role " A " global"},
+		"TC-58 unverified resource " A
+		" regions=eu-west-1 resources=a1,r1 findings=test-agent-001/a1 fix=test-agent-001/a1\n"},
 	{"the roles' job was not read", A, NULL, "TC-58",
 		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1", "scope " A " global timeout"},
-		"TC-58 unverified resource " A " regions=eu-west-1 resources=a1,r1 findings=test-agent-001/a1 fix=test-agent-001/a1\n"},
+		"TC-58 unverified resource " A
+		" regions=eu-west-1 resources=a1,r1 findings=test-agent-001/a1 fix=test-agent-001/a1\n"},
 	{"the role is not there, and the list was read", A, NULL, "TC-58",
-		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1", "list chaintest-role " A " global true"}, ""},
+		{"FAIL " OPEN "a1", "rel agent.role " A " eu-west-1 a1 r1",
+			"list chaintest-role " A " global true"},
+		""},
 	{"the relation is unknown", A, NULL, "TC-58",
-		{"FAIL " OPEN "a1", "rel? agent.role " A " eu-west-1 a1", "fact role.over_privileged " A " global r1 true"},
-		"TC-58 unverified resource " A " regions=eu-west-1 resources=a1 findings=test-agent-001/a1 fix=test-agent-001/a1\n"},
+		{"FAIL " OPEN "a1", "rel? agent.role " A " eu-west-1 a1",
+			"fact role.over_privileged " A " global r1 true"},
+		"TC-58 unverified resource " A
+		" regions=eu-west-1 resources=a1 findings=test-agent-001/a1 fix=test-agent-001/a1\n"},
 	{"there is no role", A, NULL, "TC-58",
-		{"FAIL " OPEN "a1", "rel0 agent.role " A " eu-west-1 a1", "fact role.over_privileged " A " global r1 true"}, ""},
+		{"FAIL " OPEN "a1", "rel0 agent.role " A " eu-west-1 a1",
+			"fact role.over_privileged " A " global r1 true"},
+		""},
 	{"the first leg's list was not read: what no row speaks against", A, NULL, "TC-70",
 		{"GAP " OPEN "-", "FAIL " UNASKED "a1", "FAIL " UNASKED "a2", "PASS " OPEN "a2"},
-		"TC-70 unverified account " A " resources=a1 findings=test-agent-001/-?,test-agent-002/a1 fix=test-agent-002/a1\n"},
+		"TC-70 unverified account " A
+		" resources=a1 findings=test-agent-001/-?,test-agent-002/a1 fix=test-agent-002/a1\n"},
 	{"the second leg's list was not read", A, NULL, "TC-70",
 		{"FAIL " OPEN "a1", "FAIL " OPEN "a2", "GAP " UNASKED "-", "PASS " UNASKED "a2"},
-		"TC-70 unverified account " A " resources=a1 findings=test-agent-001/a1,test-agent-002/-? fix=test-agent-001/a1\n"},
+		"TC-70 unverified account " A
+		" resources=a1 findings=test-agent-001/a1,test-agent-002/-? fix=test-agent-001/a1\n"},
 	{"an unread list of another region does not hold that ARN", A, NULL, "TC-70",
-		{"FAIL " OPEN "arn:aws:chaintest:eu-west-1:" A ":agent/a1", "GAP test-agent-002 " A " us-east-1 -"}, ""},
+		{"FAIL " OPEN "arn:aws:chaintest:eu-west-1:" A ":agent/a1",
+			"GAP test-agent-002 " A " us-east-1 -"},
+		""},
 	{"one of its own region does", A, NULL, "TC-70",
-		{"FAIL " OPEN "arn:aws:chaintest:eu-west-1:" A ":agent/a1", "GAP test-agent-002 " A " eu-west-1 -"},
+		{"FAIL " OPEN "arn:aws:chaintest:eu-west-1:" A ":agent/a1",
+			"GAP test-agent-002 " A " eu-west-1 -"},
 		"TC-70 unverified account " A " resources=arn:aws:chaintest:eu-west-1:" A ":agent/a1 "
 		"findings=test-agent-001/arn:aws:chaintest:eu-west-1:" A ":agent/a1,test-agent-002/-? "
 		"fix=test-agent-001/arn:aws:chaintest:eu-west-1:" A ":agent/a1\n"},
 	{"entangled: for each agent the cheaper leg", A, NULL, "TC-70",
-		{"FAIL " OPEN "a1", "FAIL " UNASKED "a1", "FAIL " OPEN "a2", "FAIL " UNASKED "a2", "FAIL " OPEN "a3"},
+		{"FAIL " OPEN "a1", "FAIL " UNASKED "a1", "FAIL " OPEN "a2", "FAIL " UNASKED "a2",
+			"FAIL " OPEN "a3"},
 		"TC-70 confirmed account " A " resources=a1,a2 "
 		"findings=test-agent-001/a1,test-agent-001/a2,test-agent-002/a1,test-agent-002/a2 "
 		"fix=test-agent-001/a1,test-agent-001/a2\n"},
-	{"counted: enough", A, NULL, "TC-71", {"FAIL " OPEN "a1", "FAIL " OPEN "a2", "FAIL " OPEN "a3", "FAIL " OPEN "a4"},
+	{"counted: enough", A, NULL, "TC-71",
+		{"FAIL " OPEN "a1", "FAIL " OPEN "a2", "FAIL " OPEN "a3", "FAIL " OPEN "a4"},
 		"TC-71 confirmed region " A " regions=eu-west-1 resources=a1,a2,a3,a4 "
 		"findings=test-agent-001/a1,test-agent-001/a2,test-agent-001/a3,test-agent-001/a4 "
 		"fix=test-agent-001/a1,test-agent-001/a2\n"},
 	{"counted: too few", A, NULL, "TC-71", {"FAIL " OPEN "a1", "FAIL " OPEN "a2", "PASS " OPEN "a3"}, ""},
-	{"counted: perhaps enough", A, NULL, "TC-71", {"FAIL " OPEN "a1", "FAIL " OPEN "a2", "GAP " OPEN "a3"},
+	{"counted: perhaps enough", A, NULL, "TC-71",
+		{"FAIL " OPEN "a1", "FAIL " OPEN "a2", "GAP " OPEN "a3"},
 		"TC-71 unverified region " A " regions=eu-west-1 resources=a1,a2,a3 "
 		"findings=test-agent-001/a1,test-agent-001/a2,test-agent-001/a3? fix=test-agent-001/a1\n"},
 	{"two paths: the first", A, NULL, "TC-72", {"FAIL " OPEN "a1"},
-		"TC-72 confirmed resource " A " resources=a1 findings=test-agent-001/a1 fix=test-agent-001/a1\n"},
+		"TC-72 confirmed resource " A
+		" resources=a1 findings=test-agent-001/a1 fix=test-agent-001/a1\n"},
 	{"two paths: the second, by a joined check", A, NULL, "TC-72",
-		{"FAIL " UNASKED "a1", "rel agent.role " A " eu-west-1 a1 r1", "fact role.over_privileged " A " global r1 true",
-			"scope " A " eu-west-1 -", "list chaintest-agent " A " eu-west-1 true"},
-		"TC-72 confirmed resource " A " resources=a1 findings=test-agent-002/a1,test-joined-001/a1 fix=test-joined-001/a1\n"},
+		{"FAIL " UNASKED "a1", "rel agent.role " A " eu-west-1 a1 r1",
+			"fact role.over_privileged " A " global r1 true", "scope " A " eu-west-1 -",
+			"list chaintest-agent " A " eu-west-1 true"},
+		"TC-72 confirmed resource " A
+		" resources=a1 findings=test-agent-002/a1,test-joined-001/a1 fix=test-joined-001/a1\n"},
 	{"two paths: both hold, and both are to be broken", A, NULL, "TC-72",
 		{"FAIL " OPEN "a1", "FAIL " UNASKED "a1", "rel agent.role " A " eu-west-1 a1 r1",
 			"fact role.over_privileged " A " global r1 true", "scope " A " eu-west-1 -",
 			"list chaintest-agent " A " eu-west-1 true"},
-		"TC-72 confirmed resource " A " resources=a1 findings=test-agent-001/a1,test-agent-002/a1,test-joined-001/a1 "
+		"TC-72 confirmed resource " A
+		" resources=a1 findings=test-agent-001/a1,test-agent-002/a1,test-joined-001/a1 "
 		"fix=test-agent-001/a1,test-joined-001/a1\n"},
 };
 
@@ -768,26 +847,34 @@ static const struct test_case over[] = {
 	{"several hops", NULL, NULL, "TC-60",
 		{"FAIL test-endpoint-001 " A " eu-west-1 e1", "rel endpoint.model " A " eu-west-1 e1 m1",
 			"rel model.bucket " A " eu-west-1 m1 b1", "fact bucket.public " B " global b1 true",
-			"FAIL test-endpoint-001 " A " eu-west-1 e2", "rel endpoint.model " A " eu-west-1 e2 m1",
-			"FAIL test-endpoint-001 " B " eu-west-1 e3", "rel endpoint.model " B " eu-west-1 e3 m3",
-			"rel model.bucket " B " eu-west-1 m3 b3", "fact bucket.public " B " global b3 false"},
+			"FAIL test-endpoint-001 " A " eu-west-1 e2",
+			"rel endpoint.model " A " eu-west-1 e2 m1",
+			"FAIL test-endpoint-001 " B " eu-west-1 e3",
+			"rel endpoint.model " B " eu-west-1 e3 m3", "rel model.bucket " B " eu-west-1 m3 b3",
+			"fact bucket.public " B " global b3 false"},
 		"TC-60 confirmed resource " A " regions=eu-west-1 resources=b1,e1,e2,m1 "
-		"findings=test-endpoint-001/e1,test-endpoint-001/e2 fix=test-endpoint-001/e1,test-endpoint-001/e2\n"},
+		"findings=test-endpoint-001/e1,test-endpoint-001/e2 "
+		"fix=test-endpoint-001/e1,test-endpoint-001/e2\n"},
 	{"several hops, the last account unread", NULL, NULL, "TC-60",
 		{"FAIL test-endpoint-001 " A " eu-west-1 e1", "rel endpoint.model " A " eu-west-1 e1 m1",
 			"rel model.bucket " A " eu-west-1 m1 b1", "scope " B " global role-not-assumable",
 			"list chaintest-bucket " A " global true"},
-		"TC-60 unverified resource " A " regions=eu-west-1 resources=b1,e1,m1 findings=test-endpoint-001/e1 "
+		"TC-60 unverified resource " A
+		" regions=eu-west-1 resources=b1,e1,m1 findings=test-endpoint-001/e1 "
 		"fix=test-endpoint-001/e1\n"},
-	{"joined over the organization: public, private, missing, unread", NULL, NULL, "result test-joined-002|cell test-joined-002",
+	{"joined over the organization: public, private, missing, unread", NULL, NULL,
+		"result test-joined-002|cell test-joined-002",
 		{"scope " A " eu-west-1 -", "scope " B " eu-west-1 -", "scope " B " us-east-1 cancelled",
-			"list chaintest-source " A " eu-west-1 true", "list chaintest-source " B " eu-west-1 true",
+			"list chaintest-source " A " eu-west-1 true",
+			"list chaintest-source " B " eu-west-1 true",
 			"list chaintest-bucket " A " global true", "list chaintest-bucket " B " global true",
 			"rel source.bucket " A " eu-west-1 s1 b1", "fact bucket.public " B " global b1 true",
 			"rel source.bucket " A " eu-west-1 s2 b2", "fact bucket.public " A " global b2 false",
 			"rel source.bucket " A " eu-west-1 s3 b3", "rel? source.bucket " A " eu-west-1 s4"},
-		"result test-joined-002 " A " eu-west-1 s1 FAIL {\"bucket.public\":true,\"source.bucket\":\"b1\"}\n"
-		"result test-joined-002 " A " eu-west-1 s2 PASS {\"bucket.public\":false,\"source.bucket\":\"b2\"}\n"
+		"result test-joined-002 " A
+		" eu-west-1 s1 FAIL {\"bucket.public\":true,\"source.bucket\":\"b1\"}\n"
+		"result test-joined-002 " A
+		" eu-west-1 s2 PASS {\"bucket.public\":false,\"source.bucket\":\"b2\"}\n"
 		"result test-joined-002 " A " eu-west-1 s3 FAIL {\"source.bucket\":\"b3\"}\n"
 		"result test-joined-002 " A " eu-west-1 s4 NOT_ASSESSED denied-iam {}\n"
 		"cell test-joined-002 " A " eu-west-1 FAIL denied-iam partial\n"
@@ -796,27 +883,34 @@ static const struct test_case over[] = {
 		"result test-joined-002 " B " us-east-1 - NOT_ASSESSED cancelled\n"
 		"cell test-joined-002 " B " us-east-1 NOT_ASSESSED cancelled\n"},
 	{"missing, but a bucket list was not read", NULL, NULL, "result test-joined-002|cell test-joined-002",
-		{"scope " A " eu-west-1 -", "scope " B " global role-not-assumable", "list chaintest-source " A " eu-west-1 true",
+		{"scope " A " eu-west-1 -", "scope " B " global role-not-assumable",
+			"list chaintest-source " A " eu-west-1 true",
 			"list chaintest-bucket " A " global true", "rel source.bucket " A " eu-west-1 s3 b3"},
-		"result test-joined-002 " A " eu-west-1 s3 NOT_ASSESSED role-not-assumable {\"source.bucket\":\"b3\"}\n"
+		"result test-joined-002 " A
+		" eu-west-1 s3 NOT_ASSESSED role-not-assumable {\"source.bucket\":\"b3\"}\n"
 		"cell test-joined-002 " A " eu-west-1 NOT_ASSESSED role-not-assumable\n"},
 	{"the member list", NULL, NULL, "result test-joined-003",
-		{"scope " A " eu-west-1 -", "list chaintest-agent " A " eu-west-1 true", "list organization.account . . true",
-			"fact organization.account . . " A " true", "fact organization.account . . " B " true",
-			"rel agent.partner " A " eu-west-1 a1 " B, "rel agent.partner " A " eu-west-1 a2 333333333333",
+		{"scope " A " eu-west-1 -", "list chaintest-agent " A " eu-west-1 true",
+			"list organization.account . . true", "fact organization.account . . " A " true",
+			"fact organization.account . . " B " true", "rel agent.partner " A " eu-west-1 a1 " B,
+			"rel agent.partner " A " eu-west-1 a2 333333333333",
 			"rel0 agent.partner " A " eu-west-1 a3"},
-		"result test-joined-003 " A " eu-west-1 a1 PASS {\"agent.partner\":\"" B "\",\"organization.account\":true}\n"
+		"result test-joined-003 " A " eu-west-1 a1 PASS {\"agent.partner\":\"" B
+		"\",\"organization.account\":true}\n"
 		"result test-joined-003 " A " eu-west-1 a2 FAIL {\"agent.partner\":\"333333333333\"}\n"
 		"result test-joined-003 " A " eu-west-1 a3 NOT_APPLICABLE not-meaningful {}\n"},
 	{"the member list broke off", NULL, NULL, "result test-joined-003",
-		{"scope " A " eu-west-1 -", "list chaintest-agent " A " eu-west-1 true", "list? organization.account . .",
+		{"scope " A " eu-west-1 -", "list chaintest-agent " A " eu-west-1 true",
+			"list? organization.account . .",
 			"rel agent.partner " A " eu-west-1 a2 333333333333"},
-		"result test-joined-003 " A " eu-west-1 a2 NOT_ASSESSED denied-iam {\"agent.partner\":\"333333333333\"}\n"},
+		"result test-joined-003 " A
+		" eu-west-1 a2 NOT_ASSESSED denied-iam {\"agent.partner\":\"333333333333\"}\n"},
 	{"what is missing, with a joined check as a leg", NULL, NULL, "TC-48",
-		{"scope " A " eu-west-1 -", "list chaintest-source " A " eu-west-1 true", "list chaintest-bucket " A " global true",
-			"rel source.bucket " A " eu-west-1 s3 b3", "rel source.bucket " A " eu-west-1 s1 b1",
-			"fact bucket.public " A " global b1 true"},
-		"TC-48 confirmed resource " A " regions=eu-west-1 resources=s3 findings=test-joined-002/s3 fix=test-joined-002/s3\n"},
+		{"scope " A " eu-west-1 -", "list chaintest-source " A " eu-west-1 true",
+			"list chaintest-bucket " A " global true", "rel source.bucket " A " eu-west-1 s3 b3",
+			"rel source.bucket " A " eu-west-1 s1 b1", "fact bucket.public " A " global b1 true"},
+		"TC-48 confirmed resource " A
+		" regions=eu-west-1 resources=s3 findings=test-joined-002/s3 fix=test-joined-002/s3\n"},
 };
 
 static void test_over_accounts(void **state)
@@ -827,15 +921,19 @@ static void test_over_accounts(void **state)
 
 static const struct test_case joined_in_account[] = {
 	{"joined within the account", A, NULL, "result|cell",
-		{"scope " A " eu-west-1 -", "scope " A " us-east-1 -", "scope " A " ap-south-1 -", "scope " A " global -",
-			"list chaintest-agent " A " eu-west-1 true", "list? chaintest-agent " A " us-east-1",
-			"list chaintest-agent " A " ap-south-1 \"not-offered\"", "list chaintest-role " A " global true",
-			"rel agent.role " A " eu-west-1 a1 r1", "rel agent.role " A " eu-west-1 a2 r2",
-			"rel agent.role " A " us-east-1 a3 r2", "rel agent.role " A " eu-west-1 a4 r9",
-			"fact role.over_privileged " A " global r1 false", "fact? role.over_privileged " A " global r2"},
+		{"scope " A " eu-west-1 -", "scope " A " us-east-1 -", "scope " A " ap-south-1 -",
+			"scope " A " global -", "list chaintest-agent " A " eu-west-1 true",
+			"list? chaintest-agent " A " us-east-1",
+			"list chaintest-agent " A " ap-south-1 \"not-offered\"",
+			"list chaintest-role " A " global true", "rel agent.role " A " eu-west-1 a1 r1",
+			"rel agent.role " A " eu-west-1 a2 r2", "rel agent.role " A " us-east-1 a3 r2",
+			"rel agent.role " A " eu-west-1 a4 r9",
+			"fact role.over_privileged " A " global r1 false",
+			"fact? role.over_privileged " A " global r2"},
 		"result test-joined-001 " A " ap-south-1 - NOT_APPLICABLE not-offered\n"
 		"cell test-joined-001 " A " ap-south-1 NOT_APPLICABLE not-offered\n"
-		"result test-joined-001 " A " eu-west-1 a1 PASS {\"agent.role\":\"r1\",\"role.over_privileged\":false}\n"
+		"result test-joined-001 " A
+		" eu-west-1 a1 PASS {\"agent.role\":\"r1\",\"role.over_privileged\":false}\n"
 		"result test-joined-001 " A " eu-west-1 a2 NOT_ASSESSED denied-iam {\"agent.role\":\"r2\"}\n"
 		"result test-joined-001 " A " eu-west-1 a4 NOT_ASSESSED not-found {\"agent.role\":\"r9\"}\n"
 		"cell test-joined-001 " A " eu-west-1 NOT_ASSESSED denied-iam\n"
@@ -867,7 +965,8 @@ static void test_not_evaluated(void **state)
 		{"aws-sagemaker-001", "AC-37: aws-sagemaker-001 not selected\n"},
 		{"aws-sagemaker-003", ""},
 		{"aws-sagemaker-001 aws-sagemaker-003",
-			"AC-37: aws-sagemaker-001 not selected\nAC-39: aws-sagemaker-001, aws-sagemaker-003 not selected\n"},
+			"AC-37: aws-sagemaker-001 not selected\nAC-39: aws-sagemaker-001, aws-sagemaker-003 "
+			"not selected\n"},
 		{"test-agent-001", "TC-58: test-agent-001 not selected\nTC-70: test-agent-001 not selected\n"
 				   "TC-71: test-agent-001 not selected\n"},
 	};
@@ -906,8 +1005,10 @@ static void test_wants(void **state)
 	(void)state;
 	select_checks("aws-sagemaker-002 aws-bedrock-001", &selection);
 	correlation = correlation_of(&test, &selection);
-	assert_true(swp_correlation_wants_check(correlation, (size_t)swp_catalogue_check_find(catalogue, "aws-bedrock-002")));
-	assert_false(swp_correlation_wants_check(correlation, (size_t)swp_catalogue_check_find(catalogue, "aws-bedrock-001")));
+	assert_true(swp_correlation_wants_check(
+		correlation, (size_t)swp_catalogue_check_find(catalogue, "aws-bedrock-002")));
+	assert_false(swp_correlation_wants_check(
+		correlation, (size_t)swp_catalogue_check_find(catalogue, "aws-bedrock-001")));
 	assert_true(swp_correlation_wants_fact(correlation, "role.over_privileged"));
 	assert_true(swp_correlation_wants_fact(correlation, "complete:chaintest-role"));
 	assert_false(swp_correlation_wants_fact(correlation, "bucket.public"));
@@ -932,7 +1033,9 @@ static double seconds_for(size_t notebooks)
 	for (size_t i = 0; i < 2 * notebooks; i++) {
 		char line[128];
 
-		snprintf(line, sizeof(line), "FAIL aws-sagemaker-00%zu " A " eu-west-1 arn:aws:sagemaker:eu-west-1:" A ":notebook-instance/n%zu",
+		snprintf(line, sizeof(line),
+			"FAIL aws-sagemaker-00%zu " A " eu-west-1 arn:aws:sagemaker:eu-west-1:" A
+			":notebook-instance/n%zu",
 			i % 2 + 1, i / 2);
 		assert_int_equal(add_line(correlation, line), 0);
 	}
@@ -964,7 +1067,8 @@ static void test_ceiling_of_rows(void **state)
 	struct swp_correlation_sink sink = sink_of(&output);
 	struct swp_selection selection;
 	struct swp_correlation *correlation;
-	struct swp_result result = {.check = (size_t)swp_catalogue_check_find(catalogue, "aws-sagemaker-001"), .status = SWP_STATUS_FAIL,
+	struct swp_result result = {.check = (size_t)swp_catalogue_check_find(catalogue, "aws-sagemaker-001"),
+		.status = SWP_STATUS_FAIL,
 		.resource = "nb1"};
 
 	(void)state;
@@ -977,7 +1081,8 @@ static void test_ceiling_of_rows(void **state)
 	assert_int_equal(swp_correlation_run(correlation, &sink), 0);
 	assert_non_null(strstr(swp_buf_text(&output.text), "AC-37 not evaluated: limit-reached: more than "));
 	assert_null(strstr(swp_buf_text(&output.text), "AC-39"));
-	assert_non_null(strstr(swp_buf_text(&output.text), "cell test-joined-001 " A " eu-west-1 NOT_ASSESSED limit-reached\n"));
+	assert_non_null(strstr(swp_buf_text(&output.text),
+		"cell test-joined-001 " A " eu-west-1 NOT_ASSESSED limit-reached\n"));
 	assert_int_equal(output.instances, 0);
 	swp_correlation_free(correlation);
 	swp_buf_done(&output.text);
