@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <strings.h>
 
+/* Most of what is printed fits into this, so that it is formatted once. */
+#define PRINTED_AT_ONCE 512
+
 static void *or_die(void *memory)
 {
 	if (memory == NULL) {
@@ -204,12 +207,14 @@ void swp_sim_buffer_vprintf(struct swp_sim_buffer *buffer, const char *format, v
 {
 	va_list again;
 	va_copy(again, arguments);
-	int size = vsnprintf(NULL, 0, format, arguments);
-	if (size > 0) {
+	swp_sim_buffer_reserve(buffer, PRINTED_AT_ONCE);
+	size_t room = buffer->capacity - buffer->size;
+	int size = vsnprintf(buffer->data + buffer->size, room, format, arguments);
+	if (size >= 0 && (size_t)size >= room) {
 		swp_sim_buffer_reserve(buffer, (size_t)size + 1);
 		vsnprintf(buffer->data + buffer->size, (size_t)size + 1, format, again);
-		buffer->size += (size_t)size;
 	}
+	buffer->size += size > 0 ? (size_t)size : 0;
 	va_end(again);
 }
 

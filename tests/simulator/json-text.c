@@ -241,7 +241,7 @@ static void put_utf8(struct swp_sim_buffer *into, unsigned code)
 	swp_sim_buffer_append(into, bytes, size);
 }
 
-/* `at` stands on the u of \uXXXX. Returns the last character that was used. */
+/* `at` stands on the u of \uHHHH. Returns the last character that was used. */
 static const char *put_escape(struct swp_sim_buffer *into, const char *at, const char *end)
 {
 	unsigned code = hex4(at + 1);

@@ -28,6 +28,7 @@ import botocore.awsrequest
 import botocore.config
 import botocore.credentials
 import botocore.exceptions
+import botocore.parsers
 import botocore.session
 
 CONFIG = botocore.config.Config(retries={"total_max_attempts": 1}, parameter_validation=True)
@@ -794,6 +795,62 @@ def test_page_faults(simulator, client):
     simulator.control("DELETE", "/_simulator/faults")
 
 
+def test_xml_faults(program):
+    with Simulator(program, "--demo") as simulator:
+        sts, ec2 = simulator.client("sts"), simulator.client("ec2")
+        account = simulator.client("organizations").list_accounts()["Accounts"][3]["Id"]
+        role = {"RoleArn": f"arn:aws:iam::{account}:role/OrgsweepAudit", "RoleSessionName": "test-boto3"}
+
+        def with_fault(kind, call, **parameters):
+            simulator.control("POST", "/_simulator/faults", {"operation": "*", "kind": kind, "times": 1})
+            try:
+                return call(**parameters)
+            except Exception as error:
+                return error
+            finally:
+                simulator.control("DELETE", "/_simulator/faults")
+
+        answer = with_fault("missing-member:Credentials.SessionToken", sts.assume_role, **role)
+        expect("XML: a member is missing", "SessionToken" not in answer["Credentials"] and "AccessKeyId" in answer["Credentials"])
+        answer = with_fault("null-member:Credentials.AccessKeyId", sts.assume_role, **role)
+        expect("XML: a member is empty", answer["Credentials"]["AccessKeyId"] == "")
+        answer = with_fault("missing-member:regionInfo.item.optInStatus", ec2.describe_regions)
+        expect("XML: missing in every element", answer["Regions"] and not any("OptInStatus" in r for r in answer["Regions"]))
+        answer = with_fault("wrong-type:Account", sts.get_caller_identity)
+        expect("XML: another type", isinstance(answer, Exception) or answer["Account"] in (None, ""), repr(answer))
+        answer = with_fault("cut-body", ec2.describe_regions)
+        expect("XML: cut", isinstance(answer, botocore.parsers.ResponseParserError), repr(answer))
+        answer = with_fault("nul-in-name", ec2.describe_regions)
+        expect("XML: a NUL is malformed", isinstance(answer, botocore.parsers.ResponseParserError), repr(answer))
+        answer = with_fault("escapes-in-name", ec2.describe_regions)
+        expect("XML: escapes", "\x9b31m" in answer["Regions"][0]["RegionName"], repr(answer))
+        answer = with_fault("huge:70000", ec2.describe_regions)
+        expect("XML: huge", int(answer["ResponseMetadata"]["HTTPHeaders"]["content-length"]) > 70000)
+        answer = with_fault("deep:300", sts.get_caller_identity)
+        expect("XML: deep", answer["Account"] == simulator.ready["users"][0]["account"], repr(answer))
+        for call, code in ((ec2.describe_regions, "RequestLimitExceeded"), (sts.get_caller_identity, "Throttling")):
+            answer = with_fault("throttle", call)
+            expect(f"XML: {code}", answer.response["Error"]["Code"] == code, repr(answer))
+        answer = with_fault("denied-scp", ec2.describe_regions)
+        expect("XML: refused", answer.response["Error"]["Code"] == "UnauthorizedOperation", repr(answer))
+        answer = with_fault("denied-identity-implicit", sts.get_caller_identity)
+        expect("XML: refused without a permission", "sts:GetCallerIdentity action" in str(answer), repr(answer))
+
+
+def test_organization_switches(program):
+    with Simulator(program, "--hide-paths", "--hide-states", "--accounts", "45", "--seed", "3") as simulator:
+        accounts, count = pages(simulator.client("organizations"), "list_accounts", "Accounts")
+        expect("45 accounts on three pages", (len(accounts), count) == (45, 3), f"{len(accounts)} {count}")
+        expect("no Paths and no State", not any("Paths" in a or "State" in a for a in accounts))
+        states = {a["Status"] for a in accounts}
+        expect("every Status comes", states == {"ACTIVE", "SUSPENDED", "PENDING_CLOSURE"}, str(states))
+    with Simulator(program, "--no-organization") as simulator:
+        client = simulator.client("organizations")
+        for call in (client.list_accounts, client.describe_organization):
+            code, _, _ = refusal(call)
+            expect("not in use", code == "AWSOrganizationsNotInUseException", code)
+
+
 # --- organizations from files ----------------------------------------------------------------------------------
 
 
@@ -1039,7 +1096,7 @@ def main():
         del os.environ[name]
     program = sys.argv[1]
     for test in (test_sweep, test_organization_file, test_every_operation_was_seen, test_credentials, test_clock,
-                 test_refusals, test_faults, test_print_organization, test_seeded_organization, test_demo,
+                 test_refusals, test_faults, test_xml_faults, test_organization_switches, test_print_organization, test_seeded_organization, test_demo,
                  test_readme, test_http, test_latency, test_host_names):
         try:
             test(program)

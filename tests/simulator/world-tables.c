@@ -45,11 +45,17 @@ const struct swp_sim_region swp_sim_regions[] = {
 };
 const size_t swp_sim_region_count = sizeof swp_sim_regions / sizeof swp_sim_regions[0];
 
+/* Asked several times in each request, mostly for the region of the request before, or for a label that is none. */
 unsigned swp_sim_region_find(struct swp_sim_text name)
 {
+	static unsigned last;
+	if (name.size < 9 || memchr(name.at, '-', name.size) == NULL)
+		return SWP_SIM_REGION_NONE;
+	if (swp_sim_text_is(name, swp_sim_regions[last].name))
+		return last;
 	for (unsigned i = 0; i < swp_sim_region_count; i++) {
 		if (swp_sim_text_is(name, swp_sim_regions[i].name))
-			return i;
+			return last = i;
 	}
 	return SWP_SIM_REGION_NONE;
 }

@@ -364,17 +364,35 @@ const struct swp_sim_shelf *swp_sim_world_shelf(
 	return shelf;
 }
 
+/* The name that a member of the detail has in the summary; empty when it is not there. */
+static struct swp_sim_text summary_name(const char *const *members, struct swp_sim_text member)
+{
+	for (; *members != NULL; members++) {
+		size_t size = member.size;
+		if (strncmp(*members, member.at, size) != 0)
+			continue;
+		if ((*members)[size] == '\0')
+			return member;
+		if ((*members)[size] == ':')
+			return swp_sim_text_of(*members + size + 1);
+	}
+	return (struct swp_sim_text){"", 0};
+}
+
 /* Appends the row's members of the detail to `into`, as one object. */
 static void put_summary(struct swp_sim_buffer *into, const char *const *members, struct swp_sim_text detail)
 {
+	struct swp_sim_json_walk walk;
+	struct swp_sim_text member, value;
 	char separator = '{';
-	for (; *members != NULL; members++) {
-		struct swp_sim_text name = swp_sim_text_of(*members), value;
-		struct swp_sim_text member = swp_sim_text_cut(&name, ':');
-		if (!swp_sim_json_member(detail, member, &value))
+	if (swp_sim_json_kind(detail) != '{' || !swp_sim_json_walk_init(&walk, detail))
+		return;
+	while (swp_sim_json_walk_next(&walk, &member, &value)) {
+		struct swp_sim_text name = summary_name(members, member);
+		if (name.size == 0)
 			continue;
 		swp_sim_buffer_byte(into, separator);
-		swp_sim_buffer_json(into, name.size ? name : member);
+		swp_sim_buffer_json(into, name);
 		swp_sim_buffer_byte(into, ':');
 		swp_sim_buffer_text_put(into, value);
 		separator = ',';
@@ -382,16 +400,13 @@ static void put_summary(struct swp_sim_buffer *into, const char *const *members,
 	swp_sim_buffer_put(into, separator == '{' ? "{}" : "}");
 }
 
-/* The name a member of the detail has in the summary. */
+/* The name of a key in the summary. */
 static struct swp_sim_text name_in_summary(const struct swp_sim_collection_row *row, const char *member)
 {
-	for (const char *const *at = row->summary; at != NULL && *at != NULL; at++) {
-		struct swp_sim_text name = swp_sim_text_of(*at);
-		struct swp_sim_text part = swp_sim_text_cut(&name, ':');
-		if (swp_sim_text_is(part, member) && name.size)
-			return name;
-	}
-	return swp_sim_text_of(member);
+	struct swp_sim_text name = {"", 0};
+	if (row->summary != NULL)
+		name = summary_name(row->summary, swp_sim_text_of(member));
+	return name.size ? name : swp_sim_text_of(member);
 }
 
 /* A key's value: from the detail or, when that is gone, from the summary under its name there. */
