@@ -425,18 +425,20 @@ int swp_endpoint_options_add(struct swp_endpoint_options *options, const char *s
 	return 0;
 }
 
-static bool row_is_for(
-	const struct swp_endpoint_row *row, const struct swp_aws_service *service, const char *region)
+/* A global service is known by its cell's region ("global") and by the one that it signs for. */
+static bool row_is_for(const struct swp_endpoint_row *row, const struct swp_aws_service *service,
+	const char *cell_region, const char *signing_region)
 {
-	if (row->region != NULL && strcmp(row->region, region) != 0)
+	if (row->region != NULL && strcmp(row->region, cell_region) != 0 &&
+		strcmp(row->region, signing_region) != 0)
 		return false;
 	return row->service == NULL || swp_text_equal_ignoring_case(row->service, service->name) ||
 	       (service->endpoint_variable != NULL &&
 		       swp_text_equal_ignoring_case(row->service, service->endpoint_variable));
 }
 
-static const struct swp_endpoint_row *row_find(
-	const struct swp_endpoint_options *options, const struct swp_aws_service *service, const char *region)
+static const struct swp_endpoint_row *row_find(const struct swp_endpoint_options *options,
+	const struct swp_aws_service *service, const char *cell_region, const char *signing_region)
 {
 	const struct swp_endpoint_row *best = NULL;
 	int best_rank = -1;
@@ -445,7 +447,7 @@ static const struct swp_endpoint_row *row_find(
 		const struct swp_endpoint_row *row = &options->rows[i];
 		int rank = (row->service != NULL ? 2 : 0) + (row->region != NULL ? 1 : 0);
 
-		if (rank > best_rank && row_is_for(row, service, region)) {
+		if (rank > best_rank && row_is_for(row, service, cell_region, signing_region)) {
 			best = row;
 			best_rank = rank;
 		}
@@ -489,18 +491,18 @@ int swp_endpoint_resolve(const struct swp_endpoint_options *options, const struc
 	static const struct swp_endpoint_options none;
 	struct swp_endpoint endpoint = {.configured = false};
 	const struct swp_endpoint_row *row;
+	const char *cell_region;
 	int result;
 
 	if (partition == NULL)
 		return -EINVAL;
 	if (options == NULL)
 		options = &none;
-	row = row_find(options, service, region);
+	cell_region = region;
 	region = service_region(partition, service, region);
-	if (row == NULL && region != NULL && options->row_count > 0)
-		row = row_find(options, service, region);
 	if (!is_region_name(region) || strlen(region) >= sizeof(endpoint.signing_region))
 		return -EINVAL;
+	row = row_find(options, service, cell_region, region);
 	result = resolve_aws(options, partition, service, region, &endpoint);
 	if (row != NULL && result >= 0) { /* the signing region stays the service's */
 		endpoint.variant = false;

@@ -49,8 +49,8 @@ struct swp_endpoint {
 	bool configured;       /* the user's, not AWS's host name: never conclude not-offered from it */
 	bool variant;          /* FIPS or dual-stack name of AWS */
 };
-/* `region` is the cell's ("global" services use the partition's own). `options` NULL: none. The path holds no '..'
- * handling: it is sent as configured. -EINVAL unknown partition or no region name; -E2BIG; positive SWP_ENDPOINT_NO_VARIANT
+/* `region` is the cell's ("global" services use the partition's own). `options` NULL: none.
+ * -EINVAL unknown partition or no region name; -E2BIG; positive SWP_ENDPOINT_NO_VARIANT
  * when AWS has no such variant (S3 FIPS in aws-cn). */
 enum { SWP_ENDPOINT_NO_VARIANT = 1 };
 int swp_endpoint_resolve(const struct swp_endpoint_options *options, const struct swp_partition *partition,

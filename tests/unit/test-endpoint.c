@@ -229,6 +229,8 @@ static void most_telling_row(void **state)
 	expect_host(&options, &bedrock, "us-west-2", "service");
 	expect_host(&options, &sagemaker, "us-west-2", "region");
 	expect_host(&options, &sagemaker, "eu-west-1", "all");
+	expect_host(&options, &iam, "global", "iam-east"); /* by the region that it signs for */
+	expect_host(&options, &organizations, "global", "all");
 	swp_endpoint_options_done(&options);
 	swp_endpoint_options_done(&options);
 }
