@@ -1119,6 +1119,33 @@ static void test_ceiling_of_tuples(void **state)
 	swp_buf_done(&output.text);
 }
 
+/* Many agents against many lists that were not read, none of which can hold them. */
+static void test_ceiling_of_work(void **state)
+{
+	const struct test_case test = {.account = A};
+	struct output output = {0};
+	struct swp_correlation_sink sink = sink_of(&output);
+	struct swp_selection selection;
+	struct swp_correlation *correlation;
+	char line[160];
+
+	(void)state;
+	swp_selection_all(catalogue, &selection);
+	correlation = correlation_of(&test, &selection);
+	for (size_t i = 0; i < 20000; i++) {
+		snprintf(line, sizeof(line), "FAIL test-agent-001 " A " eu-west-1 arn:aws:x:eu-west-1:" A ":a%zu", i);
+		assert_int_equal(add_line(correlation, line), 0);
+	}
+	for (size_t i = 0; i < SWP_LIMIT_CHAIN_WORK / 20000 + 2; i++) {
+		snprintf(line, sizeof(line), "GAP test-agent-002 " A " region-%zu -", i);
+		assert_int_equal(add_line(correlation, line), 0);
+	}
+	assert_int_equal(swp_correlation_run(correlation, &sink), 0);
+	assert_non_null(strstr(swp_buf_text(&output.text), "TC-70 not evaluated: limit-reached: "));
+	swp_correlation_free(correlation);
+	swp_buf_done(&output.text);
+}
+
 static int refuse(void *context, const struct swp_chain_instance *instance)
 {
 	(void)context;
@@ -1193,6 +1220,7 @@ int main(void)
 		cmocka_unit_test(test_is_linear),
 		cmocka_unit_test(test_ceiling_of_rows),
 		cmocka_unit_test(test_ceiling_of_tuples),
+		cmocka_unit_test(test_ceiling_of_work),
 		cmocka_unit_test(test_sink_ends_the_run),
 		cmocka_unit_test(test_failing_allocations),
 	};
