@@ -135,6 +135,15 @@ static bool row_applies(enum swp_option option, const struct swp_command_row *co
 	return (swp_option_row(option)->commands & command->command) != 0;
 }
 
+/* Somebody who abbreviates gets the option that begins so; somebody who mistypes the one with the least distance. */
+static const char *nearest_option(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; *name && i < count; i++)
+		if (swp_text_starts(names[i], name))
+			return names[i];
+	return swp_nearest(name, names, count);
+}
+
 /* The nearest option of this command, as "; did you mean --x?". */
 static int unknown_option(
 	const struct swp_command_row *command, const char *name, struct swp_problem *problem)
@@ -149,7 +158,7 @@ static int unknown_option(
 		if (row_applies(i, command))
 			names[count++] = swp_option_row(i)->name;
 	}
-	const char *nearest = swp_text_equal(name, "region") ? "regions" : swp_nearest(name, names, count);
+	const char *nearest = nearest_option(name, names, count);
 	if (nearest)
 		return swp_problem_set(
 			problem, -EINVAL, "unknown option --%s; did you mean --%s?", name, nearest);

@@ -100,9 +100,24 @@ def lint_names_file_line_and_nearest(place):
     folder.mkdir()
     done = run(place, "checks", "lint", folder)
     assert done.returncode == 2 and "no .yaml" in done.stderr
-    (folder / "one.yaml").write_text("checks:\n  my-check-001:\n    title: t\n    resource: sagemaker-notebok-instance\n")
+    check = """checks:
+  my-check-001:
+    title: Mine
+    service: sagemaker
+    severity: HIGH
+    resource: sagemaker-notebok-instance
+    rationale: Why.
+    fail_when: {path: describe.RootAccess, equals: Enabled}
+    remediation: {text: Do., cli: aws, terraform: tf, effort: low, documentation: "https://docs.aws.amazon.com/"}
+"""
+    (folder / "one.yaml").write_text(check)
     done = run(place, "checks", "lint", folder)
-    assert done.returncode == 2 and "one.yaml:4" in done.stdout and "sagemaker-notebook-instance" in done.stdout, done.stdout
+    assert done.returncode == 2 and "one.yaml:6" in done.stdout and "sagemaker-notebook-instance" in done.stdout, done.stdout
+    for old, new, line, nearest in (("title:", "titel:", 3, "title"), ("sagemaker-notebok", "sagemaker-notebook", 0, ""),
+                                    ("equals:", "eqals:", 8, "equals"), ("HIGH", "HIHG", 5, "HIGH")):
+        (folder / "one.yaml").write_text(check.replace("notebok", "notebook").replace(old, new))
+        done = run(place, "checks", "lint", folder)
+        assert (done.returncode == 2) == bool(line) and f"one.yaml:{line}" * bool(line) in done.stdout and nearest in done.stdout, (old, done.stdout)
     done = run(place, "checks", "lint", ROOT / "tests" / "catalogue")
     assert done.returncode == 0, done.stdout
 
