@@ -269,8 +269,12 @@ int swp_correlation_add_fact(struct swp_correlation *correlation, const char *ac
 	if (r == 0 && fact->value)
 		r = intern_value(correlation, fact->value, &row);
 	if (r == 0 && !fact->object && !fact->value) {
+		struct swp_gap gap = fact->gap;
+
+		if (gap.reason == SWP_REASON_NONE) /* what was stored can't be read as a fact */
+			gap.reason = SWP_REASON_MALFORMED_RESPONSE;
 		row.status = SWP_ROW_UNKNOWN;
-		r = add_gap(correlation, &fact->gap, &row.gap);
+		r = add_gap(correlation, &gap, &row.gap);
 	}
 	return r == 0 ? add_row(correlation, &row) : r;
 }
