@@ -1,0 +1,301 @@
+/* proto/record/scripts.h: the Lua itself, against a real redis-server on a unix socket in a folder of its own. */
+#include <errno.h>
+#include <setjmp.h> /* cmocka.h wants it */
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "proto/io/store.h"
+#include "proto/record/keys.h"
+#include "proto/record/scripts.h"
+
+#define JOB "swp:s1:job:123456789012:eu-west-1"
+
+static char folder[] = "/tmp/orgsweep-scripts-XXXXXX";
+static pid_t redis;
+static struct swp_loop *loop;
+static struct swp_store *store;
+static struct swp_store_script scripts[SWP_SCRIPT_COUNT];
+static bool up, answered;
+static struct {
+	enum swp_store_reply_type type;
+	int64_t numbers[3]; /* of a number, or of a list's second and third entry */
+	char text[256];	    /* of a text, or of a list's first entry */
+	size_t length;
+} got;
+
+static void on_up(void *context, bool fresh_run)
+{
+	(void)context;
+	(void)fresh_run;
+	up = true;
+}
+
+static void on_trouble(void *context, const char *why)
+{
+	(void)context;
+	(void)why;
+}
+
+static void keep_text(const struct swp_store_reply *reply)
+{
+	got.length = reply->length;
+	if (reply->type == SWP_STORE_REPLY_TEXT || reply->type == SWP_STORE_REPLY_ERROR)
+		snprintf(got.text, sizeof(got.text), "%.*s", (int)reply->length, reply->bytes);
+}
+
+static void on_reply(void *context, const struct swp_store_reply *reply)
+{
+	(void)context;
+	memset(&got, 0, sizeof(got));
+	got.type = reply->type;
+	keep_text(reply->type == SWP_STORE_REPLY_LIST && reply->item_count ? &reply->items[0] : reply);
+	got.numbers[0] = reply->number;
+	for (size_t i = 1; reply->type == SWP_STORE_REPLY_LIST && i < reply->item_count && i < 3; i++)
+		got.numbers[i] = reply->items[i].number;
+	answered = true;
+}
+
+static void wait_for(const bool *what)
+{
+	for (int i = 0; i < 1000 && !*what; i++)
+		assert_true(swp_loop_step(loop, 10) >= 0);
+	assert_true(*what);
+}
+
+static struct swp_store_argument text(const char *bytes)
+{
+	return (struct swp_store_argument){bytes, strlen(bytes)};
+}
+
+/* Runs and gives the number that came. */
+static int64_t run(enum swp_script script, const char *const *arguments, size_t count)
+{
+	const struct swp_store_argument key = text(JOB);
+	struct swp_store_argument all[8];
+
+	for (size_t i = 0; i < count; i++)
+		all[i] = text(arguments[i]);
+	answered = false;
+	assert_int_equal(swp_store_run(store, &scripts[script], &key, 1, all, count, on_reply, NULL), 0);
+	wait_for(&answered);
+	if (got.type == SWP_STORE_REPLY_ERROR)
+		fail_msg("%s: %s", swp_script_row(script)->name, got.text);
+	return got.numbers[0];
+}
+#define RUN(script, ...)                                                                                     \
+	run(script, (const char *const[]){__VA_ARGS__},                                                      \
+		sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static void command(const char *const *words, size_t count)
+{
+	struct swp_store_argument all[8];
+
+	for (size_t i = 0; i < count; i++)
+		all[i] = text(words[i]);
+	answered = false;
+	assert_int_equal(swp_store_command(store, all, count, on_reply, NULL), 0);
+	wait_for(&answered);
+}
+#define COMMAND(...)                                                                                         \
+	command((const char *const[]){__VA_ARGS__},                                                          \
+		sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static void assert_field(const char *field, const char *value)
+{
+	COMMAND("HGET", JOB, field);
+	if (!value) {
+		assert_int_equal(got.type, SWP_STORE_REPLY_NOTHING);
+		return;
+	}
+	assert_int_equal(got.type, SWP_STORE_REPLY_TEXT);
+	assert_string_equal(got.text, value);
+}
+
+static void assert_grant(const char *worker, const char *counts, const char *least, const char *word,
+	int64_t epoch, int64_t attempts)
+{
+	RUN(SWP_SCRIPT_GRANT, worker, counts, least);
+	assert_string_equal(got.text, word);
+	assert_int_equal(got.numbers[1], epoch);
+	assert_int_equal(got.numbers[2], attempts);
+}
+
+static void test_grant(void **state)
+{
+	(void)state;
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	assert_field("w", "w1");
+	assert_grant("w2", "1", "1", "granted", 2, 2);
+	assert_grant("w2", "0", "1", "granted", 3, 2);	 /* after a give-back: no attempt */
+	assert_grant("w2", "1", "10", "granted", 10, 3); /* the store had lost writes */
+	assert_field("e", "10");
+}
+
+static void test_regrant_drops_parts(void **state)
+{
+	(void)state;
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	assert_int_equal(RUN(SWP_SCRIPT_COMMIT_PART, "1", "0", "old"), 1);
+	assert_int_equal(RUN(SWP_SCRIPT_COMMIT_PART, "1", "17", "old"), 1);
+	assert_grant("w2", "1", "1", "granted", 2, 2);
+	assert_field("p0", NULL);
+	assert_field("p17", NULL);
+	assert_int_equal(RUN(SWP_SCRIPT_COMMIT_PART, "1", "0", "late"), SWP_SCRIPT_STALE);
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "1", "0", "late seal"), SWP_SCRIPT_STALE);
+	assert_field("p0", NULL);
+	assert_field("s", NULL);
+}
+
+static void test_commit_and_seal(void **state)
+{
+	(void)state;
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	assert_int_equal(RUN(SWP_SCRIPT_COMMIT_PART, "1", "0", "first"), 1);
+	assert_int_equal(RUN(SWP_SCRIPT_COMMIT_PART, "1", "0", "first"), 1); /* sent again */
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "1", "2", "seal"), SWP_SCRIPT_PARTS_MISSING);
+	assert_field("s", NULL);
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "1", "2", "seal", "1", "second"), 1);
+	assert_field("p0", "first");
+	assert_field("p1", "second");
+	assert_field("s", "seal");
+	COMMAND("HGET", JOB, SWP_JOB_FIELD_SEALED_AT);
+	assert_int_equal(got.length, 13); /* milliseconds */
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "1", "2", "again"), 0);
+	assert_int_equal(RUN(SWP_SCRIPT_COMMIT_PART, "1", "0", "again"), 0);
+	assert_field("s", "seal");
+	assert_field("p0", "first");
+	assert_grant("w2", "1", "1", "sealed", 1, 1);
+}
+
+static void test_without_parts(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "1", "0", "seal"), SWP_SCRIPT_STALE); /* never granted */
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "1", "0", "seal"), 1);
+}
+
+static void test_give_up(void **state)
+{
+	(void)state;
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	assert_int_equal(RUN(SWP_SCRIPT_COMMIT_PART, "1", "0", "x"), 1);
+	assert_int_equal(RUN(SWP_SCRIPT_GIVE_UP, "worker-lost"), 1);
+	assert_field("l", "worker-lost");
+	assert_field("p0", NULL);
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "1", "0", "late"), SWP_SCRIPT_STALE);
+	assert_grant("w2", "1", "1", "lost", 1, 1);
+}
+
+static void test_give_up_after_seal(void **state)
+{
+	(void)state;
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "1", "0", "seal"), 1);
+	assert_int_equal(RUN(SWP_SCRIPT_GIVE_UP, "worker-lost"), 0);
+	assert_field("l", NULL);
+}
+
+static void test_forget(void **state)
+{
+	(void)state;
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "1", "1", "seal", "0", "part"), 1);
+	assert_int_equal(RUN(SWP_SCRIPT_FORGET, "unused"), 1);
+	assert_field("s", NULL);
+	assert_field("p0", NULL);
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "1", "0", "from before"), SWP_SCRIPT_STALE);
+	assert_grant("w2", "1", "1", "granted", 3, 1);
+}
+
+/* Every byte passes: parts are MessagePack. */
+static void test_binary(void **state)
+{
+	static const char bytes[] = "\0\r\n$5\xff\x93";
+	const struct swp_store_argument key = text(JOB),
+					arguments[] = {text("1"), text("0"), {bytes, sizeof(bytes) - 1}};
+
+	(void)state;
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	answered = false;
+	assert_int_equal(
+		swp_store_run(store, &scripts[SWP_SCRIPT_COMMIT_PART], &key, 1, arguments, 3, on_reply, NULL),
+		0);
+	wait_for(&answered);
+	COMMAND("HGET", JOB, "p0");
+	assert_int_equal(got.length, sizeof(bytes) - 1);
+}
+
+static int each_begins(void **state)
+{
+	(void)state;
+	COMMAND("DEL", JOB);
+	return 0;
+}
+
+static int begin(void **state)
+{
+	char path[64], url[80];
+	struct swp_store_options options = {0};
+	const struct swp_store_events events = {on_up, on_trouble, on_trouble, NULL};
+	struct swp_problem problem = {""};
+
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/redis", folder);
+	snprintf(url, sizeof(url), "unix://%s", path);
+	redis = fork();
+	if (redis == 0) {
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", path, "--save", "",
+			"--dir", folder, "--loglevel", "warning", (char *)NULL);
+		_exit(127);
+	}
+	loop = swp_loop_new(swp_clock_system());
+	if (!loop || swp_store_address_parse(url, &options.address, &problem) < 0)
+		return -1;
+	for (int i = 0; i < SWP_SCRIPT_COUNT; i++)
+		scripts[i].source = swp_script_row((enum swp_script)i)->source;
+	store = swp_store_new(loop, &options, &events, &problem);
+	if (!store)
+		return -1;
+	wait_for(&up);
+	return 0;
+}
+
+static int end(void **state)
+{
+	char path[64];
+
+	(void)state;
+	swp_store_free(store);
+	swp_loop_free(loop);
+	kill(redis, SIGTERM);
+	waitpid(redis, NULL, 0);
+	snprintf(path, sizeof(path), "%s/redis", folder);
+	unlink(path);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_grant, each_begins),
+		cmocka_unit_test_setup(test_regrant_drops_parts, each_begins),
+		cmocka_unit_test_setup(test_commit_and_seal, each_begins),
+		cmocka_unit_test_setup(test_without_parts, each_begins),
+		cmocka_unit_test_setup(test_give_up, each_begins),
+		cmocka_unit_test_setup(test_give_up_after_seal, each_begins),
+		cmocka_unit_test_setup(test_forget, each_begins),
+		cmocka_unit_test_setup(test_binary, each_begins),
+	};
+	return cmocka_run_group_tests(tests, begin, end);
+}
