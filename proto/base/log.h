@@ -27,7 +27,13 @@ struct swp_log_field {
 	int64_t number;
 };
 
-#define SWP_LOG_S(field_name, value) ((struct swp_log_field){.name = (field_name), .text = (value) ? (value) : ""})
+static inline const char *swp_log_text(const char *text)
+{
+	return text ? text : "";
+}
+
+/* NULL is logged as "". */
+#define SWP_LOG_S(field_name, value) ((struct swp_log_field){.name = (field_name), .text = swp_log_text(value)})
 #define SWP_LOG_N(field_name, value) ((struct swp_log_field){.name = (field_name), .number = (int64_t)(value)})
 
 /* Process-wide; one thread logs. Without it: text, INFO and above, to standard error. On a terminal the level is coloured
