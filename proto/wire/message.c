@@ -587,7 +587,7 @@ static int take_blob(
 		return r;
 	if (member->kind == KIND_SECRET)
 		return swp_secret_set(value, bytes, length);
-	blob->bytes = swp_region_memdup(region, bytes, length ? length : 1);
+	blob->bytes = length ? swp_region_memdup(region, bytes, length) : "";
 	blob->length = length;
 	return blob->bytes ? 0 : -ENOMEM;
 }
