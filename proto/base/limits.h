@@ -60,6 +60,7 @@
 #define SWP_LIMIT_WIRE_BYTES (64u << 20)     /* one ZeroMQ message */
 #define SWP_LIMIT_WORKERS 4096
 #define SWP_LIMIT_CALLS_IN_FLIGHT 512        /* of one worker; one endpoint host: at most that many connections */
+#define SWP_CALLS_AT_FIRST 64                /* of these at the start: hundreds of TLS handshakes at once outlast the connect deadline on a busy host */
 #define SWP_LIMIT_ORGANIZATIONAL_UNITS 10000
 #define SWP_LIMIT_ACCOUNTS 100000
 #define SWP_JOIN_PARTITIONS 256              /* organization-level joins are done one partition at a time */

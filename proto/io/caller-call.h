@@ -41,6 +41,7 @@ struct swp_running_call {
 	struct swp_retry retry;
 	int64_t deadline_ms; /* monotonic; 0 until the first request may be sent */
 	unsigned unparsable;
+	int64_t signed_ms; /* wall time as its host was believed to see it when the request was signed */
 	bool skew_corrected, timed_out;
 	int64_t hint_ms; /* the server's wish for the next wait, -1 none */
 
@@ -69,6 +70,7 @@ struct swp_caller {
 	const struct swp_partition *partition;
 	const struct swp_endpoint_options *endpoints;
 	unsigned max_in_flight;
+	unsigned places; /* of these so far: each answer adds one, so that connections are not all made at once */
 	struct swp_running_call *calls, *pool;
 	struct swp_running_call *waiting_first, *waiting_last;
 	struct swp_map *hosts; /* struct swp_known_host; only hosts that there is something to know about */

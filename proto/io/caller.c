@@ -216,7 +216,7 @@ static void call_place(struct swp_running_call *running)
 {
 	struct swp_caller *caller = running->caller;
 
-	if (caller->statistics.in_flight < caller->max_in_flight) {
+	if (caller->statistics.in_flight < caller->places) {
 		call_send(running);
 		return;
 	}
@@ -227,7 +227,7 @@ static void call_place(struct swp_running_call *running)
 
 static void places_fill(struct swp_caller *caller)
 {
-	while (caller->waiting_first != NULL && caller->statistics.in_flight < caller->max_in_flight) {
+	while (caller->waiting_first != NULL && caller->statistics.in_flight < caller->places) {
 		struct swp_running_call *running = caller->waiting_first;
 
 		queue_remove(waiting_queue(caller), running);
@@ -316,6 +316,8 @@ static void call_answered(struct swp_http_exchange *exchange, const struct swp_h
 	enum swp_call_next next = swp_call_judge(running, response);
 
 	caller->statistics.in_flight--;
+	if (response->failure == SWP_HTTP_OK && caller->places < caller->max_in_flight)
+		caller->places++;
 	if (next == SWP_CALL_NEXT_RESIGN)
 		call_place(running);
 	else if (next == SWP_CALL_NEXT_RETRY)
@@ -485,6 +487,7 @@ struct swp_caller *swp_caller_new(const struct swp_caller_options *options)
 	caller->endpoints = options->endpoints;
 	caller->max_in_flight =
 		options->max_in_flight != 0 ? options->max_in_flight : SWP_LIMIT_CALLS_IN_FLIGHT;
+	caller->places = caller->max_in_flight < SWP_CALLS_AT_FIRST ? caller->max_in_flight : SWP_CALLS_AT_FIRST;
 	caller->hosts = swp_map_new();
 	if (caller->hosts == NULL) {
 		swp_free(caller);
@@ -497,7 +500,7 @@ void swp_caller_free(struct swp_caller *caller)
 {
 	if (caller == NULL)
 		return;
-	caller->max_in_flight = 0; /* nothing new is sent while calls are cancelled */
+	caller->places = 0; /* nothing new is sent while calls are cancelled */
 	while (caller->calls != NULL)
 		swp_call_cancel(caller->calls->call);
 	while (caller->pool != NULL) {

@@ -571,7 +571,7 @@ static void given_back(void)
 	player_settle();
 	expect_give_back(5, SWP_GIVE_BACK_CREDENTIALS);
 	player_answer(
-		(struct player_answer){.call = "ListThings", .never = true, .times = SWP_WORKER_CREDITS});
+		(struct player_answer){.call = "ListThings", .never = true, .times = PLAYER_ALWAYS});
 	for (uint64_t i = 0; i < SWP_WORKER_CREDITS; i++)
 		stage_job_with(0, 100 + i, 1, "eu-west-1", 3600000);
 	stage_job_with(0, 999, 1, "eu-west-1", 3600000);
