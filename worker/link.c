@@ -40,6 +40,8 @@ bool swp_link_is_open(const struct swp_link *link)
 	return swp_session_is_open(&link->session);
 }
 
+#define GREET_AGAIN_MS 50 /* while there is no connection */
+
 /* --- sending --- */
 
 static void drop_first(struct swp_link *link)
@@ -105,11 +107,13 @@ void swp_link_give_back(
 }
 
 /* Greetings and heartbeats are of the moment: they never wait. */
-static void send_now(struct swp_link *link, const struct swp_message *message)
+static int send_now(struct swp_link *link, const struct swp_message *message)
 {
+	int r;
+
 	swp_buf_clear(&link->scratch);
-	if (swp_message_encode(message, &link->scratch) == 0)
-		swp_bus_client_send(link->client, link->scratch.data, link->scratch.length);
+	r = swp_message_encode(message, &link->scratch);
+	return r < 0 ? r : swp_bus_client_send(link->client, link->scratch.data, link->scratch.length);
 }
 
 static uint64_t resident_bytes(void)
@@ -170,7 +174,9 @@ static void send_hello(struct swp_link *link)
 		holds[message.hello.hold_count++] = (struct swp_wire_hold){job->number, job->epoch,
 			job->sweep->message.sweep.sweep, job->account, job->region_part};
 	}
-	send_now(link, &message);
+	/* Not connected yet, as at the start: a whole second more would be lost before the first job. */
+	if (send_now(link, &message) == -EAGAIN)
+		link->session.due_ms = swp_loop_now_ms(worker->loop) + GREET_AGAIN_MS;
 }
 
 /* --- receiving: one function a type; each may take the message --- */
