@@ -541,27 +541,36 @@ static bool has_required(const struct swp_operation *operation, const json_t *do
 	return json_is_object(document);
 }
 
+/* Do pages go on? Told by a flag (in XML a text), or by the token being there. False: the answer makes no sense. */
+static bool pages_go_on(
+	const struct swp_operation *operation, const json_t *document, bool has_token, bool *ret_more)
+{
+	const json_t *more = operation->aws.more_flag ? member_of(document, operation->aws.more_flag) : NULL;
+	const char *text = is_xml(operation) ? json_string_value(more) : NULL;
+
+	*ret_more = has_token;
+	if (!more || json_is_null(more))
+		return true;
+	if (!json_is_boolean(more) && !swp_text_equal(text, "true") && !swp_text_equal(text, "false"))
+		return false;
+	*ret_more = json_is_true(more) || swp_text_equal(text, "true");
+	return has_token || !*ret_more;
+}
+
 /* The next page's token; "" at the last one, NULL when the answer makes no sense. */
 static const char *token_of(const struct swp_operation *operation, const json_t *document)
 {
-	const json_t *token, *more;
-	bool goes_on;
+	const json_t *token;
+	bool more;
 
 	if (!operation->aws.input_token)
 		return "";
 	token = member_of(document, operation->aws.output_token);
 	if (token && !json_is_string(token) && !json_is_null(token))
 		return NULL;
-	goes_on = json_string_length(token) > 0;
-	if (operation->aws.more_flag) {
-		more = member_of(document, operation->aws.more_flag);
-		if (more && !json_is_boolean(more) && !json_is_string(more) && !json_is_null(more))
-			return NULL;
-		if (json_is_true(more) || swp_text_equal(json_string_value(more), "true"))
-			return goes_on ? json_string_value(token) : NULL;
-		goes_on = false;
-	}
-	return goes_on ? json_string_value(token) : "";
+	if (!pages_go_on(operation, document, json_string_length(token) > 0, &more))
+		return NULL;
+	return more ? json_string_value(token) : "";
 }
 
 static int keep_elements(struct swp_source *source, const json_t *list)

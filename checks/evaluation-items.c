@@ -60,7 +60,8 @@ static void slot_done(struct swp_item *item, struct swp_slot *slot)
 	for (size_t i = 0; slot->fan && i < slot->fan->count; i++) {
 		if (!slot->fan->sources[i])
 			continue;
-		swp_source_unwait(slot->fan->sources[i], &slot->fan->waiters[i]);
+		if (slot->fan->waiters)
+			swp_source_unwait(slot->fan->sources[i], &slot->fan->waiters[i]);
 		swp_source_release(evaluation, slot->fan->sources[i]);
 	}
 	if (slot->fan) {
@@ -273,9 +274,12 @@ int swp_input_build(const struct swp_input *input, struct swp_scope *scope, cons
 		struct swp_evaluated value = {0};
 
 		r = swp_expression_evaluate(input->members[i].value, scope, &value);
-		if (r == 0 && !value.value)
+		/* What an answer told to ask for next is a name: a text that is not empty. */
+		if (r == 0 && (!value.value || (!swp_expression_is_literal(input->members[i].value) &&
+						       json_string_length(value.value) == 0))) {
 			*ret_gap = value.gap ? value.gap : malformed;
-		else if (r == 0 && json_object_set_new(built, input->members[i].name, value.value) < 0)
+			json_decref(value.value);
+		} else if (r == 0 && json_object_set_new(built, input->members[i].name, value.value) < 0)
 			r = -ENOMEM;
 	}
 	if (r == 0 && !*ret_gap)

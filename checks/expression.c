@@ -283,6 +283,11 @@ int swp_template_compile(struct swp_compiler *compiler, const json_t *container,
 	return r;
 }
 
+bool swp_expression_is_literal(const struct swp_expression *expression)
+{
+	return expression->kind == KIND_LITERAL;
+}
+
 const char *swp_expression_family(const struct swp_expression *expression)
 {
 	return expression->family;
@@ -315,8 +320,8 @@ static int evaluate_template(
 		found = swp_path_find(&piece->path, scope);
 		if (found.json && !json_is_string(found.json))
 			found = (struct swp_found){.gap = found.malformed};
-		if (!found.json) {
-			result->gap = found.gap;
+		if (!found.json || json_string_length(found.json) == 0) {
+			result->gap = found.json ? NULL : found.gap;
 			return 0;
 		}
 		swp_buf_append(&text, json_string_value(found.json), json_string_length(found.json));

@@ -32,6 +32,8 @@ struct swp_evaluated {
 /* 0 or -ENOMEM. */
 int swp_expression_evaluate(const struct swp_expression *expression, struct swp_scope *scope,
 	struct swp_evaluated *ret_evaluated);
+/* Does it stand in the catalogue as it is? */
+bool swp_expression_is_literal(const struct swp_expression *expression);
 /* The family of an {in_use: …}, else NULL. */
 const char *swp_expression_family(const struct swp_expression *expression);
 

@@ -97,9 +97,8 @@ json_t *player_load_fixture(const char *path)
 
 /* --- what comes out --- */
 
-static int take_result(void *context, const struct swp_result *result)
+static int note_result(struct player *player, const struct swp_result *result)
 {
-	struct player *player = context;
 	const char *id = swp_catalogue_check(player->catalogue, result->check)->id;
 	char *key = swp_asprintf("%s %s", id, result->resource ? result->resource : "-");
 	json_t *results = json_object_get(player->outcome, "results");
@@ -127,9 +126,8 @@ static int take_result(void *context, const struct swp_result *result)
 	return 0;
 }
 
-static int take_cell(void *context, const struct swp_cell *cell)
+static int note_cell(struct player *player, const struct swp_cell *cell)
 {
-	struct player *player = context;
 	const char *id = swp_catalogue_check(player->catalogue, cell->check)->id;
 	json_t *cells = json_object_get(player->outcome, "cells");
 	const char *why = cell->status == SWP_STATUS_NOT_APPLICABLE
@@ -142,9 +140,8 @@ static int take_cell(void *context, const struct swp_cell *cell)
 	return text && json_object_set_new(cells, id, text) == 0 ? 0 : -ENOMEM;
 }
 
-static int take_fact(void *context, const struct swp_fact *fact)
+static int note_fact(struct player *player, const struct swp_fact *fact)
 {
-	struct player *player = context;
 	json_t *facts = json_object_get(player->outcome, "facts");
 	json_t *row = json_pack("{s:s,s:s,s:s?,s:O?,s:s}", "name", fact->name, "subject", fact->subject,
 		"object", fact->object, "value", fact->value, "reason", swp_reason_name(fact->gap.reason));
@@ -157,6 +154,43 @@ static int take_fact(void *context, const struct swp_fact *fact)
 		return -ENOMEM;
 	free(text);
 	return 0;
+}
+
+static void arm(const struct player *player, bool on)
+{
+	if (player->arm)
+		player->arm(on);
+}
+
+/* What the player itself allocates does not fail. */
+static int take_result(void *context, const struct swp_result *result)
+{
+	int r;
+
+	arm(context, false);
+	r = note_result(context, result);
+	arm(context, true);
+	return r;
+}
+
+static int take_cell(void *context, const struct swp_cell *cell)
+{
+	int r;
+
+	arm(context, false);
+	r = note_cell(context, cell);
+	arm(context, true);
+	return r;
+}
+
+static int take_fact(void *context, const struct swp_fact *fact)
+{
+	int r;
+
+	arm(context, false);
+	r = note_fact(context, fact);
+	arm(context, true);
+	return r;
 }
 
 /* --- answering --- */
@@ -209,7 +243,8 @@ static const json_t *choose_answer(struct player *player, const struct swp_wante
 	const json_t *answer;
 
 	if (spoiled && swp_text_equal(spoiled->operation, call->operation->name) &&
-		swp_text_equal(spoiled->token, call->token) && json_equal(spoiled->input, call->input))
+		(player->fault_any_token || swp_text_equal(spoiled->token, call->token)) &&
+		json_equal(spoiled->input, call->input))
 		return player->fault;
 	snprintf(name, sizeof(name), "%s:%s", call->operation->service->name, call->operation->name);
 	answer = find_answer(player, name, call);
@@ -251,7 +286,9 @@ static int answer_call(
 		given.kind = SWP_ANSWER_NOT_OFFERED;
 	}
 	note_call(player, call);
+	arm(player, true);
 	player->error = swp_evaluation_answer(evaluation, call->id, &given);
+	arm(player, false);
 	json_decref(given.document);
 	return player->error;
 }
@@ -343,14 +380,18 @@ void player_play(struct player *player)
 	select_checks(player, &selection);
 	player->outcome = json_pack("{s:{},s:{},s:{}}", "cells", "results", "facts");
 	SWP_ASSERT(player->outcome);
+	arm(player, true);
 	evaluation = swp_evaluation_new(player->catalogue, &job, &sink);
+	arm(player, false);
 	if (!evaluation) {
 		player->error = -ENOMEM;
 		return;
 	}
 	play_calls(player, evaluation);
+	arm(player, true);
 	if (player->error == 0)
 		player->error = swp_evaluation_finish(evaluation, player->unread);
+	arm(player, false);
 	json_object_set_new(
 		player->outcome, "vanished", json_integer((json_int_t)swp_evaluation_vanished(evaluation)));
 	swp_evaluation_free(evaluation);

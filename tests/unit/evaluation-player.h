@@ -23,6 +23,8 @@ struct player {
 	size_t fault_call;   /* index in the list of calls of an unspoiled play; SIZE_MAX: none */
 	const json_t *fault; /* the ANSWER it gets instead */
 	const struct player_call *fault_of;
+	bool fault_any_token;	/* … and each further page of that call */
+	void (*arm)(bool on);	/* called around each call into the evaluation; may be NULL */
 	enum swp_reason unread; /* given to finish */
 	size_t stop_after;	/* answers; 0: all */
 	/* filled in */

@@ -14,7 +14,7 @@
 #include "tests/unit/evaluation-player.h"
 
 #define FOLDER "tests/fixtures/evaluation"
-#define TEST_CATALOGUE "tests/catalogue"
+#define TEST_CATALOGUE "tests/catalogue/aws"
 
 static struct swp_catalogue *builtin, *extended;
 
