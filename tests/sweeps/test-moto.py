@@ -100,7 +100,7 @@ def report_equals_the_table_written_by_hand(place):
     net_only = organization.notebook("gamma", "ap-south-1", "net", RootAccess="Disabled", DirectInternetAccess="Enabled")
     plain = organization.endpoint("alpha", "eu-west-1", "plain")
     keyed = organization.endpoint("beta", "eu-west-1", "keyed", KmsKeyId="arn:aws:kms:eu-west-1:111111111111:key/1")
-    local = organization.endpoint("delta", "us-east-1", "local", instance="ml.g5.xlarge")
+    local = organization.endpoint("delta", "us-east-1", "local", instance="ml.g4dn.xlarge")
     organization.logging("alpha", "us-east-1", **bucket, **flags)
     organization.logging("beta", "eu-west-1", **bucket, **off)
     organization.logging("epsilon", "ap-south-1", **bucket, **flags)
