@@ -24,7 +24,9 @@ static bool must_fail(void)
 
 void *swp_calloc(size_t count, size_t size)
 {
-	return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1);
+	if (must_fail() || (size > 0 && count > SIZE_MAX / size))
+		return NULL;
+	return calloc(count ? count : 1, size ? size : 1);
 }
 
 void *swp_realloc(void *pointer, size_t size)

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/hash.h"
 
 #define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION(bytes, length, hash) ((hash) = (unsigned)swp_hash((bytes), (length)))
 #define uthash_malloc(size) swp_calloc(1, (size))
 #define uthash_free(pointer, size) swp_free(pointer)
 #include <uthash.h>

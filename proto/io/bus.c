@@ -8,11 +8,13 @@
 #include <zmq.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/hash.h"
 #include "proto/base/limits.h"
 #include "proto/base/text.h"
 #include "proto/io/bus-common.h"
 
 #define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION(bytes, length, hash) ((hash) = (unsigned)swp_hash((bytes), (length)))
 #define uthash_malloc(size) swp_calloc(1, (size))
 #define uthash_free(pointer, size) swp_free(pointer)
 #include <uthash.h>

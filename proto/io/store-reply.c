@@ -118,7 +118,7 @@ struct swp_store_reader *swp_store_reader_new(void)
 		swp_store_reader_free(reader);
 		return NULL;
 	}
-	redisReaderSetPrivdata(reader->reader, reader);
+	reader->reader->privdata = reader;
 	return reader;
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/hash.h"
 #include "proto/base/map.h"
 
 static int values[4] = {10, 11, 12, 13};
@@ -143,6 +144,34 @@ static void test_failing_memory(void **state)
 	}
 }
 
+/* Against values of another implementation (a plain one in Python, which gives the paper's vector with two and four rounds). */
+static void test_hash(void **state)
+{
+	static const uint64_t key[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+	static const struct {
+		size_t length;
+		uint64_t hash;
+	} rows[] = {
+		{0, 0xabac0158050fc4dc},
+		{1, 0xc9f49bf37d57ca93},
+		{7, 0xd3927d989bb11140},
+		{8, 0x369095118d299a8e},
+		{9, 0x25a48eb36c063de4},
+		{15, 0xd320d86d2a519956},
+		{16, 0xcc4fdd1a7d908b66},
+		{63, 0x9d199062b7bbb3a8},
+	};
+	unsigned char bytes[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)i;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(swp_hash_keyed(bytes, rows[i].length, key), rows[i].hash);
+	assert_int_equal(swp_hash("abc", 3), swp_hash("abc", 3));
+	assert_int_not_equal(swp_hash("abc", 3), swp_hash("abd", 3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +179,7 @@ int main(void)
 		cmocka_unit_test(test_walk_in_order),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_failing_memory),
+		cmocka_unit_test(test_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

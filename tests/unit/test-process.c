@@ -141,13 +141,18 @@ static void test_output_above_the_ceiling_kills(void **state)
 static void test_environment_and_descriptors(void **state)
 {
 	static const char *const environment[] = {"ONLY=this", "PATH=/usr/bin:/bin", NULL};
-	int leaked = open("/dev/null", O_RDONLY); /* on purpose without close-on-exec */
-	struct outcome o = run_shell("echo $ONLY $HOME; ls /proc/$$/fd | tr '\\n' ' '", NULL, 0, environment);
+	int null = open("/dev/null", O_RDONLY), leaked = fcntl(null, F_DUPFD, 50); /* without close-on-exec */
+	struct outcome o =
+		run_shell("echo $ONLY $HOME; i=0; while [ $i -lt 99 ]; do [ -e /proc/$$/fd/$i ] && "
+			  "printf '%s ' $i; i=$((i+1)); done",
+			NULL, 0, environment);
 
 	(void)state;
+	assert_true(leaked >= 50);
 	assert_string_equal(o.output, "this\n0 1 2 ");
 	free(o.output);
 	close(leaked);
+	close(null);
 }
 
 static void test_what_can_not_be_started(void **state)
