@@ -21,11 +21,9 @@ static int read_names(struct swp_regions_asked *asked, const char *option, const
 
 	for (size_t i = 0; i < names->count; i++) {
 		const char *name = names->items[i];
-		int region = -EINVAL;
+		int region = swp_region_table_find(asked->table, name);
 
-		if (swp_partition_by_region(name) == partition)
-			region = swp_region_table_add(asked->table, name);
-		if (region < 0) {
+		if (region < SWP_REGION_FIRST) {
 			const char *nearest =
 				swp_nearest(name, partition->regions, count_names(partition->regions));
 

@@ -102,6 +102,10 @@ void swp_sweep_identity_stop(struct swp_sweep *sweep)
 
 void swp_sweep_identity_done(struct swp_sweep *sweep)
 {
+	swp_free((char *)(uintptr_t)sweep->enumeration_gap.action);
+	swp_free((char *)(uintptr_t)sweep->enumeration_gap.error_code);
+	swp_free((char *)(uintptr_t)sweep->enumeration_gap.message);
+	swp_free((char *)(uintptr_t)sweep->enumeration_gap.request_id);
 	swp_sweep_identity_stop(sweep);
 	swp_credential_source_free(sweep->source);
 	swp_terminal_free(sweep->terminal);
@@ -166,6 +170,19 @@ static void units_known(void *context)
 	swp_sweep_units_known(context);
 }
 
+/* What Organizations said when it broke off; texts are ours, since the store may not be there yet. */
+static void keep_gap(struct swp_sweep *sweep, const struct swp_said *broke)
+{
+	struct swp_record_gap *gap = &sweep->enumeration_gap;
+
+	gap->reason = broke->reason;
+	gap->action = swp_strdup(broke->action);
+	gap->error_code = swp_strdup(broke->error_code);
+	gap->message = swp_strdup(broke->message);
+	gap->request_id = swp_strdup(broke->request_id);
+	swp_sweep_write_gap(sweep);
+}
+
 static void listed_all(void *context, const struct swp_said *broke)
 {
 	struct swp_sweep *sweep = context;
@@ -173,12 +190,8 @@ static void listed_all(void *context, const struct swp_said *broke)
 	sweep->listed_all = true;
 	sweep->enumeration_broke = broke != NULL;
 	sweep->progress.enumeration_done = true;
-	if (broke && sweep->ledger) {
-		struct swp_record_gap gap = {.reason = broke->reason, .action = broke->action, .error_code = broke->error_code,
-			.message = broke->message, .request_id = broke->request_id};
-
-		swp_ledger_gap(sweep->ledger, &gap);
-	}
+	if (broke)
+		keep_gap(sweep, broke);
 	if (!broke)
 		swp_sweep_check_scope(sweep);
 	if (sweep->begun && !sweep->told)

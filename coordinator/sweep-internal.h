@@ -72,6 +72,7 @@ struct swp_sweep {
 	struct swp_ledger *ledger;
 	struct swp_prune *prune;
 	char *run_folder; /* owned; key files and the ipc socket */
+	int run_lock;     /* its lock: held while we live */
 	struct swp_fleet *fleet;
 	struct swp_workers *workers;
 	struct swp_dispatch *dispatch;
@@ -96,6 +97,7 @@ struct swp_sweep {
 	bool any_lost;
 
 	struct swp_timer pump, lease, grace, deadline, no_worker;
+	struct swp_record_gap enumeration_gap; /* owned texts; reason 0: the enumeration did not break off */
 	bool starting, described, units_known, listed_all, enumeration_broke, named;
 	bool store_ready; /* connected at least once */
 	bool begun;       /* its rows are in the store, its plan with the fleet */
@@ -115,6 +117,8 @@ void swp_sweep_end_text(struct swp_sweep *sweep, enum swp_sweep_end end, const c
 /* Rows, index and catalogue into the store; plan to the fleet; once organization and store are known. */
 void swp_sweep_begin(struct swp_sweep *sweep);
 void swp_sweep_write_meta(struct swp_sweep *sweep);
+/* The gap of an enumeration that broke off; it may break off before the store is there. */
+void swp_sweep_write_gap(struct swp_sweep *sweep);
 int64_t swp_sweep_wall_ms(const struct swp_sweep *sweep);
 
 /* sweep-identity.c */

@@ -10,6 +10,7 @@
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 #include "proto/io/files.h"
+#include "proto/io/folder.h"
 #include "proto/wire/keyfile.h"
 
 #define IPC_PATH_BYTES 100 /* sun_path takes 107 */
@@ -69,10 +70,15 @@ static bool last_long_enough(const struct swp_sweep *sweep, const struct swp_ope
 {
 	/* A session is renewed to be good for a whole job; the caller's own last as long as their source lets them. */
 	int64_t wanted_ms = open->role_arn ? SWP_JOB_MIN_VALID_MS : SWP_RENEW_BEFORE_MS;
+	int64_t left_ms = open->credentials.expires_at_ms - swp_sweep_wall_ms(sweep);
+	int64_t given_ms = left_ms + now_ms(sweep) - open->issued_ms;
 
 	if (open->renewal_failed || open->credentials.expires_at_ms == 0)
 		return true; /* the worker then hears ExpiredToken, and says so in the cells */
-	return open->credentials.expires_at_ms - swp_sweep_wall_ms(sweep) >= wanted_ms;
+	/* A role whose sessions are shorter than that is not asked for ever: the first half of what it gives must do. */
+	if (given_ms > 0 && wanted_ms > given_ms / 2)
+		wanted_ms = given_ms / 2;
+	return left_ms >= wanted_ms;
 }
 
 static bool may_send(void *context, struct swp_dispatch_account *account)
@@ -446,8 +452,43 @@ bool swp_sweep_reconcile(struct swp_sweep *sweep)
 
 /* --- starting it all --- */
 
+static int remove_file(const char *name, void *context)
+{
+	char *path = swp_asprintf("%s/%s", (const char *)context, name);
+
+	if (path)
+		unlink(path);
+	swp_free(path);
+	return 0;
+}
+
+/* With whatever is in it: keys that nobody can use any more, and a socket that ZeroMQ unlinks too late for us. */
+static void remove_run_folder(char *folder)
+{
+	swp_folder_list(folder, "", remove_file, folder);
+	rmdir(folder);
+}
+
+/* One whose coordinator was killed. A live one holds its lock. */
+static int remove_stale(const char *name, void *context)
+{
+	char *folder = swp_text_starts(name, "run-") ? swp_asprintf("%s/%s", (const char *)context, name) : NULL;
+	pid_t holder;
+	int fd = -1;
+
+	if (folder && swp_folder_lock(folder, &fd, &holder) == 0)
+		remove_run_folder(folder);
+	swp_folder_unlock(fd);
+	swp_free(folder);
+	return 0;
+}
+
 static int make_run_folder(struct swp_sweep *sweep, struct swp_problem *problem)
 {
+	pid_t holder;
+	int error;
+
+	swp_folder_list(sweep->options->state_folder, "", remove_stale, (void *)(uintptr_t)sweep->options->state_folder);
 	sweep->run_folder = swp_asprintf("%s/run-%s", sweep->options->state_folder, sweep->id);
 	if (sweep->run_folder && strlen(sweep->run_folder) + sizeof("/bus.sock") > IPC_PATH_BYTES) {
 		swp_free(sweep->run_folder);
@@ -455,7 +496,10 @@ static int make_run_folder(struct swp_sweep *sweep, struct swp_problem *problem)
 	}
 	if (!sweep->run_folder)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");
-	return swp_folder_make(sweep->run_folder, problem);
+	error = swp_folder_make(sweep->run_folder, problem);
+	if (error == 0 && (error = swp_folder_lock(sweep->run_folder, &sweep->run_lock, &holder)) < 0)
+		swp_problem_set(problem, error, "can't lock %s: %s", sweep->run_folder, strerror(-error));
+	return error;
 }
 
 static int save_server_keys(const char *folder, const struct swp_keyfile *keyfile, struct swp_problem *problem)
@@ -664,7 +708,8 @@ void swp_sweep_jobs_done(struct swp_sweep *sweep)
 	swp_workers_free(sweep->workers);
 	swp_fleet_free(sweep->fleet);
 	if (sweep->run_folder) {
-		rmdir(sweep->run_folder);
+		remove_run_folder(sweep->run_folder);
+		swp_folder_unlock(sweep->run_lock);
 		swp_free(sweep->run_folder);
 	}
 	swp_prune_free(sweep->prune);

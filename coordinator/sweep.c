@@ -516,6 +516,12 @@ static int make_correlator(struct swp_sweep *sweep)
 	return sweep->correlator ? 0 : -ENOMEM;
 }
 
+void swp_sweep_write_gap(struct swp_sweep *sweep)
+{
+	if (sweep->begun && sweep->enumeration_gap.reason && swp_ledger_gap(sweep->ledger, &sweep->enumeration_gap) < 0)
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
+}
+
 void swp_sweep_begin(struct swp_sweep *sweep)
 {
 	const char *compiled;
@@ -532,6 +538,7 @@ void swp_sweep_begin(struct swp_sweep *sweep)
 	}
 	sweep->begun = true;
 	swp_sweep_write_meta(sweep);
+	swp_sweep_write_gap(sweep);
 	/* Accounts that were listed before the store was there. */
 	swp_sweep_write_all_accounts(sweep);
 	sweep->prune = swp_prune_start(swp_ledger_store(sweep->ledger), sweep->options->keep, sweep->id);
@@ -621,6 +628,7 @@ struct swp_sweep *swp_sweep_new(struct swp_loop *loop, const struct swp_sweep_op
 	if (events)
 		sweep->events = *events;
 	sweep->home_region = "";
+	sweep->run_lock = -1;
 	init_timers(sweep);
 	sweep->started_wall_ms = swp_sweep_wall_ms(sweep);
 	sweep->progress.started_ms = swp_loop_now_ms(loop);
