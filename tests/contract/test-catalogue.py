@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds every row of the catalogue against AWS's own service models (botocore): test-catalogue.py COMPILER SOURCE_ROOT.
+"""Holds every row of the catalogue against AWS's own service models (botocore): test-catalogue.py BUILD-FOLDER.
 
 Operations, methods and URIs, page tokens, result members, required members, inputs and their places, every member that a path of a
 predicate, expression, identity, input, fact or evidence reads, its type, the words it is compared with (where the model lists them), codes of
@@ -350,7 +350,8 @@ class Checker:
             self.predicate(scope, self.document["predicates"][node["predicate"]])
         if "builtin" in node:
             for path in node["with"].values():
-                self.resolve(scope, path)
+                if isinstance(path, str) and not path.startswith("$set."):
+                    self.resolve(scope, path)
         if "path" in node:
             self.leaf(scope, node)
 
@@ -586,7 +587,8 @@ PLANTED = [
 
 
 def main():
-    compiler, root = sys.argv[1:3]
+    compiler = os.path.join(os.path.abspath(sys.argv[1]), "checks/swp-catalogue-compile")
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     builtin_files = sorted(glob.glob(os.path.join(root, "checks/catalogue/*/*.yaml")))
     test_files = sorted(glob.glob(os.path.join(root, "tests/catalogue/aws/*.yaml")))
     builtin = compile_catalogue(compiler, builtin_files)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds our credential chain and configured endpoints against botocore's: test-credentials.py PROBE|BUILD-FOLDER.
+"""Holds our credential chain and configured endpoints against botocore's: test-credentials.py BUILD-FOLDER.
 
 Each case is a folder of config files and an environment, made twice: botocore resolves one, our probe the other. STS, Identity
 Center, container and instance metadata are stand-ins on loopback; the keys that they give are a digest of what they were asked,
@@ -519,9 +519,7 @@ def check_differences(probe, folder, stub, faults):
 
 
 def main():
-    probe = os.path.abspath(sys.argv[1])
-    if os.path.isdir(probe):
-        probe = os.path.join(probe, "tests/contract/credentials-probe")
+    probe = os.path.join(os.path.abspath(sys.argv[1]), "tests/contract/credentials-probe")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     stub = f"http://127.0.0.1:{server.server_address[1]}"

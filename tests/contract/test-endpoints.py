@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Holds our partitions and endpoints against botocore's data and resolver: test-endpoints.py PROBE."""
+"""Holds our partitions and endpoints against botocore's data and resolver: test-endpoints.py BUILD-FOLDER."""
+import os
 import subprocess
 import sys
 
@@ -77,7 +78,7 @@ def main():
             cases.service(name, scope)
         else:
             left_out.append(name)
-    answer = subprocess.run([sys.argv[1]], input="\n".join(cases.lines) + "\n", capture_output=True, text=True, check=True)
+    answer = subprocess.run([os.path.join(sys.argv[1], "tests/contract/endpoint-probe")], input="\n".join(cases.lines) + "\n", capture_output=True, text=True, check=True)
     said = answer.stdout.splitlines()
     wrong = [(line, want, got) for line, want, got in zip(cases.lines, cases.wanted, said) if want != got]
     for line, want, got in wrong[:20]:

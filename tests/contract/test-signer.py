@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Holds our SigV4 signer against botocore's on random requests: test-signer.py PROBE [SEED [COUNT]]."""
+"""Holds our SigV4 signer against botocore's on random requests: test-signer.py BUILD-FOLDER [SEED [COUNT]]."""
 import datetime
 import json
+import os
 import random
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def main():
     rng = random.Random(seed)
     rows = [make(rng, i) for i in range(count)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
-    answer = subprocess.run([sys.argv[1]], input=text, capture_output=True, text=True, check=False)
+    answer = subprocess.run([os.path.join(sys.argv[1], "tests/contract/signer-probe")], input=text, capture_output=True, text=True, check=False)
     lines = answer.stdout.splitlines()
     wrong = 0
     if len(lines) != len(rows):
