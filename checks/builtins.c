@@ -128,8 +128,10 @@ static bool has_condition_on(const json_t *statement, const char *const *keys)
 	return false;
 }
 
+typedef bool (*statement_test)(const json_t *statement, const void *context);
+
 static struct swp_truth any_statement(
-	const json_t *document, const struct swp_gap *malformed, bool (*test)(const json_t *statement))
+	const json_t *document, const struct swp_gap *malformed, statement_test test, const void *context)
 {
 	json_t *policy = parse_document(document);
 	const json_t *statements = json_object_get(policy, "Statement");
@@ -139,7 +141,7 @@ static struct swp_truth any_statement(
 		const json_t *statement = many_get(statements, i);
 
 		readable = readable && json_is_object(statement);
-		found = json_is_object(statement) && allows(statement) && test(statement);
+		found = json_is_object(statement) && allows(statement) && test(statement, context);
 	}
 	json_decref(policy);
 	return found || readable ? known(found) : unknown(malformed);
@@ -147,12 +149,14 @@ static struct swp_truth any_statement(
 
 /* --- role-over-privileged --- */
 
-static const char *const broad_policies[] = {"AdministratorAccess", "PowerUserAccess", "IAMFullAccess",
-	"AmazonBedrockFullAccess", "AmazonSageMakerFullAccess", "BedrockAgentCoreFullAccess"};
-/* On every resource, each of these reaches other people's data, code or keys. */
-static const char *const reaching_actions[] = {"s3:GetObject", "s3:PutObject",
-	"secretsmanager:GetSecretValue", "kms:Decrypt", "lambda:InvokeFunction", "sts:AssumeRole"};
-static const char *const whole_services[] = {"dynamodb:*", "bedrock:*", "sagemaker:*", "bedrock-agentcore:*"};
+/* What counts as too much is data: the arguments of the builtin. */
+struct too_much {
+	const json_t *broad_policies; /* names of AWS-managed policies */
+	const json_t *
+		reaching_actions; /* each reaches other people's data, code or keys, where it is allowed on every resource */
+	const json_t *whole_services;  /* action patterns, word by word */
+	const json_t *passing_actions; /* … unless the statement says to which service a role is passed */
+};
 
 /* Does the action pattern of a policy (any case) take in that action? */
 static bool takes_in(const char *pattern, const char *action)
@@ -169,20 +173,28 @@ static bool takes_in(const char *pattern, const char *action)
 	return swp_glob_match(lower_pattern, lower_action);
 }
 
-static bool is_reaching(const char *pattern, bool passes_to_one_service)
+static bool takes_in_any(const char *pattern, const json_t *actions)
 {
-	for (size_t i = 0; i < SWP_ARRAY_SIZE(reaching_actions); i++) {
-		if (takes_in(pattern, reaching_actions[i]))
+	for (size_t i = 0; i < json_array_size(actions); i++) {
+		if (takes_in(pattern, json_string_value(json_array_get(actions, i))))
 			return true;
 	}
-	for (size_t i = 0; i < SWP_ARRAY_SIZE(whole_services); i++) {
-		if (swp_text_equal_ignoring_case(pattern, whole_services[i]))
-			return true;
-	}
-	return !passes_to_one_service && takes_in(pattern, "iam:PassRole");
+	return false;
 }
 
-static bool is_broad(const json_t *statement)
+static bool is_reaching(const struct too_much *too_much, const char *pattern, bool passes_to_one_service)
+{
+	if (takes_in_any(pattern, too_much->reaching_actions))
+		return true;
+	for (size_t i = 0; i < json_array_size(too_much->whole_services); i++) {
+		if (swp_text_equal_ignoring_case(
+			    pattern, json_string_value(json_array_get(too_much->whole_services, i))))
+			return true;
+	}
+	return !passes_to_one_service && takes_in_any(pattern, too_much->passing_actions);
+}
+
+static bool is_broad(const json_t *statement, const void *context)
 {
 	static const char *const passed[] = {"iam:PassedToService", NULL};
 	const json_t *actions = json_object_get(statement, "Action");
@@ -196,7 +208,7 @@ static bool is_broad(const json_t *statement)
 	for (size_t i = 0; i < many_count(actions); i++) {
 		const char *pattern = json_string_value(many_get(actions, i));
 
-		if (pattern && is_reaching(pattern, passes_to_one_service))
+		if (pattern && is_reaching(context, pattern, passes_to_one_service))
 			return true;
 	}
 	return false;
@@ -204,6 +216,7 @@ static bool is_broad(const json_t *statement)
 
 struct policy_search {
 	const char *arn;
+	const struct too_much *too_much;
 	struct swp_truth truth; /* of the policy found */
 	bool found;
 };
@@ -229,31 +242,34 @@ static int match_policy(const struct swp_found *found, void *context)
 	if (!swp_text_equal(json_string_value(json_object_get(found->json, "Arn")), search->arn))
 		return 0;
 	search->found = true;
-	search->truth = any_statement(default_document(found->json), found->malformed, is_broad);
+	search->truth =
+		any_statement(default_document(found->json), found->malformed, is_broad, search->too_much);
 	return 1;
 }
 
-static bool is_named_broad(const char *arn)
+static bool is_named_broad(const struct too_much *too_much, const char *arn)
 {
 	const char *name = strrchr(arn, '/');
 
-	for (size_t i = 0; name && strstr(arn, ":iam::aws:policy/") && i < SWP_ARRAY_SIZE(broad_policies);
+	for (size_t i = 0;
+		name && strstr(arn, ":iam::aws:policy/") && i < json_array_size(too_much->broad_policies);
 		i++) {
-		if (swp_text_equal(name + 1, broad_policies[i]))
+		if (swp_text_equal(name + 1, json_string_value(json_array_get(too_much->broad_policies, i))))
 			return true;
 	}
 	return false;
 }
 
 static struct swp_truth attached_policy(const json_t *attached, const struct swp_member_path *policies,
-	const struct swp_scope *scope, const struct swp_gap *malformed)
+	const struct swp_scope *scope, const struct too_much *too_much, const struct swp_gap *malformed)
 {
-	struct policy_search search = {.arn = json_string_value(json_object_get(attached, "PolicyArn"))};
+	struct policy_search search = {
+		.arn = json_string_value(json_object_get(attached, "PolicyArn")), .too_much = too_much};
 	const struct swp_gap *gap = NULL;
 
 	if (!search.arn)
 		return unknown(malformed);
-	if (is_named_broad(search.arn))
+	if (is_named_broad(too_much, search.arn))
 		return known(true);
 	swp_path_each(policies, scope, match_policy, &search, &gap);
 	return search.found ? search.truth : unknown(gap ? gap : malformed);
@@ -265,12 +281,15 @@ static bool is_list(const json_t *value)
 	return json_is_array(value) || (json_is_string(value) && json_string_length(value) == 0);
 }
 
-static struct swp_truth role_over_privileged(
-	const struct swp_member_path *paths, const struct swp_scope *scope)
+static struct swp_truth role_over_privileged(const struct swp_argument *values, const struct swp_scope *scope)
 {
-	struct swp_found role = swp_path_find(&paths[0], scope);
+	struct swp_found role = swp_path_find(&values[0].path, scope);
 	const json_t *inline_policies = json_object_get(role.json, "RolePolicyList");
 	const json_t *attached = json_object_get(role.json, "AttachedManagedPolicies");
+	struct too_much too_much = {.broad_policies = values[2].texts,
+		.reaching_actions = values[3].texts,
+		.whole_services = values[4].texts,
+		.passing_actions = values[5].texts};
 	struct swp_truth truth = known(false);
 
 	if (!role.json)
@@ -280,10 +299,10 @@ static struct swp_truth role_over_privileged(
 	for (size_t i = 0; i < json_array_size(inline_policies) && truth.value != SWP_TRUE; i++)
 		truth = either(truth,
 			any_statement(json_object_get(json_array_get(inline_policies, i), "PolicyDocument"),
-				role.malformed, is_broad));
+				role.malformed, is_broad, &too_much));
 	for (size_t i = 0; i < json_array_size(attached) && truth.value != SWP_TRUE; i++)
-		truth = either(truth,
-			attached_policy(json_array_get(attached, i), &paths[1], scope, role.malformed));
+		truth = either(truth, attached_policy(json_array_get(attached, i), &values[1].path, scope,
+					      &too_much, role.malformed));
 	return truth;
 }
 
@@ -294,35 +313,46 @@ static bool is_anyone(const json_t *principal)
 	return holds_text(principal, "*") || holds_text(json_object_get(principal, "AWS"), "*");
 }
 
-static bool is_public(const json_t *statement)
+static bool is_public(const json_t *statement, const void *context)
 {
 	static const char *const limiting[] = {"aws:PrincipalOrgID", "aws:PrincipalOrgPaths",
 		"aws:PrincipalAccount", "aws:PrincipalArn", "aws:SourceAccount", "aws:SourceArn",
 		"aws:SourceOrgID", "aws:SourceOrgPaths", "aws:SourceVpc", "aws:SourceVpce", "aws:SourceOwner",
 		NULL};
 
+	(void)context;
 	return (is_anyone(json_object_get(statement, "Principal")) ||
 		       json_object_get(statement, "NotPrincipal")) &&
 	       !has_condition_on(statement, limiting);
 }
 
-static struct swp_truth policy_public(const struct swp_member_path *paths, const struct swp_scope *scope)
+static struct swp_truth policy_public(const struct swp_argument *values, const struct swp_scope *scope)
 {
-	struct swp_found document = swp_path_find(&paths[0], scope);
+	struct swp_found document = swp_path_find(&values[0].path, scope);
 
 	if (!document.json)
 		return document.gap ? unknown(document.gap) : known(false);
-	return any_statement(document.json, document.malformed, is_public);
+	return any_statement(document.json, document.malformed, is_public, NULL);
 }
 
 const struct swp_builtin swp_builtins[] = {
 	{"role-over-privileged",
-		{{"role", false, "an entry of RoleDetailList (iam GetAccountAuthorizationDetails)"},
-			{"policies", true, "the entries of Policies of the same operation"}},
+		{{"role", SWP_ARGUMENT_PATH, "an entry of RoleDetailList (GetAccountAuthorizationDetails)"},
+			{"policies", SWP_ARGUMENT_PATHS, "the entries of Policies of the same operation"},
+			{"broad_policies", SWP_ARGUMENT_TEXTS,
+				"names of AWS-managed policies that are too much"},
+			{"reaching_actions", SWP_ARGUMENT_TEXTS,
+				"actions that are too much on every resource"},
+			{"whole_services", SWP_ARGUMENT_TEXTS,
+				"action patterns that are too much on every resource"},
+			{"passing_actions", SWP_ARGUMENT_TEXTS,
+				"actions that are too much on every resource without a condition on "
+				"iam:PassedToService"}},
 		role_over_privileged,
-		"the role has an administrator's policy, or may read, write, decrypt, invoke, assume or pass "
-		"on every resource"},
-	{"policy-public", {{"document", false, "a resource policy, as text or object"}}, policy_public,
+		"the role has a policy of those names, or a statement that allows one of the actions on "
+		"every resource"},
+	{"policy-public", {{"document", SWP_ARGUMENT_PATH, "a resource policy, as text or object"}},
+		policy_public,
 		"the policy allows anyone, without a condition on organization, account, source or network; "
 		"absent: false"},
 };

@@ -6,7 +6,7 @@
 
 #include "checks/paths.h"
 
-#define SWP_LIMIT_BUILTIN_ARGUMENTS 4
+#define SWP_LIMIT_BUILTIN_ARGUMENTS 6
 
 enum swp_truth_value { SWP_FALSE, SWP_TRUE, SWP_UNKNOWN };
 struct swp_truth {
@@ -14,17 +14,26 @@ struct swp_truth {
 	const struct swp_gap *gap; /* UNKNOWN: why; never NULL then */
 };
 
+enum swp_argument_kind {
+	SWP_ARGUMENT_PATH,
+	SWP_ARGUMENT_PATHS, /* a path with many values */
+	SWP_ARGUMENT_TEXTS, /* $set.NAME, or a list of texts */
+};
 struct swp_builtin_argument {
 	const char *name;
-	bool many; /* a path with many values */
+	enum swp_argument_kind kind;
 	const char *help;
+};
+struct swp_argument {
+	struct swp_member_path path;
+	const json_t *texts;
 };
 struct swp_builtin {
 	const char *name;
 	struct swp_builtin_argument
 		arguments[SWP_LIMIT_BUILTIN_ARGUMENTS]; /* in order; the first without a name ends */
-	/* `paths` stand in the order of `arguments`. */
-	struct swp_truth (*evaluate)(const struct swp_member_path *paths, const struct swp_scope *scope);
+	/* `values` stand in the order of `arguments`. */
+	struct swp_truth (*evaluate)(const struct swp_argument *values, const struct swp_scope *scope);
 	const char *help;
 };
 extern const struct swp_builtin swp_builtins[];

@@ -136,6 +136,10 @@ static int merge_base_section(struct compilation *self, const char *section, con
 
 	json_object_foreach((json_t *)base, name, row)
 	{
+		if (swp_text_equal(section, "sets") && swp_text_equal(name, "refused-actions") &&
+			json_object_get(own, name))
+			swp_lint_fault(&self->lint, own, name,
+				"'%s' of the built-in catalogue cannot be replaced", name);
 		if (!json_object_get(own, name))
 			r = json_object_set(own, name, row) < 0 ? -ENOMEM : 0;
 		else if (swp_text_equal(section, "services"))

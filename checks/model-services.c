@@ -11,35 +11,12 @@
 /* IAM actions that read. An operation whose action does not begin so is refused: orgsweep never changes what it looks at. */
 static const char *const reading_verbs[] = {
 	"BatchGet", "Describe", "Get", "Head", "List", "Lookup", "Query", "Search", "View"};
-/* … and readers that hand out what nobody may hold: secrets, credentials, contents. */
-static const char *const refused_actions[] = {
-	"secretsmanager:GetSecretValue",
-	"secretsmanager:BatchGetSecretValue",
-	"ssm:GetParameter",
-	"ssm:GetParameters",
-	"ssm:GetParametersByPath",
-	"ssm:GetParameterHistory",
-	"s3:GetObject",
-	"s3:GetObjectVersion",
-	"sts:GetSessionToken",
-	"sts:GetFederationToken",
-	"ecr:GetAuthorizationToken",
-	"ec2:GetPasswordData",
-	"lambda:GetFunction",
-	"dynamodb:GetItem",
-	"dynamodb:Query",
-	"kinesis:GetRecords",
-	"logs:GetLogEvents",
-	"redshift:GetClusterCredentials",
-	"cognito-identity:GetCredentialsForIdentity",
-	"cognito-identity:GetOpenIdToken",
-	"bedrock-agentcore:GetWorkloadAccessToken",
-	"bedrock-agentcore:GetResourceApiKey",
-	"bedrock-agentcore:GetResourceOauth2Token",
-};
+/* Readers that hand out what nobody may hold: secrets, credentials, contents. The built-in catalogue's set; nobody can replace it. */
+#define REFUSED_SET "refused-actions"
 
-static bool action_reads(const char *action)
+static bool action_reads(const struct swp_builder *builder, const char *action)
 {
+	const json_t *refused = json_object_get(swp_builder_section(builder, "sets"), REFUSED_SET);
 	const char *name = strchr(action, ':');
 	bool reads = false;
 
@@ -47,8 +24,8 @@ static bool action_reads(const char *action)
 		return false;
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(reading_verbs); i++)
 		reads = reads || swp_text_starts(name + 1, reading_verbs[i]);
-	for (size_t i = 0; i < SWP_ARRAY_SIZE(refused_actions); i++)
-		reads = reads && !swp_text_equal(refused_actions[i], action);
+	for (size_t i = 0; i < json_array_size(refused); i++)
+		reads = reads && !swp_text_equal(json_string_value(json_array_get(refused, i)), action);
 	return reads;
 }
 
@@ -134,7 +111,7 @@ static void check_operation(struct swp_builder *builder, const json_t *operation
 			     json_object_get(row, "query")))
 		swp_lint_fault(builder->lint, operations, name,
 			"only rest protocols have 'method', 'uri' and 'query'");
-	if (!action_reads(operation->aws.action))
+	if (!action_reads(builder, operation->aws.action))
 		swp_lint_fault(builder->lint, operations, name,
 			"IAM action '%s' is not a read, or hands out secrets or contents",
 			operation->aws.action);

@@ -44,7 +44,7 @@ struct swp_predicate {
 	struct swp_elements elements;
 	struct count count;
 	const struct swp_builtin *builtin;
-	struct swp_member_path *arguments;
+	struct swp_argument *arguments;
 };
 
 /* --- compiling --- */
@@ -310,37 +310,6 @@ static int find_builtin(struct swp_compiler *compiler, const json_t *container, 
 	return 1;
 }
 
-static int compile_builtin(
-	struct swp_compiler *compiler, const json_t *container, const char *key, struct swp_predicate *node)
-{
-	const json_t *with = json_object_get(container, "with");
-	const char *allowed[SWP_LIMIT_BUILTIN_ARGUMENTS + 1] = {NULL};
-	size_t count = 0;
-	int r = find_builtin(compiler, container, key, &node->builtin);
-
-	if (r != 0)
-		return r;
-	node->arguments =
-		swp_region_alloc(compiler->region, SWP_LIMIT_BUILTIN_ARGUMENTS * sizeof(*node->arguments));
-	if (!node->arguments)
-		return -ENOMEM;
-	for (; count < SWP_LIMIT_BUILTIN_ARGUMENTS && node->builtin->arguments[count].name && r == 0;
-		count++) {
-		const struct swp_builtin_argument *argument = &node->builtin->arguments[count];
-		const json_t *path = json_object_get(with, argument->name);
-
-		allowed[count] = argument->name;
-		if (!json_is_string(path)) {
-			swp_lint_fault(compiler->lint, container, "with", "builtin '%s' needs the path '%s'",
-				node->builtin->name, argument->name);
-			return 1;
-		}
-		r = compile_path(compiler, with, argument->name, json_string_value(path), argument->many,
-			&node->arguments[count]);
-	}
-	return r != 0 ? r : swp_lint_members(compiler->lint, with, "argument", allowed);
-}
-
 static bool texts_fit(const json_t *operand)
 {
 	for (size_t i = 0; i < json_array_size(operand); i++) {
@@ -408,6 +377,52 @@ static int resolve_set(
 	}
 	swp_lint_unknown(compiler->lint, container, key, "set", text + 5, names, count);
 	return 1;
+}
+
+static int compile_argument(struct swp_compiler *compiler, const json_t *with,
+	const struct swp_builtin_argument *argument, struct swp_argument *ret_argument)
+{
+	const json_t *value = json_object_get(with, argument->name);
+
+	if (argument->kind == SWP_ARGUMENT_TEXTS) {
+		int r = value ? resolve_set(compiler, with, argument->name, &value) : 0;
+
+		ret_argument->texts = value;
+		if (r != 0 || (json_is_array(value) && texts_fit(value)))
+			return r;
+	} else if (json_is_string(value)) {
+		return compile_path(compiler, with, argument->name, json_string_value(value),
+			argument->kind == SWP_ARGUMENT_PATHS, &ret_argument->path);
+	}
+	swp_lint_fault(compiler->lint, with, argument->name, "'%s' takes %s", argument->name,
+		argument->kind == SWP_ARGUMENT_TEXTS ? "$set.NAME, or a list of texts" : "a path");
+	return 1;
+}
+
+static int compile_builtin(
+	struct swp_compiler *compiler, const json_t *container, const char *key, struct swp_predicate *node)
+{
+	const json_t *with = json_object_get(container, "with");
+	const char *allowed[SWP_LIMIT_BUILTIN_ARGUMENTS + 1] = {NULL};
+	int r = find_builtin(compiler, container, key, &node->builtin);
+
+	if (r != 0)
+		return r;
+	node->arguments =
+		swp_region_alloc(compiler->region, SWP_LIMIT_BUILTIN_ARGUMENTS * sizeof(*node->arguments));
+	if (!node->arguments)
+		return -ENOMEM;
+	if (!json_is_object(with)) {
+		swp_lint_fault(compiler->lint, container, key, "builtin '%s' needs its arguments, 'with'",
+			node->builtin->name);
+		return 1;
+	}
+	for (size_t i = 0; i < SWP_LIMIT_BUILTIN_ARGUMENTS && node->builtin->arguments[i].name && r == 0;
+		i++) {
+		allowed[i] = node->builtin->arguments[i].name;
+		r = compile_argument(compiler, with, &node->builtin->arguments[i], &node->arguments[i]);
+	}
+	return r != 0 ? r : swp_lint_members(compiler->lint, with, "argument", allowed);
 }
 
 static enum swp_type leaf_type(
