@@ -251,15 +251,14 @@ int swp_job_start(struct swp_worker *worker, struct swp_link *link, struct swp_w
 	job->sweep = sweep;
 	swp_timer_init(&job->watch, worker->loop, watch);
 	swp_job_calls_init(job);
-	r = prepare(job, &message->job);
+	job->message = *message; /* the identity will point into it */
+	r = prepare(job, &job->message.job);
 	if (r < 0) {
+		job->message = (struct swp_message){0}; /* stays the caller's */
 		free_memory(job);
 		return r;
 	}
-	job->message = *message;
 	*message = (struct swp_message){0};
-	/* The identity points into the message, which has moved into the job. */
-	job->identity.session_token = &job->message.job.credentials.session_token;
 	set_times(job);
 	hang_in(job);
 	start_watch(job);
