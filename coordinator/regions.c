@@ -27,7 +27,7 @@ static int read_names(struct swp_regions_asked *asked, const char *option, const
 			const char *nearest =
 				swp_nearest(name, partition->regions, count_names(partition->regions));
 
-			return swp_problem_set(problem, region,
+			return swp_problem_set(problem, -EINVAL,
 				"%s: there is no region \"%s\" in partition %s%s%s%s", option, name,
 				partition->name, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
 				nearest ? "\"?" : "");

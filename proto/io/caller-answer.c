@@ -150,7 +150,8 @@ static enum swp_call_next judge_error(
 	bool has_date = swp_time_parse_http(response->date, &date_ms) == 0;
 
 	describe_error(running, response);
-	difference_ms = has_date ? date_ms - swp_call_wall_ms(running) : 0;
+	/* Against the time that was signed: another call to this host may have corrected the offset in the meantime. */
+	difference_ms = has_date ? date_ms - running->signed_ms : 0;
 	facts.code = running->error.code;
 	facts.message = running->error.message;
 	facts.date_differs = difference_ms > SKEW_MS || difference_ms < -SKEW_MS;

@@ -175,6 +175,7 @@ static int sign(struct swp_running_call *running, struct header_list *headers)
 	int64_t wall_ms = swp_call_wall_ms(running);
 	int result = find_key(running, wall_ms, &key);
 
+	running->signed_ms = wall_ms;
 	if (result != 0)
 		return result;
 	if (request->content_type != NULL)

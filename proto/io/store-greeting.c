@@ -133,6 +133,18 @@ static enum swp_store_verdict judge_server(
 	return SWP_STORE_NEVER;
 }
 
+/* INFO is answered while the append-only file is still read; nothing else is. */
+static enum swp_store_verdict judge_persistence(
+	struct swp_store_greeting *greeting, const struct swp_store_reply *reply)
+{
+	char loading[8];
+
+	if (!info_value(reply, "loading", loading, sizeof(loading)) || strcmp(loading, "0") == 0)
+		return SWP_STORE_GOOD;
+	swp_problem_set(&greeting->problem, 0, "Redis is still loading its data");
+	return SWP_STORE_AGAIN;
+}
+
 static enum swp_store_verdict judge_replication(
 	struct swp_store_greeting *greeting, const struct swp_store_reply *reply)
 {
@@ -174,7 +186,7 @@ static enum swp_store_verdict judge_error(struct swp_store_greeting *greeting, c
 			"; give the right user in the URL and password in ORGSWEEP_STORE_PASSWORD"},
 		{"NOAUTH", SWP_STORE_NEVER, "; put the password into ORGSWEEP_STORE_PASSWORD"},
 		{"DENIED", SWP_STORE_NEVER, ""},
-		{"NOPERM", SWP_STORE_NEVER, "; `orgsweep store acl` prints the rules that are needed"},
+		{"NOPERM", SWP_STORE_NEVER, "; the user needs to read and write the keys swp:* (docs/store.md lists the commands)"},
 		{"", SWP_STORE_NEVER, ""},
 	};
 	size_t i = 0;
@@ -228,6 +240,7 @@ static const struct step {
 } steps[] = {
 	{.write = write_auth},
 	{.section = "server", .judge = judge_server},
+	{.section = "persistence", .judge = judge_persistence},
 	{.section = "replication", .judge = judge_replication},
 	{.section = "cluster", .judge = judge_cluster},
 	{.selects = true},
