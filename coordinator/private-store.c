@@ -21,6 +21,7 @@
 #define LEFT_BEHIND_TERM_MS 3000 /* a server that was left behind has so long to end by itself */
 #define MAX_STARTS 10          /* in START_WINDOW_MS; one that dies more often does not get better by starting it again */
 #define START_WINDOW_MS 60000
+#define EARLY_END_MS 3000
 
 struct swp_private_store {
 	struct swp_loop *loop;
@@ -34,6 +35,7 @@ struct swp_private_store {
 	pid_t left_behind;
 	int64_t left_behind_since_ms;
 	unsigned starts;
+	int64_t started_ms; /* the present one */
 	int64_t window_began_ms;
 	bool told;
 };
@@ -59,6 +61,7 @@ static int start_process(struct swp_private_store *store, struct swp_problem *pr
 	struct swp_process_options options = {.arguments = arguments, .output_fd = -1, .error_fd = -1};
 
 	unlink(store->address.host);
+	store->started_ms = swp_loop_now_ms(store->loop);
 	store->process = swp_process_start(store->loop, &options, process_ended, store, problem);
 	if (!store->process) {
 		swp_problem_prefix(problem,
@@ -97,6 +100,12 @@ static bool may_start_again(struct swp_private_store *store)
 	return ++store->starts <= MAX_STARTS;
 }
 
+/* One that gave up by itself right at its start has a reason that a second start would meet again. */
+static bool is_worth_another_start(const struct swp_private_store *store, int wait_status)
+{
+	return !WIFEXITED(wait_status) || swp_loop_now_ms(store->loop) - store->started_ms > EARLY_END_MS;
+}
+
 static void process_ended(void *context, int wait_status, const char *output, size_t output_length)
 {
 	struct swp_private_store *store = context;
@@ -108,8 +117,7 @@ static void process_ended(void *context, int wait_status, const char *output, si
 	swp_process_free(store->process);
 	store->process = NULL;
 	last_words(store, &words);
-	/* One that ends by itself before it ever listened has a reason that a second start would meet again. */
-	if ((store->told || !WIFEXITED(wait_status)) && may_start_again(store)) {
+	if (is_worth_another_start(store, wait_status) && may_start_again(store)) {
 		swp_log(SWP_LOG_WARNING, "store.restart", "the private redis-server ended; it is started again",
 			SWP_LOG_S("last_log_line", swp_buf_text(&words)));
 		if (start_process(store, &problem) == 0)

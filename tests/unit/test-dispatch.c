@@ -1,0 +1,496 @@
+/* Dispatch as a machine: leases, epochs, attempts, holds, credits, affinity, parking. Time is a number, actions are written down. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/dispatch.h"
+#include "proto/base/error.h"
+
+#define MOST 4096
+
+static struct {
+	struct swp_dispatch *dispatch;
+	int64_t now_ms;
+	struct {
+		uint64_t job, peer, least;
+		bool counts;
+		char worker[32];
+	} grants[MOST], sent[MOST];
+	unsigned granted, sends, lookups, give_ups, cancels, job_ends, account_ends;
+	uint64_t looked_up[MOST], given_up[MOST], cancelled[MOST];
+	enum swp_job_end ends[MOST];
+	int send_error;
+	bool parked;
+} stage;
+
+static bool may_send(void *context, struct swp_dispatch_account *account)
+{
+	(void)context;
+	(void)account;
+	return !stage.parked;
+}
+
+static void grant(void *context, struct swp_job *job, const char *worker, bool counts, uint64_t least_epoch)
+{
+	(void)context;
+	stage.grants[stage.granted].job = job->number;
+	stage.grants[stage.granted].counts = counts;
+	stage.grants[stage.granted].least = least_epoch;
+	memcpy(stage.grants[stage.granted].worker, worker, strnlen(worker, 31) + 1);
+	stage.granted++;
+}
+
+static int send_job(void *context, struct swp_job *job, uint64_t peer)
+{
+	(void)context;
+	if (stage.send_error)
+		return stage.send_error;
+	stage.sent[stage.sends].job = job->number;
+	stage.sent[stage.sends++].peer = peer;
+	return 0;
+}
+
+static void look_up(void *context, struct swp_job *job)
+{
+	(void)context;
+	stage.looked_up[stage.lookups++] = job->number;
+}
+
+static void give_up(void *context, struct swp_job *job)
+{
+	(void)context;
+	stage.given_up[stage.give_ups++] = job->number;
+}
+
+static void cancel(void *context, uint64_t peer, uint64_t job, uint64_t epoch)
+{
+	(void)context;
+	(void)peer;
+	(void)epoch;
+	stage.cancelled[stage.cancels++] = job;
+}
+
+static void job_settled(void *context, struct swp_job *job)
+{
+	(void)context;
+	stage.ends[stage.job_ends++] = job->end;
+}
+
+static void account_settled(void *context, struct swp_dispatch_account *account)
+{
+	(void)context;
+	(void)account;
+	stage.account_ends++;
+}
+
+static int begin(void **state)
+{
+	const struct swp_dispatch_actions actions = {.may_send = may_send, .grant = grant, .send = send_job, .look_up = look_up,
+		.give_up = give_up, .cancel = cancel, .job_settled = job_settled, .account_settled = account_settled};
+
+	(void)state;
+	memset(&stage, 0, sizeof(stage));
+	stage.now_ms = 1000;
+	stage.dispatch = swp_dispatch_new(&actions, 77);
+	return stage.dispatch ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	swp_dispatch_free(stage.dispatch);
+	return 0;
+}
+
+static void add(struct swp_dispatch_account *account, struct swp_job *jobs, unsigned count)
+{
+	memset(jobs, 0, count * sizeof(*jobs));
+	for (unsigned i = 0; i < count; i++)
+		jobs[i].region = (unsigned char)(SWP_REGION_FIRST + i);
+	*account = (struct swp_dispatch_account){.jobs = jobs, .job_count = count};
+	assert_int_equal(swp_dispatch_add(stage.dispatch, account, stage.now_ms), 0);
+}
+
+static void run(int64_t after_ms)
+{
+	stage.now_ms += after_ms;
+	swp_dispatch_run(stage.dispatch, stage.now_ms);
+}
+
+static void greet(uint64_t peer, unsigned credits)
+{
+	assert_int_equal(swp_dispatch_greet(stage.dispatch, peer, "w", credits, NULL, 0, stage.now_ms), 0);
+	run(0);
+}
+
+/* Answers the grant of that number (in the order asked for). */
+static void granted(unsigned index, uint64_t epoch, unsigned attempts)
+{
+	swp_dispatch_granted(stage.dispatch, stage.grants[index].job, SWP_DISPATCH_GRANT_GIVEN, epoch, attempts, stage.now_ms);
+	run(0);
+}
+
+static void no_worker_no_grant(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[2];
+
+	(void)state;
+	add(&account, jobs, 2);
+	run(0);
+	assert_int_equal(stage.granted, 0);
+	greet(1, 1);
+	assert_int_equal(stage.granted, 1); /* one credit */
+	assert_true(stage.grants[0].counts);
+	assert_int_equal(stage.grants[0].least, 1);
+	granted(0, 1, 1);
+	assert_int_equal(stage.sends, 1);
+	assert_int_equal(stage.granted, 1);
+	assert_true(swp_dispatch_done(stage.dispatch, 1, jobs[0].number, 1, SWP_DISPATCH_SEALED));
+	run(0);
+	assert_int_equal(stage.granted, 2); /* the credit came back */
+	granted(1, 1, 1);
+	assert_true(swp_dispatch_done(stage.dispatch, 1, jobs[1].number, 1, SWP_DISPATCH_SEALED));
+	assert_int_equal(stage.account_ends, 1);
+	assert_int_equal(swp_dispatch_open_accounts(stage.dispatch), 0);
+}
+
+static void a_lease_runs_out(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[1];
+	struct swp_dispatch_hold hold;
+
+	(void)state;
+	add(&account, jobs, 1);
+	greet(1, 4);
+	granted(0, 1, 1);
+	hold = (struct swp_dispatch_hold){jobs[0].number, 1};
+	run(SWP_LEASE_MS - 1);
+	swp_dispatch_heartbeat(stage.dispatch, 1, &hold, 1, stage.now_ms);
+	run(SWP_LEASE_MS - 1);
+	assert_int_equal(stage.lookups, 0); /* renewed */
+	hold.epoch = 2;
+	swp_dispatch_heartbeat(stage.dispatch, 1, &hold, 1, stage.now_ms); /* names another epoch */
+	assert_int_equal(swp_dispatch_next_ms(stage.dispatch), stage.now_ms + 1);
+	run(1);
+	assert_int_equal(stage.lookups, 1); /* looked up before it is leased again */
+	assert_int_equal(stage.granted, 1);
+	swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_OPEN, 1);
+	greet(2, 4);
+	assert_int_equal(stage.granted, 2);
+	assert_int_equal(stage.grants[1].least, 2);
+	granted(1, 2, 2);
+	/* The first one's DONE comes late: its epoch is over. */
+	assert_false(swp_dispatch_done(stage.dispatch, 1, jobs[0].number, 1, SWP_DISPATCH_SEALED));
+	assert_int_equal(stage.job_ends, 0);
+	assert_true(swp_dispatch_done(stage.dispatch, stage.sent[1].peer, jobs[0].number, 2, SWP_DISPATCH_SEALED));
+	/* Twice: once. */
+	assert_false(swp_dispatch_done(stage.dispatch, stage.sent[1].peer, jobs[0].number, 2, SWP_DISPATCH_SEALED));
+	assert_int_equal(stage.job_ends, 1);
+	assert_int_equal(stage.ends[0], SWP_JOB_SEALED);
+}
+
+static void sealed_before_its_worker_was_lost(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[1];
+
+	(void)state;
+	add(&account, jobs, 1);
+	greet(1, 4);
+	granted(0, 1, 1);
+	swp_dispatch_gone(stage.dispatch, 1);
+	assert_int_equal(stage.lookups, 1);
+	swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_SEALED, 1);
+	assert_int_equal(stage.account_ends, 1);
+	assert_int_equal(stage.ends[0], SWP_JOB_SEALED);
+	assert_int_equal(stage.granted, 1); /* never done again */
+}
+
+static void three_workers_are_lost_on_it(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[1];
+
+	(void)state;
+	add(&account, jobs, 1);
+	for (unsigned attempt = 1; attempt <= 3; attempt++) {
+		greet(attempt, 4);
+		assert_int_equal(stage.granted, attempt);
+		assert_true(stage.grants[attempt - 1].counts);
+		granted(attempt - 1, attempt, attempt);
+		swp_dispatch_gone(stage.dispatch, attempt);
+		swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_OPEN, attempt);
+		run(0);
+	}
+	greet(9, 4);
+	assert_int_equal(stage.granted, 3);
+	assert_int_equal(stage.give_ups, 1);
+	swp_dispatch_given_up(stage.dispatch, jobs[0].number, false);
+	assert_int_equal(stage.ends[0], SWP_JOB_LOST);
+	assert_int_equal(stage.account_ends, 1);
+}
+
+static void given_back_is_no_attempt(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[1];
+
+	(void)state;
+	add(&account, jobs, 1);
+	greet(1, 4);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(stage.granted, i + 1);
+		assert_int_equal(stage.grants[i].counts, i == 0);
+		granted(i, i + 1, 1);
+		swp_dispatch_given_back(stage.dispatch, 1, jobs[0].number, i + 1, 500, stage.now_ms);
+		swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_OPEN, 1);
+		run(0);
+		assert_int_equal(stage.granted, i + 1); /* the worker has a pause */
+		run(500);
+	}
+	assert_int_equal(stage.give_ups, 0);
+}
+
+static void what_could_not_be_sent(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[1];
+
+	(void)state;
+	add(&account, jobs, 1);
+	greet(1, 4);
+	stage.send_error = -EAGAIN;
+	granted(0, 1, 1);
+	assert_int_equal(stage.sends, 0);
+	run(SWP_SEND_RETRY_MS);
+	stage.send_error = 0;
+	assert_int_equal(stage.granted, 2);
+	assert_false(stage.grants[1].counts);
+	assert_int_equal(stage.grants[1].least, 2);
+	/* Its worker goes while the grant is written: the answer finds nobody. */
+	swp_dispatch_gone(stage.dispatch, 1);
+	granted(1, 2, 1);
+	assert_int_equal(stage.sends, 0);
+	greet(2, 4);
+	assert_int_equal(stage.granted, 3);
+	assert_false(stage.grants[2].counts);
+}
+
+static void a_worker_greets_again(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[3];
+	struct swp_dispatch_hold holds[2];
+
+	(void)state;
+	add(&account, jobs, 3);
+	greet(1, 3);
+	for (unsigned i = 0; i < 3; i++)
+		granted(i, 1, 1);
+	/* It holds the first, has lost the second's DONE with its connection, and never got the third. It tells one of before. */
+	holds[0] = (struct swp_dispatch_hold){jobs[0].number, 1};
+	holds[1] = (struct swp_dispatch_hold){12345, 1};
+	assert_int_equal(swp_dispatch_greet(stage.dispatch, 1, "w", 3, holds, 2, stage.now_ms), 0);
+	assert_int_equal(stage.lookups, 2);
+	assert_int_equal(stage.cancels, 1);
+	assert_int_equal(stage.cancelled[0], 12345);
+	swp_dispatch_looked_up(stage.dispatch, jobs[1].number, SWP_JOB_SEALED, 1);
+	swp_dispatch_looked_up(stage.dispatch, jobs[2].number, SWP_JOB_OPEN, 1);
+	run(0);
+	assert_int_equal(stage.granted, 4);
+	assert_int_equal(stage.grants[3].job, jobs[2].number);
+	assert_non_null(swp_dispatch_held(stage.dispatch, 1, jobs[0].number, 1));
+}
+
+static void another_connection_of_the_same_worker(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[1];
+	struct swp_dispatch_hold hold;
+
+	(void)state;
+	add(&account, jobs, 1);
+	greet(1, 3);
+	granted(0, 1, 1);
+	run(SWP_LEASE_MS);
+	assert_int_equal(stage.lookups, 1);
+	hold = (struct swp_dispatch_hold){jobs[0].number, 1};
+	assert_int_equal(swp_dispatch_greet(stage.dispatch, 2, "w", 3, &hold, 1, stage.now_ms), 0);
+	assert_int_equal(stage.cancels, 0); /* nobody else was given it: it is taken back */
+	assert_non_null(swp_dispatch_held(stage.dispatch, 2, jobs[0].number, 1));
+	swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_OPEN, 1); /* too late to matter */
+	run(0);
+	assert_int_equal(stage.granted, 1);
+	assert_true(swp_dispatch_done(stage.dispatch, 2, jobs[0].number, 1, SWP_DISPATCH_SEALED));
+}
+
+static void the_store_lost_the_grant(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[1];
+
+	(void)state;
+	add(&account, jobs, 1);
+	greet(1, 3);
+	for (unsigned i = 0; i < SWP_LIMIT_STALE_ANSWERS; i++) {
+		assert_int_equal(stage.granted, i + 1);
+		assert_int_equal(stage.grants[i].least, i + 1); /* an epoch is never given twice */
+		granted(i, i + 1, 1);
+		swp_dispatch_done(stage.dispatch, 1, jobs[0].number, i + 1, SWP_DISPATCH_STALE);
+		swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_OPEN, 0);
+		run(0);
+	}
+	assert_int_equal(stage.job_ends, 1);
+	assert_int_equal(stage.ends[0], SWP_JOB_STORE_LOST);
+}
+
+static void parked_until_credentials_last(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[3];
+
+	(void)state;
+	stage.parked = true;
+	add(&account, jobs, 3);
+	greet(1, 3);
+	assert_int_equal(stage.granted, 0);
+	stage.parked = false;
+	run(0);
+	assert_int_equal(stage.granted, 0);
+	swp_dispatch_unpark(stage.dispatch, &account);
+	run(0);
+	assert_int_equal(stage.granted, 3);
+}
+
+static void regions_are_shared_out(void **state)
+{
+	static struct swp_dispatch_account accounts[20];
+	static struct swp_job jobs[20][10];
+	unsigned by_region[2][SWP_LIMIT_SWEEP_REGIONS] = {{0}};
+	unsigned both = 0, given[2] = {0};
+
+	(void)state;
+	assert_int_equal(swp_dispatch_greet(stage.dispatch, 1, "one", 40, NULL, 0, stage.now_ms), 0);
+	assert_int_equal(swp_dispatch_greet(stage.dispatch, 2, "two", 40, NULL, 0, stage.now_ms), 0);
+	for (size_t i = 0; i < 20; i++)
+		add(&accounts[i], jobs[i], 10);
+	run(0);
+	assert_int_equal(stage.granted, 80);
+	for (unsigned i = 0; i < stage.granted; i++) {
+		unsigned who = strcmp(stage.grants[i].worker, "two") == 0;
+
+		by_region[who][stage.grants[i].job & 0xff]++;
+		given[who]++;
+	}
+	assert_int_equal(given[0], 40);
+	assert_int_equal(given[1], 40);
+	for (unsigned region = 0; region < 10; region++)
+		both += by_region[0][region] && by_region[1][region];
+	assert_int_equal(both, 0); /* five regions each: no connection is made twice */
+	for (unsigned who = 0; who < 2; who++)
+		for (unsigned region = 0; region < 10; region++)
+			assert_true(by_region[who][region] == 0 || by_region[who][region] == 8);
+}
+
+static void when_a_worker_has_nothing_of_its_own(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[2];
+
+	(void)state;
+	greet(1, 8);
+	add(&account, jobs, 2);
+	run(0);
+	assert_int_equal(stage.granted, 2);
+	granted(0, 1, 1);
+	granted(1, 1, 1);
+	swp_dispatch_gone(stage.dispatch, 1);
+	swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_OPEN, 1);
+	swp_dispatch_looked_up(stage.dispatch, jobs[1].number, SWP_JOB_OPEN, 1);
+	greet(2, 8);
+	assert_int_equal(stage.granted, 4); /* it takes over regions that it never held */
+}
+
+static void held_and_drained(void **state)
+{
+	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
+	static struct swp_job jobs[2];
+
+	(void)state;
+	swp_dispatch_hold(stage.dispatch, true);
+	add(&account, jobs, 2);
+	greet(1, 8);
+	assert_int_equal(stage.granted, 0);
+	swp_dispatch_drain(stage.dispatch, 1);
+	swp_dispatch_hold(stage.dispatch, false);
+	run(0);
+	assert_int_equal(stage.granted, 0);
+	greet(2, 8);
+	assert_int_equal(stage.granted, 2);
+}
+
+static void no_more_than_so_many_accounts(void **state)
+{
+	static struct swp_dispatch_account accounts[SWP_LIMIT_OPEN_ACCOUNTS + 1];
+	static struct swp_job jobs[SWP_LIMIT_OPEN_ACCOUNTS + 1][1];
+
+	(void)state;
+	for (size_t i = 0; i < SWP_LIMIT_OPEN_ACCOUNTS; i++)
+		add(&accounts[i], jobs[i], 1);
+	accounts[SWP_LIMIT_OPEN_ACCOUNTS] =
+		(struct swp_dispatch_account){.jobs = jobs[SWP_LIMIT_OPEN_ACCOUNTS], .job_count = 1};
+	assert_int_equal(swp_dispatch_add(stage.dispatch, &accounts[SWP_LIMIT_OPEN_ACCOUNTS], 0), -ENOSPC);
+	swp_dispatch_remove(stage.dispatch, &accounts[5]);
+	assert_int_equal(swp_dispatch_add(stage.dispatch, &accounts[SWP_LIMIT_OPEN_ACCOUNTS], 0), 0);
+	/* The place is the same, the number is another one. */
+	assert_int_not_equal(jobs[SWP_LIMIT_OPEN_ACCOUNTS][0].number, jobs[5][0].number);
+}
+
+static void the_oldest_goes_first_when_the_window_is_full(void **state)
+{
+	static struct swp_dispatch_account accounts[SWP_LIMIT_OPEN_ACCOUNTS];
+	static struct swp_job jobs[SWP_LIMIT_OPEN_ACCOUNTS][2];
+
+	(void)state;
+	for (size_t i = 0; i < SWP_LIMIT_OPEN_ACCOUNTS; i++) {
+		add(&accounts[i], jobs[i], 2);
+		stage.now_ms++;
+	}
+	stage.now_ms += SWP_OLDEST_FIRST_MS;
+	greet(1, 2);
+	assert_int_equal(stage.granted, 2);
+	assert_int_equal(stage.grants[0].job, jobs[0][0].number);
+	assert_int_equal(stage.grants[1].job, jobs[0][1].number);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(no_worker_no_grant, begin, end),
+		cmocka_unit_test_setup_teardown(a_lease_runs_out, begin, end),
+		cmocka_unit_test_setup_teardown(sealed_before_its_worker_was_lost, begin, end),
+		cmocka_unit_test_setup_teardown(three_workers_are_lost_on_it, begin, end),
+		cmocka_unit_test_setup_teardown(given_back_is_no_attempt, begin, end),
+		cmocka_unit_test_setup_teardown(what_could_not_be_sent, begin, end),
+		cmocka_unit_test_setup_teardown(a_worker_greets_again, begin, end),
+		cmocka_unit_test_setup_teardown(another_connection_of_the_same_worker, begin, end),
+		cmocka_unit_test_setup_teardown(the_store_lost_the_grant, begin, end),
+		cmocka_unit_test_setup_teardown(parked_until_credentials_last, begin, end),
+		cmocka_unit_test_setup_teardown(regions_are_shared_out, begin, end),
+		cmocka_unit_test_setup_teardown(when_a_worker_has_nothing_of_its_own, begin, end),
+		cmocka_unit_test_setup_teardown(held_and_drained, begin, end),
+		cmocka_unit_test_setup_teardown(no_more_than_so_many_accounts, begin, end),
+		cmocka_unit_test_setup_teardown(the_oldest_goes_first_when_the_window_is_full, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
