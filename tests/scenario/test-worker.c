@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "checks/evaluation.h"
+#include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/limits.h"
+#include "proto/base/log.h"
 #include "proto/record/keys.h"
 #include "proto/record/scripts.h"
 #include "tests/scenario/worker-stage.h"
@@ -74,6 +76,31 @@ static void denied(void)
 	player_advance(5 * SECOND);
 	stage_expect_done(1, 1, SWP_DONE_SEALED);
 	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_DENIED_IAM);
+	stage_close();
+}
+
+static void global_level(void)
+{
+	stage_open("an account's global job");
+	player_answer((struct player_answer){.host = "roster.us-east-1.amazonaws.com",
+		.call = "ListNames",
+		.body = "{\"Names\": [{\"Arn\": \"arn:n\", \"State\": \"Wrong\"}]}"});
+	stage_job_of_level(1, SWP_LEVEL_GLOBAL);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(SWP_JOB_GLOBAL, SWP_STATUS_FAIL, SWP_REASON_NONE);
+	stage_close();
+}
+
+static void organization_level(void)
+{
+	stage_open("the organization's job has a key of its own");
+	player_answer((struct player_answer){
+		.host = "roster.us-east-1.amazonaws.com", .call = "ListTeams", .body = "{\"Teams\": []}"});
+	stage_job_of_level(1, SWP_LEVEL_ORGANIZATION);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(SWP_JOB_ORGANIZATION, SWP_STATUS_NOT_APPLICABLE, SWP_REASON_NONE);
 	stage_close();
 }
 
@@ -471,6 +498,52 @@ static void part_lost(void)
 	stage_close();
 }
 
+static uint64_t uncommitted_bytes(void)
+{
+	struct swp_message heartbeat;
+	uint64_t bytes = 0;
+
+	while (player_has(0, SWP_MESSAGE_HEARTBEAT)) {
+		player_take(0, SWP_MESSAGE_HEARTBEAT, &heartbeat);
+		bytes = heartbeat.heartbeat.uncommitted_bytes;
+		swp_message_done(&heartbeat);
+	}
+	return bytes;
+}
+
+/* 6,000 things with 7,000 bytes of evidence each: more than may be uncommitted. */
+static void uncommitted_ceiling(void)
+{
+	static char pages[6][64 << 10], thing[8 << 10];
+	static const char *const tokens[] = {"2", "3", "4", "5", "6", NULL};
+	unsigned made;
+
+	stage_open("results pile up while the store is away");
+	snprintf(thing, sizeof(thing), "{\"Arn\": \"arn:1\", \"State\": \"Open\", \"Note\": \"%07000d\"}", 0);
+	for (unsigned i = 0; i < 6; i++) {
+		big_list(pages[i], sizeof(pages[i]), 1000 * i, 1000, tokens[i]);
+		answer_list(pages[i]);
+	}
+	player_answer((struct player_answer){.call = "DescribeThing", .body = thing, .times = PLAYER_ALWAYS});
+	player_advance(SECOND);
+	player_store_away("connection refused");
+	player_ignore(SWP_MESSAGE_RENEW, true); /* it lasts longer than its credentials */
+	stage_job(1, NULL);
+	player_advance(50 * MINUTE);
+	made = player_requests("DescribeThing");
+	stage_check(uncommitted_bytes() >= SWP_LIMIT_UNCOMMITTED_BYTES, "the ceiling is reached");
+	player_advance(20 * MINUTE);
+	stage_check(player_requests("DescribeThing") == made && made < 6000, "beyond it no call starts");
+	stage_check(uncommitted_bytes() < SWP_LIMIT_UNCOMMITTED_BYTES + (4u << 20), "and little is added");
+	player_store_back(false);
+	player_advance(30 * MINUTE);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_cell(STAGE_REGION, SWP_STATUS_FAIL, SWP_REASON_NONE);
+	stage_check(stage_record(STAGE_REGION).rows[SWP_STATUS_FAIL] == 6000, "all findings are there");
+	stage_check(uncommitted_bytes() == 0, "nothing is left");
+	stage_close();
+}
+
 /* --- the coordinator --- */
 
 static void cancelled(void)
@@ -570,8 +643,7 @@ static void given_back(void)
 	player_send(0, &job);
 	player_settle();
 	expect_give_back(5, SWP_GIVE_BACK_CREDENTIALS);
-	player_answer(
-		(struct player_answer){.call = "ListThings", .never = true, .times = PLAYER_ALWAYS});
+	player_answer((struct player_answer){.call = "ListThings", .never = true, .times = PLAYER_ALWAYS});
 	for (uint64_t i = 0; i < SWP_WORKER_CREDITS; i++)
 		stage_job_with(0, 100 + i, 1, "eu-west-1", 3600000);
 	stage_job_with(0, 999, 1, "eu-west-1", 3600000);
@@ -720,6 +792,44 @@ static void other_protocol(void)
 	stage_close();
 }
 
+/* --- memory --- */
+
+/* The nth allocation from the job's arrival on fails. The job is sealed, given back, or never heard of (its lease then ends at the
+ * coordinator); whatever it is, a finding is never half there. */
+static bool finding_without_memory(unsigned long nth)
+{
+	unsigned long made;
+
+	stage_open("an allocation fails");
+	swp_log_setup(stderr, SWP_LOG_TEXT, SWP_LOG_ERROR + 1, "worker", player_clock());
+	player_ignore(SWP_MESSAGE_DONE, true);
+	player_ignore(SWP_MESSAGE_GIVE_BACK, true);
+	player_answer(
+		(struct player_answer){.call = "ListThings", .body = ONE_THING, .times = PLAYER_ALWAYS});
+	player_answer((struct player_answer){
+		.call = "ListBoxes", .body = "{\"Boxes\": []}", .times = PLAYER_ALWAYS});
+	player_answer(
+		(struct player_answer){.call = "DescribeThing", .body = OPEN_THING, .times = PLAYER_ALWAYS});
+	stage.fail_at = nth;
+	stage_job(1, NULL);
+	player_advance(3 * SECOND);
+	made = swp_alloc_fail_at(0, 0);
+	if (stage_record(STAGE_REGION).sealed && stage_record(STAGE_REGION).status == SWP_STATUS_PASS)
+		player_fail("allocation %lu failed, and an open thing passed", nth);
+	stage_close();
+	return made >= nth;
+}
+
+static void without_memory(void)
+{
+	unsigned long nth = 1;
+
+	while (finding_without_memory(nth))
+		nth++;
+	printf("  %lu allocations\n", nth - 1);
+	stage_check(nth > 20, "allocations were made to fail");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -731,6 +841,8 @@ static const struct {
 	SCENARIO(finding),
 	SCENARIO(vanished),
 	SCENARIO(denied),
+	SCENARIO(global_level),
+	SCENARIO(organization_level),
 	SCENARIO(throttled_to_the_end),
 	SCENARIO(throttled_then_fine),
 	SCENARIO(never_answered),
@@ -753,6 +865,7 @@ static const struct {
 	SCENARIO(late_commit),
 	SCENARIO(many_resources),
 	SCENARIO(part_lost),
+	SCENARIO(uncommitted_ceiling),
 	SCENARIO(cancelled),
 	SCENARIO(coordinator_lost),
 	SCENARIO(committed_while_alone),
@@ -764,6 +877,7 @@ static const struct {
 	SCENARIO(drained),
 	SCENARIO(drained_late),
 	SCENARIO(other_protocol),
+	SCENARIO(without_memory),
 };
 
 int main(int argc, char **argv)

@@ -4,56 +4,111 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "proto/record/keys.h"
 #include "proto/record/record.h"
 #include "proto/record/scripts.h"
 
-static const char catalogue_text[] = "services:\n"
-				     "  things:\n"
-				     "    protocol: json-1.1\n"
-				     "    target: Things\n"
-				     "    signing_name: things\n"
-				     "    endpoint_prefix: things\n"
-				     "    endpoint_variable: THINGS\n"
-				     "    scope: regional\n"
-				     "    rate: 4\n"
-				     "    regions: [eu-west-1]\n"
-				     "    probe: [ListThings, ListBoxes]\n"
-				     "    operations:\n"
-				     "      ListThings:\n"
-				     "        page: {input: NextToken, output: NextToken}\n"
-				     "        result: Things\n"
-				     "        required: [Things]\n"
-				     "      ListBoxes:\n"
-				     "        page: {input: NextToken, output: NextToken}\n"
-				     "        result: Boxes\n"
-				     "        required: [Boxes]\n"
-				     "      DescribeThing:\n"
-				     "        required: [Arn, State]\n"
-				     "        gone: [{code: ThingNotFound}]\n"
-				     "resources:\n"
-				     "  thing:\n"
-				     "    service: things\n"
-				     "    list: {operation: ListThings}\n"
-				     "    item: {required: [Arn, Name]}\n"
-				     "    identity: \"{list.Arn}\"\n"
-				     "    steps:\n"
-				     "      describe: {operation: DescribeThing, input: {Name: $list.Name}, "
-				     "required: [Arn, State], gone: vanished}\n"
-				     "checks:\n"
-				     "  aws-things-001:\n"
-				     "    title: A thing is open\n"
-				     "    service: things\n"
-				     "    severity: HIGH\n"
-				     "    resource: thing\n"
-				     "    fail_when: {path: describe.State, equals: Open}\n"
-				     "    evidence: {State: {path: describe.State}}\n"
-				     "    rationale: Open things are seen by everybody.\n"
-				     "    remediation: {text: Close it., cli: aws things close, terraform: "
-				     "none, effort: low, documentation: \"https://docs.aws.amazon.com/\"}\n"
-				     "    compliance: []\n"
-				     "    aliases: []\n";
+static const char catalogue_text[] =
+	"services:\n"
+	"  things:\n"
+	"    protocol: json-1.1\n"
+	"    target: Things\n"
+	"    signing_name: things\n"
+	"    endpoint_prefix: things\n"
+	"    endpoint_variable: THINGS\n"
+	"    scope: regional\n"
+	"    rate: 4\n"
+	"    regions: [eu-west-1]\n"
+	"    probe: [ListThings, ListBoxes]\n"
+	"    operations:\n"
+	"      ListThings:\n"
+	"        page: {input: NextToken, output: NextToken}\n"
+	"        result: Things\n"
+	"        required: [Things]\n"
+	"      ListBoxes:\n"
+	"        page: {input: NextToken, output: NextToken}\n"
+	"        result: Boxes\n"
+	"        required: [Boxes]\n"
+	"      DescribeThing:\n"
+	"        required: [Arn, State]\n"
+	"        gone: [{code: ThingNotFound}]\n"
+	"  roster:\n"
+	"    protocol: json-1.1\n"
+	"    target: Roster\n"
+	"    signing_name: roster\n"
+	"    endpoint_prefix: roster\n"
+	"    endpoint_variable: ROSTER\n"
+	"    scope: global\n"
+	"    rate: 4\n"
+	"    regions: [aws]\n"
+	"    probe: [ListNames, ListTeams]\n"
+	"    operations:\n"
+	"      ListNames:\n"
+	"        result: Names\n"
+	"        required: [Names]\n"
+	"      ListTeams:\n"
+	"        result: Teams\n"
+	"        required: [Teams]\n"
+	"resources:\n"
+	"  roster-name:\n"
+	"    service: roster\n"
+	"    level: global\n"
+	"    list: {operation: ListNames}\n"
+	"    item: {required: [Arn]}\n"
+	"    identity: \"{list.Arn}\"\n"
+	"  roster-team:\n"
+	"    service: roster\n"
+	"    level: organization\n"
+	"    list: {operation: ListTeams}\n"
+	"    item: {required: [Arn]}\n"
+	"    identity: \"{list.Arn}\"\n"
+	"  thing:\n"
+	"    service: things\n"
+	"    list: {operation: ListThings}\n"
+	"    item: {required: [Arn, Name]}\n"
+	"    identity: \"{list.Arn}\"\n"
+	"    steps:\n"
+	"      describe: {operation: DescribeThing, input: {Name: $list.Name}, required: [Arn, State], gone: "
+	"vanished}\n"
+	"checks:\n"
+	"  aws-things-001:\n"
+	"    title: A thing is open\n"
+	"    service: things\n"
+	"    severity: HIGH\n"
+	"    resource: thing\n"
+	"    fail_when: {path: describe.State, equals: Open}\n"
+	"    evidence: {State: {path: describe.State}, Note: {path: describe.Note}}\n"
+	"    rationale: Open things are seen by everybody.\n"
+	"    remediation: {text: Close it., cli: aws things close, terraform: \"none\", effort: low, "
+	"documentation: \"https://docs.aws.amazon.com/\"}\n"
+	"    compliance: []\n"
+	"    aliases: []\n"
+	"  aws-roster-001:\n"
+	"    title: A name is wrong\n"
+	"    service: roster\n"
+	"    severity: LOW\n"
+	"    resource: roster-name\n"
+	"    fail_when: {path: list.State, equals: Wrong}\n"
+	"    evidence: {State: {path: list.State}}\n"
+	"    rationale: x.\n"
+	"    remediation: {text: x, cli: x, terraform: x, effort: low, documentation: "
+	"\"https://docs.aws.amazon.com/\"}\n"
+	"    compliance: []\n"
+	"    aliases: []\n"
+	"  aws-roster-002:\n"
+	"    title: A team is wrong\n"
+	"    service: roster\n"
+	"    severity: LOW\n"
+	"    resource: roster-team\n"
+	"    fail_when: {path: list.State, equals: Wrong}\n"
+	"    evidence: {State: {path: list.State}}\n"
+	"    rationale: x.\n"
+	"    remediation: {text: x, cli: x, terraform: x, effort: low, documentation: "
+	"\"https://docs.aws.amazon.com/\"}\n"
+	"    compliance: []\n"
+	"    aliases: []\n";
 
 struct stage stage;
 
@@ -128,12 +183,12 @@ void stage_welcome(unsigned link)
 
 void stage_sweep(unsigned link)
 {
-	static const char *const checks[] = {"aws-things-001"};
+	static const char *const checks[] = {"aws-roster-001", "aws-roster-002", "aws-things-001"};
 	struct swp_message sweep = {.type = SWP_MESSAGE_SWEEP,
 		.sweep = {.sweep = STAGE_SWEEP,
 			.catalogue = swp_catalogue_hash(stage.catalogue),
 			.selection = checks,
-			.selection_count = 1,
+			.selection_count = 3,
 			.partition = "aws",
 			.management_account = "111111111111"}};
 	struct swp_message catalogue = {
@@ -178,20 +233,22 @@ const char *stage_key(const char *region)
 }
 
 /* Keys for two days, the service and the probe's. */
-static void fill_credentials(struct swp_wire_credentials *credentials, struct swp_wire_signing_key keys[4],
+static void fill_credentials(struct swp_wire_credentials *credentials, struct swp_wire_signing_key keys[6],
 	const char *region, int64_t expires_at_ms)
 {
-	static const char *const days[] = {"20261122", "20261123"}, *const services[] = {"things", "sts"};
+	static const char *const days[] = {"20261122", "20261123"}, *const services[] = {
+									    "things", "sts", "roster"};
 	static char bytes[] = "0123456789abcdef0123456789abcdef", token[] = "token";
 
-	for (int i = 0; i < 4; i++)
-		keys[i] = (struct swp_wire_signing_key){days[i / 2], region, services[i % 2], {bytes, 32}};
-	*credentials = (struct swp_wire_credentials){"ASIAEXAMPLE", {token, 5}, expires_at_ms, keys, 4};
+	for (int i = 0; i < 6; i++)
+		keys[i] = (struct swp_wire_signing_key){
+			days[i / 3], i % 3 == 2 ? "us-east-1" : region, services[i % 3], {bytes, 32}};
+	*credentials = (struct swp_wire_credentials){"ASIAEXAMPLE", {token, 5}, expires_at_ms, keys, 6};
 }
 
 void stage_job_with(unsigned link, uint64_t number, uint64_t epoch, const char *region, int64_t expires_in_ms)
 {
-	struct swp_wire_signing_key keys[4];
+	struct swp_wire_signing_key keys[6];
 	struct swp_message job = {.type = SWP_MESSAGE_JOB,
 		.job = {.job = number,
 			.epoch = epoch,
@@ -203,6 +260,28 @@ void stage_job_with(unsigned link, uint64_t number, uint64_t epoch, const char *
 	fill_credentials(
 		&job.job.credentials, keys, region, swp_clock_wall_ms(player_clock()) + expires_in_ms);
 	player_send(link, &job);
+	if (stage.fail_at)
+		swp_alloc_fail_at(stage.fail_at, 0);
+	player_settle();
+}
+
+void stage_job_of_level(uint64_t number, enum swp_level level)
+{
+	static const char *const arguments[] = {"player", "1", "1"};
+	const char *part = level == SWP_LEVEL_ORGANIZATION ? SWP_JOB_ORGANIZATION : SWP_JOB_GLOBAL;
+	struct swp_wire_signing_key keys[6];
+	struct swp_message job = {.type = SWP_MESSAGE_JOB,
+		.job = {.job = number,
+			.epoch = 1,
+			.sweep = STAGE_SWEEP,
+			.account = STAGE_ACCOUNT,
+			.region = "global",
+			.level = level}};
+
+	player_store_script(SWP_SCRIPT_GRANT, stage_key(part), arguments, 3);
+	fill_credentials(
+		&job.job.credentials, keys, "us-east-1", swp_clock_wall_ms(player_clock()) + 3600000);
+	player_send(0, &job);
 	player_settle();
 }
 
@@ -217,7 +296,7 @@ void stage_job(uint64_t number, const char *region)
 
 void stage_credentials(uint64_t number, uint64_t epoch, uint64_t refused)
 {
-	struct swp_wire_signing_key keys[4];
+	struct swp_wire_signing_key keys[6];
 	struct swp_message message = {.type = SWP_MESSAGE_CREDENTIALS,
 		.credentials = {.job = number, .epoch = epoch, .refused = refused}};
 

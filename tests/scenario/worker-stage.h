@@ -1,5 +1,6 @@
 /* The stage on which a worker is played: a worker with one coordinator (the test), a small catalogue of its own, and helpers to look at
- * what it committed. The catalogue has one service, "things", listed in eu-west-1 only, with one check: a thing is open.
+ * what it committed. Its service "things" is listed in eu-west-1 only and has one check (a thing is open); the global service "roster" has one
+ * check of an account's names and one of the organization's teams.
  */
 #ifndef SWP_TESTS_SCENARIO_WORKER_STAGE_H
 #define SWP_TESTS_SCENARIO_WORKER_STAGE_H
@@ -19,7 +20,8 @@ struct stage {
 	struct swp_worker *worker;
 	struct swp_catalogue *catalogue;
 	struct swp_bus_keys keys;
-	int exit_code; /* -1 until the worker ended */
+	int exit_code;	       /* -1 until the worker ended */
+	unsigned long fail_at; /* the nth allocation from a job's arrival on fails; 0: none */
 };
 extern struct stage stage;
 
@@ -36,12 +38,14 @@ void stage_job(uint64_t number, const char *region);
 /* As stage_job, with an epoch of one's own (nothing is granted) and a time at which its credentials end. */
 void stage_job_with(
 	unsigned link, uint64_t number, uint64_t epoch, const char *region, int64_t expires_in_ms);
+/* The account's global job, or the organization's. */
+void stage_job_of_level(uint64_t number, enum swp_level level);
 void stage_credentials(uint64_t number, uint64_t epoch, uint64_t refused);
 void stage_cancel(uint64_t number, uint64_t epoch, bool all);
 
 /* Takes DONE and checks it. */
 void stage_expect_done(uint64_t number, uint64_t epoch, enum swp_done_how how);
-/* What is sealed for that region: the state and reason of the one cell, and how many rows of results with each status there are. */
+/* What is sealed under that region part of the key: the state and reason of the one cell, and how many rows of results with each status there are. */
 struct stage_record {
 	bool sealed;
 	uint32_t parts;
