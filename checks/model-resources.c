@@ -209,16 +209,15 @@ static int build_fan_out(struct resource_builder *self, const json_t *row, struc
 	return 0;
 }
 
-static void check_step(struct resource_builder *self, const json_t *steps, const struct swp_step *step)
+static void check_step(struct resource_builder *self, const json_t *row, const struct swp_step *step)
 {
 	if (step->gone == SWP_GONE_DROPPED && !step->fan_out)
-		swp_lint_fault(self->builder->lint, steps, step->name,
+		swp_lint_fault(self->builder->lint, row, "gone",
 			"only a step with 'for_each' can drop what is gone");
 	if (step->gone == SWP_GONE_VANISHED && (step->fan_out || !self->resource->has_list))
-		swp_lint_fault(self->builder->lint, steps, step->name, "only a listed resource can vanish");
+		swp_lint_fault(self->builder->lint, row, "gone", "only a listed resource can vanish");
 	if (step->operation && step->operation->aws.input_token && step->items.count == 0)
-		swp_lint_fault(
-			self->builder->lint, steps, step->name, "the operation has pages: say 'items'");
+		swp_lint_fault(self->builder->lint, row, "operation", "the operation has pages: say 'items'");
 }
 
 static int build_step(struct resource_builder *self, const json_t *steps, struct swp_step *step)
@@ -245,7 +244,7 @@ static int build_step(struct resource_builder *self, const json_t *steps, struct
 	step->roots = compiler.used;
 	step->of_job = (compiler.used & ~UINT64_C(1)) == 0 && !step->fan_out && !step->when;
 	step->shareable = compiler.used >> SWP_ROOT_STEPS != 0;
-	check_step(self, steps, step);
+	check_step(self, row, step);
 	return r;
 }
 

@@ -180,7 +180,12 @@ static int build_operations(struct swp_builder *builder, const json_t *row, stru
 		return -ENOMEM;
 	for (size_t i = 0; i < service->operation_count && r == 0; i++) {
 		service->operations[i].service = service;
-		service->operations[i].aws.name = names[i];
+		/* Until the row is found good. */
+		service->operations[i].aws = (struct swp_aws_operation){.service = &service->aws,
+			.name = names[i],
+			.method = "POST",
+			.uri = "/",
+			.action = ""};
 		r = build_operation(builder, operations, names[i], &service->operations[i]);
 	}
 	return r;

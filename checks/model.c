@@ -122,8 +122,11 @@ int swp_model_build(struct swp_catalogue *catalogue, struct swp_lint *lint)
 
 	if (!swp_shape_check(lint, catalogue->document, NULL, &swp_shape_document))
 		return 0;
-	for (size_t i = 0; i < SWP_ARRAY_SIZE(passes) && r == 0; i++)
-		r = passes[i](&builder);
+	/* A pass builds on rows of those before it that were found good; checks and chains are told together. */
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(passes) && r == 0; i++) {
+		if (lint->faults == 0 || passes[i] == build_chains)
+			r = passes[i](&builder);
+	}
 	return r;
 }
 

@@ -1,0 +1,442 @@
+/* The linter: each kind of fault is told with file, line and, where a name is unknown, the nearest known one. And the compiler: canonical
+ * bytes, files in any order, a user's catalogue on top of the built-in one.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checks/catalogue.h"
+#include "proto/base/alloc.h"
+
+/* A small catalogue without faults, line by line: a fault replaces one line. */
+static const char *const good[] = {
+	"services:",									      /* 1 */
+	"  farm:",									      /* 2 */
+	"    protocol: json-1.1",							      /* 3 */
+	"    target: Farm",								      /* 4 */
+	"    signing_name: farm",							      /* 5 */
+	"    endpoint_prefix: farm",							      /* 6 */
+	"    endpoint_variable: FARM",							      /* 7 */
+	"    regions: [eu-west-1]",							      /* 8 */
+	"    probe: [ListCows, ListBarns]",						      /* 9 */
+	"    operations:",								      /* 10 */
+	"      ListCows: {page: {input: T, output: T}, result: Cows}",			      /* 11 */
+	"      ListBarns: {result: Barns}",						      /* 12 */
+	"      DescribeCow: {required: [Name], gone: [{code: NoCow}]}",			      /* 13 */
+	"  ranch:",									      /* 14 */
+	"    protocol: rest-json",							      /* 15 */
+	"    signing_name: ranch",							      /* 16 */
+	"    endpoint_prefix: ranch",							      /* 17 */
+	"    endpoint_variable: RANCH",							      /* 18 */
+	"    operations:",								      /* 19 */
+	"      GetCow: {method: GET, uri: \"/cows/{cow}\", query: {v: v}}",		      /* 20 */
+	"sets:",									      /* 21 */
+	"  colours: [red, brown]",							      /* 22 */
+	"predicates:",									      /* 23 */
+	"  is-red: {path: describe.Colour, equals: red}",				      /* 24 */
+	"resources:",									      /* 25 */
+	"  cow:",									      /* 26 */
+	"    service: farm",								      /* 27 */
+	"    list: {operation: ListCows}",						      /* 28 */
+	"    item: {required: [Arn]}",							      /* 29 */
+	"    identity: \"{list.Arn}\"",							      /* 30 */
+	"    skip_when: {path: list.State, equals: Gone}",				      /* 31 */
+	"    steps:",									      /* 32 */
+	"      describe:",								      /* 33 */
+	"        operation: DescribeCow",						      /* 34 */
+	"        input: {Name: $list.Name}",						      /* 35 */
+	"        gone: vanished",							      /* 36 */
+	"      ranch: {service: ranch, operation: GetCow, input: {cow: $describe.Ranch}}",    /* 37 */
+	"    relations:",								      /* 38 */
+	"      - {relation: cow.barn, object: $describe.Barn}",				      /* 39 */
+	"checks:",									      /* 40 */
+	"  farm-001:",									      /* 41 */
+	"    title: Cow is red",							      /* 42 */
+	"    service: farm",								      /* 43 */
+	"    severity: LOW",								      /* 44 */
+	"    resource: cow",								      /* 45 */
+	"    fail_when: {predicate: is-red}",						      /* 46 */
+	"    evidence: {Colour: $describe.Colour, where: {path: ranch.Name, default: none}}", /* 47 */
+	"    rationale: Red cows are seen from afar.",					      /* 48 */
+	"    remediation:",								      /* 49 */
+	"      text: Paint it.",							      /* 50 */
+	"      cli: paint",								      /* 51 */
+	"      terraform: none",							      /* 52 */
+	"      effort: low",								      /* 53 */
+	"      documentation: https://example.org/",					      /* 54 */
+	"    compliance:",								      /* 55 */
+	"      - {framework: F, id: I, standing: proposed}",				      /* 56 */
+	"    aliases: [{tool: other, id: x}]",						      /* 57 */
+};
+
+static const struct {
+	unsigned line; /* that is replaced */
+	const char *text;
+	unsigned told; /* line of the message; 0: the same */
+	const char *part, *nearest;
+} faults[] = {
+	{1, "servces:", 0, "unknown kind of rows 'servces'", "services"},
+	{3, "    protocol: jsn-1.1", 0, "unknown protocol", "json-1.1"},
+	{4, "    # no target", 2, "'target' belongs to", NULL},
+	{5, "    signing_nam: farm", 0, "unknown member of a service 'signing_nam'", "signing_name"},
+	{5, "    # no signing name", 2, "'signing_name' is missing", NULL},
+	{5, "    signing_name: \"\"", 0, "takes a text that is not empty", NULL},
+	{8, "    regions: eu-west-1", 0, "takes a list of texts", NULL},
+	{9, "    probe: [ListCows, ListBarn]", 0, "unknown operation 'ListBarn'", "ListBarns"},
+	{9, "    probe: [ListCows]", 0, "at least two list calls", NULL},
+	{9, "    # no probe", 27, "no probe set", NULL},
+	{11, "      ListCows: {page: {input: T}, result: Cows}", 0, "'output' is missing", NULL},
+	{11, "      ListCows: {page: {input: T, output: T}}", 0, "needs 'result'", NULL},
+	{12, "      DeleteBarns: {result: Barns}", 0, "not a read", NULL},
+	{12, "      ListBarns: {result: Barns, action: \"farm:*\"}", 0, "not a read", NULL},
+	{12, "      ListBarns: {result: Barns, metod: GET}", 0, "unknown member of an operation 'metod'",
+		"method"},
+	{12, "      ListBarns: {result: Barns, method: GET, uri: /}", 0, "only rest protocols", NULL},
+	{13, "      DescribeCow: {gone: [{cod: NoCow}]}", 0, "unknown member of 'gone'", "code"},
+	{20, "      GetCow: {method: GET}", 0, "needs 'method' and 'uri'", NULL},
+	{20, "      GetCow: {method: PATCH, uri: /x}", 0, "unknown method", NULL},
+	{22, "  colours: []", 0, "not empty", NULL},
+	{24, "  is-red: {path: describe.Colour, equal: red}", 0, "unknown operator 'equal'", "equals"},
+	{24, "  is-red: {path: descrbe.Colour, equals: red}", 0, "unknown beginning of a path 'descrbe'",
+		"describe"},
+	{24, "  is-red: {path: describe.Colour, in: $set.colour}", 0, "unknown set 'colour'", "colours"},
+	{24, "  is-red: {path: describe.Colour, transform: lower_case, equals: red}", 0, "unknown transform",
+		"lower-case"},
+	{24, "  is-red: {path: \"describe.Colours[]\", equals: red}", 0, "many values", NULL},
+	{24, "  is-red: {al: []}", 0, "unknown kind of predicate 'al'", "all"},
+	{24, "  is-red: {builtin: policy-publik, with: {document: list.P}}", 0, "unknown builtin",
+		"policy-public"},
+	{24, "  is-red: {predicate: is-red}", 0, "round in circles", NULL},
+	{27, "    service: frm", 0, "unknown service 'frm'", "farm"},
+	{28, "    list: {operation: ListCow}", 0, "unknown operation 'ListCow'", "ListCows"},
+	{28, "    list: {operation: DescribeCow}", 0, "say 'items'", NULL},
+	{28, "    lst: {operation: ListCows}", 0, "unknown member of a resource 'lst'", "list"},
+	{29, "    item: {required: [{path: Arn}]}", 0, "'required' is a list", NULL},
+	{30, "    identity: \"{list.Arn\"", 0, "without its '}'", NULL},
+	{30, "    identity: \"{lst.Arn}\"", 0, "unknown beginning of a path 'lst'", "list"},
+	{30, "    identity: \"{describe.Arn}\"", 0, "unknown beginning", NULL},
+	{34, "        operation: DescribeCows", 0, "unknown operation 'DescribeCows'", "DescribeCow"},
+	{35, "        input: {Name: $lst.Name}", 0, "unknown beginning of a path 'lst'", "list"},
+	{35, "        input: {Name: $ranch.Name}", 33, "circle", NULL},
+	{36, "        gone: vanish", 0, "unknown gone 'vanish'", "vanished"},
+	{36, "        gone: dropped", 0, "only a step with 'for_each'", NULL},
+	{37, "      ranch: {service: ranch, operation: GetCow}", 0, "needs the input 'cow'", NULL},
+	{37, "      ranch: {service: ranh, operation: GetCow, input: {cow: x}}", 0, "unknown service",
+		"ranch"},
+	{39, "      - {relation: cow.barn}", 0, "'object' is missing", NULL},
+	{42, "    title: []", 0, "takes a text", NULL},
+	{44, "    severity: LOWW", 0, "unknown severity 'LOWW'", "LOW"},
+	{45, "    resource: cows", 0, "unknown resource 'cows'", "cow"},
+	{46, "    fail_when: {predicate: is-redd}", 0, "unknown predicate 'is-redd'", "is-red"},
+	{46, "    # nothing decides", 41, "decides a check", NULL},
+	{46, "    joined: {over: account, relation: cow.barnn, fact: x}", 0, "unknown", "cow.barn"},
+	{47, "    evidence: {Colour: $descrbe.Colour}", 0, "unknown beginning of a path", "describe"},
+	{47, "    evidence: {Colour: {pth: describe.Colour}}", 0, "unknown member 'pth'", "path"},
+	{47, "    evidence: {use: {in_use: farm}}", 0, "listed resource is in use", NULL},
+	{53, "      effort: lowest", 0, "unknown effort", NULL},
+	{54, "      # no documentation", 49, "'documentation' is missing", NULL},
+	{56, "      - {framework: F, id: I, standing: stated}", 0, "has a 'source'", NULL},
+	{56, "      - {framework: F, id: I, standing: said}", 0, "unknown standing", NULL},
+	{57, "    alises: [{tool: other, id: x}]", 0, "unknown member of a check 'alises'", "aliases"},
+	{57, "    title: Again", 0, "twice", NULL},
+};
+
+struct told {
+	unsigned count;
+	unsigned line;
+	bool matches;
+	const char *part, *nearest;
+	char all[4096];
+};
+
+static void complain(const struct swp_lint_message *message, void *context)
+{
+	struct told *told = context;
+	size_t used = strlen(told->all);
+
+	told->count++;
+	snprintf(told->all + used, sizeof(told->all) - used, "%s:%u: %s\n", message->file, message->line,
+		message->text);
+	if (message->line != told->line || !strstr(message->text, told->part))
+		return;
+	if (told->nearest) {
+		char wanted[128];
+
+		snprintf(wanted, sizeof(wanted), "'%s'", told->nearest);
+		told->matches = told->matches || strstr(message->text, wanted);
+	} else {
+		told->matches = true;
+	}
+}
+
+static char *text_with(unsigned line, const char *replacement)
+{
+	char *text = calloc(1, 16384);
+
+	assert_non_null(text);
+	for (unsigned i = 0; i < SWP_ARRAY_SIZE(good); i++) {
+		strcat(text, i + 1 == line ? replacement : good[i]);
+		strcat(text, "\n");
+	}
+	return text;
+}
+
+static int compile(
+	const char *text, const struct swp_catalogue *base, struct told *told, struct swp_buf *compiled)
+{
+	struct swp_catalogue_file file = {.name = "farm.yaml", .bytes = text, .length = strlen(text)};
+
+	return swp_catalogue_compile(&file, 1, base, complain, told, compiled);
+}
+
+static void test_good(void **state)
+{
+	struct told told = {.part = "", .line = 0};
+	struct swp_buf compiled = {0};
+	struct swp_catalogue *catalogue = NULL;
+	struct swp_problem problem = {""};
+	char *text = text_with(0, "");
+
+	(void)state;
+	assert_int_equal(compile(text, NULL, &told, &compiled), 0);
+	assert_int_equal(told.count, 0);
+	assert_int_equal(swp_catalogue_load(compiled.data, compiled.length, &catalogue, &problem), 0);
+	assert_int_equal(swp_catalogue_check_count(catalogue), 1);
+	assert_string_equal(swp_catalogue_check(catalogue, 0)->id, "farm-001");
+	assert_true(swp_catalogue_check(catalogue, 0)->per_resource);
+	assert_int_equal(swp_catalogue_check_find(catalogue, "farm-001"), 0);
+	assert_int_equal(swp_catalogue_check_find(catalogue, "farm-002"), -1);
+	assert_non_null(swp_catalogue_operation(catalogue, "farm", "DescribeCow"));
+	assert_string_equal(
+		swp_catalogue_operation(catalogue, "farm", "DescribeCow")->action, "farm:DescribeCow");
+	assert_null(swp_catalogue_operation(catalogue, "farm", "DescribeCows"));
+	assert_true(
+		swp_catalogue_service_listed(catalogue, swp_catalogue_service(catalogue, 0), "eu-west-1"));
+	assert_false(
+		swp_catalogue_service_listed(catalogue, swp_catalogue_service(catalogue, 0), "eu-west-2"));
+	assert_false(
+		swp_catalogue_service_listed(catalogue, swp_catalogue_service(catalogue, 1), "eu-west-1"));
+	assert_int_equal(strlen(swp_catalogue_hash(catalogue)), 64);
+	swp_catalogue_unref(swp_catalogue_ref(catalogue));
+	swp_catalogue_unref(catalogue);
+	swp_buf_done(&compiled);
+	free(text);
+}
+
+static void test_faults(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(faults); i++) {
+		struct told told = {.line = faults[i].told ? faults[i].told : faults[i].line,
+			.part = faults[i].part,
+			.nearest = faults[i].nearest};
+		struct swp_buf compiled = {0};
+		char *text = text_with(faults[i].line, faults[i].text);
+
+		if (compile(text, NULL, &told, &compiled) != 1)
+			fail_msg("'%s' is not refused", faults[i].text);
+		if (!told.matches)
+			fail_msg("'%s' is told as\n%s", faults[i].text, told.all);
+		assert_int_equal(compiled.length, 0);
+		swp_buf_done(&compiled);
+		free(text);
+	}
+}
+
+/* What the linter refuses in YAML the loader refuses in compiled text. */
+static void test_load_faults(void **state)
+{
+	static const char *const texts[] = {"", "[]", "{", "{\"checks\": []}", "{\"checks\": {\"x\": {}}}",
+		"{\"services\": {\"x\": 5}}", "{\"sets\": {}, \"sets\": {}}",
+		"{\"resources\": {\"r\": {\"service\": \"nothing\", \"identity\": \"x\"}}}"};
+
+	(void)state;
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(texts); i++) {
+		struct swp_catalogue *catalogue = NULL;
+		struct swp_problem problem = {""};
+
+		if (swp_catalogue_load(texts[i], strlen(texts[i]), &catalogue, &problem) == 0)
+			fail_msg("%s is loaded", texts[i]);
+		assert_true(problem.text[0]);
+		assert_null(catalogue);
+	}
+}
+
+static void compile_two(const char *first, const char *second, struct swp_buf *compiled)
+{
+	struct swp_catalogue_file files[] = {{.name = "a", .bytes = first, .length = strlen(first)},
+		{.name = "b", .bytes = second, .length = strlen(second)}};
+	struct told told = {.part = ""};
+
+	if (swp_catalogue_compile(files, 2, NULL, complain, &told, compiled) != 0)
+		fail_msg("%s", told.all);
+}
+
+/* The same rows give the same bytes, wherever they stand. */
+static void test_canonical(void **state)
+{
+	struct swp_buf one = {0}, other = {0};
+	char *text = text_with(0, "");
+	char *cut = strstr(text, "checks:");
+	char *head = strndup(text, (size_t)(cut - text));
+
+	(void)state;
+	compile_two(head, cut, &one);
+	compile_two(cut, head, &other);
+	assert_int_equal(one.length, other.length);
+	assert_memory_equal(one.data, other.data, one.length);
+	swp_buf_done(&one);
+	swp_buf_done(&other);
+	free(head);
+	free(text);
+}
+
+static struct swp_catalogue *load_builtin(void)
+{
+	struct swp_catalogue *base = NULL;
+	struct swp_problem problem = {""};
+	size_t length;
+	const char *text = swp_catalogue_builtin(&length);
+
+	if (swp_catalogue_load(text, length, &base, &problem) != 0)
+		fail_msg("%s", problem.text);
+	return base;
+}
+
+/* --catalogue DIR: adds rows, replaces rows, adds operations to a service, but never replaces what is refused. */
+static void test_on_top(void **state)
+{
+	static const char *const more = "services: {bedrock: {operations: {GetGuardrail: {method: GET, uri: "
+					"\"/guardrails/{guardrailIdentifier}\"}}}}\n";
+	static const char *const worse = "sets: {refused-actions: [\"x:GetY\"]}\n";
+	struct swp_catalogue *base = load_builtin(), *catalogue = NULL;
+	struct swp_problem problem = {""};
+	struct told told = {.part = "cannot be replaced", .line = 1};
+	struct swp_buf compiled = {0};
+
+	(void)state;
+	assert_int_equal(compile(more, base, &told, &compiled), 0);
+	assert_int_equal(swp_catalogue_load(compiled.data, compiled.length, &catalogue, &problem), 0);
+	assert_non_null(swp_catalogue_operation(catalogue, "bedrock", "GetGuardrail"));
+	assert_non_null(swp_catalogue_operation(catalogue, "bedrock", "ListGuardrails"));
+	assert_int_equal(swp_catalogue_check_count(catalogue), swp_catalogue_check_count(base));
+	assert_string_not_equal(swp_catalogue_hash(catalogue), swp_catalogue_hash(base));
+	swp_buf_clear(&compiled);
+	assert_int_equal(compile(worse, base, &told, &compiled), 1);
+	assert_true(told.matches);
+	swp_buf_done(&compiled);
+	swp_catalogue_unref(catalogue);
+	swp_catalogue_unref(base);
+}
+
+/* A read that hands out secrets is refused in any catalogue that knows the set. */
+static void test_refused_action(void **state)
+{
+	static const char *const text = "services:\n  bedrock:\n    operations:\n      GetObject: {method: "
+					"GET, uri: /x, action: \"s3:GetObject\"}\n";
+	struct swp_catalogue *base = load_builtin();
+	struct told told = {.part = "hands out secrets", .line = 4};
+	struct swp_buf compiled = {0};
+
+	(void)state;
+	assert_int_equal(compile(text, base, &told, &compiled), 1);
+	assert_true(told.matches);
+	swp_buf_done(&compiled);
+	swp_catalogue_unref(base);
+}
+
+static int add_action(const char *action, void *context)
+{
+	strcat(context, action);
+	strcat(context, " ");
+	return 0;
+}
+
+static int count_service(const struct swp_aws_service *service, void *context)
+{
+	assert_non_null(service->name);
+	++*(unsigned *)context;
+	return 0;
+}
+
+static void test_selection(void **state)
+{
+	struct swp_catalogue *base = load_builtin();
+	struct swp_selection selection = {{0}};
+	char actions[4096] = "";
+	unsigned services = 0;
+	struct swp_buf arn = {0};
+
+	(void)state;
+	swp_selection_set(&selection, (size_t)swp_catalogue_check_find(base, "aws-sagemaker-003"), true);
+	assert_int_equal(swp_selection_count(base, &selection), 1);
+	assert_int_equal(swp_selection_count_level(base, &selection, SWP_LEVEL_REGION), 1);
+	assert_int_equal(swp_selection_count_level(base, &selection, SWP_LEVEL_GLOBAL), 0);
+	assert_true(swp_selection_needs_level(base, &selection, SWP_LEVEL_REGION));
+	assert_false(swp_selection_needs_level(base, &selection, SWP_LEVEL_GLOBAL));
+	assert_int_equal(swp_selection_actions(base, &selection, add_action, actions), 0);
+	/* The probe set belongs to it, sorted, each once. */
+	assert_string_equal(actions,
+		"sagemaker:DescribeEndpoint sagemaker:DescribeEndpointConfig sagemaker:ListEndpoints "
+		"sagemaker:ListNotebookInstances ");
+	assert_int_equal(
+		swp_selection_services(base, &selection, SWP_LEVEL_REGION, count_service, &services), 0);
+	assert_int_equal(services, 1);
+	assert_true(swp_selection_expected_calls(base, &selection, SWP_LEVEL_REGION) >= 3);
+	swp_selection_all(base, &selection);
+	assert_int_equal(swp_selection_count(base, &selection), swp_catalogue_check_count(base));
+	assert_int_equal(swp_check_resource(swp_catalogue_check(base, (size_t)swp_catalogue_check_find(
+									      base, "aws-bedrock-002")),
+				 "aws-cn", "111122223333", "cn-north-1", NULL, &arn),
+		0);
+	assert_string_equal(swp_buf_text(&arn), "arn:aws-cn:bedrock:cn-north-1:111122223333:guardrails");
+	swp_buf_done(&arn);
+	swp_catalogue_unref(base);
+}
+
+static void test_out_of_memory(void **state)
+{
+	char *text = text_with(0, "");
+	unsigned long n = 1;
+	int r;
+
+	(void)state;
+	do {
+		struct told told = {.part = ""};
+		struct swp_buf compiled = {0};
+		struct swp_catalogue *catalogue = NULL;
+
+		swp_alloc_fail_at(n, 0);
+		r = compile(text, NULL, &told, &compiled);
+		if (r == 0)
+			r = swp_catalogue_load(compiled.data, compiled.length, &catalogue, NULL);
+		swp_alloc_fail_at(0, 0);
+		assert_true(r == 0 || r == -12);
+		swp_catalogue_unref(catalogue);
+		swp_buf_done(&compiled);
+		n++;
+	} while (r != 0);
+	assert_true(n > 50);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_load_faults),
+		cmocka_unit_test(test_canonical),
+		cmocka_unit_test(test_on_top),
+		cmocka_unit_test(test_refused_action),
+		cmocka_unit_test(test_selection),
+		cmocka_unit_test(test_out_of_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
