@@ -1,5 +1,6 @@
 /* orgsweep-worker: reads options, builds the worker, runs it, frees it. */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +125,35 @@ static void signalled(int number, void *context)
 		swp_worker_drain(program->worker);
 }
 
+/* Where this user's running sweep has its private redis-server: told by a file in the state folder. */
+static int find_private_store(struct swp_store_address *ret_address, struct swp_problem *problem)
+{
+	SWP_CLEANUP(swp_buf_done) struct swp_buf text = {.limit_bytes = sizeof(ret_address->host) - 1};
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	char path[PATH_MAX];
+	bool set = state && *state;
+	int r;
+
+	if (!set && !(home && *home))
+		return swp_problem_set(problem, -ENOENT, "--store URL is needed");
+	snprintf(path, sizeof(path), "%s%s/orgsweep/redis/socket", set ? state : home,
+		set ? "" : "/.local/state");
+	r = swp_file_read(path, &text, problem);
+	if (r < 0) {
+		swp_problem_prefix(problem, "--store URL is needed, as no sweep runs here");
+		return r;
+	}
+	*ret_address = (struct swp_store_address){.scheme = SWP_STORE_UNIX};
+	memcpy(ret_address->host, swp_buf_text(&text), text.length + 1);
+	return 0;
+}
+
+static int find_store(const char *url, struct swp_store_address *ret_address, struct swp_problem *problem)
+{
+	return url ? swp_store_address_parse(url, ret_address, problem)
+		   : find_private_store(ret_address, problem);
+}
+
 static struct swp_worker *make_worker(struct program *program, struct swp_problem *problem)
 {
 	const struct swp_worker_options *options = &program->options;
@@ -144,7 +174,7 @@ static struct swp_worker *make_worker(struct program *program, struct swp_proble
 	};
 	uint64_t credits = 0;
 
-	if (swp_store_address_parse(options->store, &settings.store.address, problem) < 0)
+	if (find_store(options->store, &settings.store.address, problem) < 0)
 		return NULL;
 	if (options->credits)
 		swp_parse_u64(options->credits, SWP_LIMIT_HOLDS, &credits);
@@ -226,9 +256,11 @@ int main(int argc, char **argv)
 		return show(program.options.help);
 	if (follow_parent(program.options.die_with_parent, &problem) < 0)
 		return refuse(&problem);
+	/* What a local worker was refused stands in the report; a fleet's worker is watched by its log. */
 	swp_log_setup(stderr,
 		swp_text_equal(program.options.log_format, "json") ? SWP_LOG_JSON : SWP_LOG_TEXT,
-		SWP_LOG_INFO, "orgsweep-worker", swp_clock_system());
+		program.options.die_with_parent ? SWP_LOG_WARNING : SWP_LOG_INFO, "orgsweep-worker",
+		swp_clock_system());
 	if (run(&program, &problem) < 0) {
 		refuse(&problem);
 		program.exit_code = EXIT_CANNOT;
