@@ -10,15 +10,16 @@
 struct swp_correlation; /* opaque */
 
 struct swp_correlation_scope {
-	const char *partition;       /* of ARNs: "aws" */
-	const char *account;         /* NULL: over accounts */
+	const char *partition;	     /* of ARNs: "aws" */
+	const char *account;	     /* NULL: over accounts */
 	const char *organization_id; /* "" none */
 	const char *management_account;
 	const struct swp_selection *selection; /* borrowed for the correlation's life */
 };
 /* Works out what the selection's chains and joined checks need. The catalogue is referenced; texts of `scope` are copied.
  * NULL on -ENOMEM. */
-struct swp_correlation *swp_correlation_new(struct swp_catalogue *catalogue, const struct swp_correlation_scope *scope);
+struct swp_correlation *swp_correlation_new(
+	struct swp_catalogue *catalogue, const struct swp_correlation_scope *scope);
 void swp_correlation_free(struct swp_correlation *correlation); /* takes NULL */
 
 /* Is a result of that check, or a fact of that name ("complete:…" and "organization.account" too), of any use to this
@@ -35,8 +36,8 @@ int swp_correlation_add_fact(struct swp_correlation *correlation, const char *ac
 /* Tells that the job of account × region was planned (so that joined checks have their cells there), and whether it was read:
  * `unread` NONE, else nothing of it was read, for that reason. `region` is a region, "global" (the account's global job) or
  * "organization" (the organization job, whose rows stand at region "global"). Same returns as the other two. */
-int swp_correlation_add_scope(struct swp_correlation *correlation, const char *account, const char *region,
-	enum swp_reason unread);
+int swp_correlation_add_scope(
+	struct swp_correlation *correlation, const char *account, const char *region, enum swp_reason unread);
 /* Facts about accounts come from the coordinator, account "" and region "": name "organization.account", subject = account id, value
  * true for each member; then "complete:organization.account" (value true, or NULL with a gap if the enumeration broke off). */
 #define SWP_FACT_ORGANIZATION_ACCOUNT "organization.account"
@@ -48,10 +49,12 @@ int swp_correlation_add_scope(struct swp_correlation *correlation, const char *a
  * not read concern all keys). Chains whose legs have no key in common, and joined checks over the organization, use one
  * key, hence one partition, for all their rows. Not called when the row is of no use. Each partition is then one
  * correlation with account NULL, which is given its rows and the scopes of all accounts. Non-zero of `visit` is returned. */
-int swp_correlation_keys_of_fact(const struct swp_correlation *correlation, const char *account, const char *region,
-	const struct swp_fact *fact, int (*visit)(const char *key, void *context), void *context);
-int swp_correlation_keys_of_result(const struct swp_correlation *correlation, const char *account, const char *region,
-	const struct swp_result *result, int (*visit)(const char *key, void *context), void *context);
+int swp_correlation_keys_of_fact(const struct swp_correlation *correlation, const char *account,
+	const char *region, const struct swp_fact *fact, int (*visit)(const char *key, void *context),
+	void *context);
+int swp_correlation_keys_of_result(const struct swp_correlation *correlation, const char *account,
+	const char *region, const struct swp_result *result, int (*visit)(const char *key, void *context),
+	void *context);
 /* 0 to SWP_JOIN_PARTITIONS − 1; the same on every host (FNV-1a, 64 bits). */
 unsigned swp_join_partition(const char *key);
 /* The partition whose correlation judges the joined checks over the organization; only there are their cells given out. */
@@ -62,7 +65,7 @@ void swp_correlation_set_partition(struct swp_correlation *correlation, unsigned
 struct swp_chain_finding {
 	size_t check;
 	const char *account, *region, *resource; /* resource NULL: unread list */
-	enum swp_status status; /* FAIL or NOT_ASSESSED */
+	enum swp_status status;			 /* FAIL or NOT_ASSESSED */
 };
 struct swp_chain_fix {
 	size_t check;
@@ -70,8 +73,8 @@ struct swp_chain_fix {
 };
 struct swp_chain_instance { /* lists sorted bytewise, without doubles; all borrowed until the sink returns */
 	size_t chain;
-	bool confirmed;        /* else unverified */
-	const char *basis;     /* "resource", "region", "account" */
+	bool confirmed;	   /* else unverified */
+	const char *basis; /* "resource", "region", "account" */
 	const char *account;
 	const char *const *regions;
 	size_t region_count;
@@ -91,7 +94,8 @@ struct swp_chain_instance { /* lists sorted bytewise, without doubles; all borro
 struct swp_correlation_sink {
 	/* Results and cells of joined checks (region in `region`): for each (account, region) told by swp_correlation_add_scope
 	 * at the check's level, one cell. By check, account, region, resource (NULL first). */
-	int (*result)(void *context, const char *account, const char *region, const struct swp_result *result);
+	int (*result)(
+		void *context, const char *account, const char *region, const struct swp_result *result);
 	int (*cell)(void *context, const char *account, const char *region, const struct swp_cell *cell);
 	/* In the order of the report: chain id, account, regions, resources. */
 	int (*chain)(void *context, const struct swp_chain_instance *instance);

@@ -36,7 +36,8 @@ static void choose_sts_regions(struct swp_accounts *accounts)
 
 /* --- life --- */
 
-struct swp_accounts *swp_accounts_new(const struct swp_accounts_options *options, const struct swp_accounts_events *events)
+struct swp_accounts *swp_accounts_new(
+	const struct swp_accounts_options *options, const struct swp_accounts_events *events)
 {
 	struct swp_accounts *accounts = swp_calloc(1, sizeof(*accounts));
 
@@ -45,7 +46,8 @@ struct swp_accounts *swp_accounts_new(const struct swp_accounts_options *options
 	accounts->options = *options;
 	accounts->events = *events;
 	/* Only the management account may ask for others' regions. */
-	accounts->management_tells_regions = options->organization->management[0] &&
+	accounts->management_tells_regions =
+		options->organization->management[0] &&
 		strcmp(options->organization->management, options->own_account) == 0;
 	choose_sts_regions(accounts);
 	return accounts;
@@ -102,8 +104,8 @@ void swp_accounts_close(struct swp_open_account *open)
 /* --- outcomes --- */
 
 /* What the account's gap says; alike texts are not stored twice, as thousands of accounts may lack the same role. */
-static const struct swp_account_failure *keep_failure(struct swp_organization *organization, const struct swp_said *said,
-	const char *hint)
+static const struct swp_account_failure *keep_failure(
+	struct swp_organization *organization, const struct swp_said *said, const char *hint)
 {
 	struct swp_region *memory = organization->memory;
 	struct swp_account_failure *failure = swp_region_alloc(memory, sizeof(*failure));
@@ -143,7 +145,8 @@ static const char *hint_for(const struct swp_account *account, enum swp_reason r
 {
 	if (!account->management || reason != SWP_REASON_ROLE_NOT_ASSUMABLE)
 		return "";
-	return " (CloudFormation StackSets never deploy to the management account: create the role there by hand)";
+	return " (CloudFormation StackSets never deploy to the management account: create the role there by "
+	       "hand)";
 }
 
 static void refuse(struct swp_open_account *open, const struct swp_said *said)
@@ -160,13 +163,12 @@ static void refuse(struct swp_open_account *open, const struct swp_said *said)
 		account->not_enabled = plan.not_enabled;
 	}
 	open->regions_from = "partition";
-	swp_log(SWP_LOG_WARNING, "account.refused", "the account can't be entered", SWP_LOG_S("account", account->id),
-		SWP_LOG_S("role", open->role_arn), SWP_LOG_S("reason", swp_reason_name(reason)),
-		SWP_LOG_S("error_code", said->error_code), SWP_LOG_S("error", said->message),
-		SWP_LOG_S("request_id", said->request_id));
+	swp_log(SWP_LOG_WARNING, "account.refused", "the account can't be entered",
+		SWP_LOG_S("account", account->id), SWP_LOG_S("role", open->role_arn),
+		SWP_LOG_S("reason", swp_reason_name(reason)), SWP_LOG_S("error_code", said->error_code),
+		SWP_LOG_S("error", said->message), SWP_LOG_S("request_id", said->request_id));
 	accounts->events.refused(accounts->events.context, open);
 }
-
 
 static void entered(struct swp_open_account *open, const struct swp_regions_plan *plan, const char *from)
 {
@@ -208,8 +210,8 @@ static bool step_is_possible(const struct swp_open_account *open, unsigned step)
 	return step == STEP_IN_ACCOUNT || (accounts->management_tells_regions && !open->account->management);
 }
 
-static const char *const step_names[STEP_COUNT] = {"account:ListRegions", "ec2:DescribeRegions",
-	"account:ListRegions from the management account"};
+static const char *const step_names[STEP_COUNT] = {
+	"account:ListRegions", "ec2:DescribeRegions", "account:ListRegions from the management account"};
 
 static int region_page(struct swp_aws_ask *ask, const json_t *document)
 {
@@ -245,7 +247,8 @@ static void regions_said(struct swp_aws_ask *ask, const struct swp_said *said)
 static int start_region_step(struct swp_open_account *open)
 {
 	struct swp_accounts *accounts = open->accounts;
-	struct swp_aws_ask_options options = {.operation = SWP_CALL_LIST_REGIONS, .region = accounts->sts_regions[0]};
+	struct swp_aws_ask_options options = {
+		.operation = SWP_CALL_LIST_REGIONS, .region = accounts->sts_regions[0]};
 
 	if (open->region_step == STEP_FROM_MANAGEMENT) {
 		options.input = swp_input_list_regions(open->account->id);
@@ -291,11 +294,16 @@ static void renewed(struct swp_open_account *open, enum swp_reason reason)
 	accounts->events.renewed(accounts->events.context, open, reason);
 }
 
-static void own_given(struct swp_own_wait *wait, const struct swp_credentials *credentials, const struct swp_problem *problem)
+static void own_given(struct swp_own_wait *wait, const struct swp_credentials *credentials,
+	const struct swp_problem *problem)
 {
 	struct swp_open_account *open = SWP_CONTAINER_OF(wait, struct swp_open_account, wait);
-	struct swp_said said = {.outcome = SWP_OUTCOME_FAILED, .reason = SWP_REASON_CREDENTIALS_EXPIRED,
-		.action = "sts:GetCallerIdentity", .error_code = "", .message = problem ? problem->text : "", .request_id = ""};
+	struct swp_said said = {.outcome = SWP_OUTCOME_FAILED,
+		.reason = SWP_REASON_CREDENTIALS_EXPIRED,
+		.action = "sts:GetCallerIdentity",
+		.error_code = "",
+		.message = problem ? problem->text : "",
+		.request_id = ""};
 	bool copied = false;
 
 	open->waiting = false;
@@ -343,7 +351,8 @@ static bool fall_back_to_own(struct swp_open_account *open, const struct swp_sai
 {
 	if (!open->account->own)
 		return false;
-	swp_log(SWP_LOG_INFO, "account.own", "the role can't be assumed in the caller's own account; its own credentials are used",
+	swp_log(SWP_LOG_INFO, "account.own",
+		"the role can't be assumed in the caller's own account; its own credentials are used",
 		SWP_LOG_S("account", open->account->id), SWP_LOG_S("role", open->role_arn),
 		SWP_LOG_S("error_code", said->error_code), SWP_LOG_S("request_id", said->request_id));
 	return use_own(open, NULL) == 0;
@@ -353,8 +362,11 @@ static void assume_said(struct swp_aws_ask *ask, const struct swp_said *said)
 {
 	struct swp_open_account *open = SWP_CONTAINER_OF(ask, struct swp_open_account, ask);
 	struct swp_credentials credentials = {0};
-	struct swp_said malformed = {.outcome = SWP_OUTCOME_FAILED, .reason = SWP_REASON_MALFORMED_RESPONSE,
-		.action = said->action, .error_code = "MalformedResponse", .message = "AssumeRole's answer has no credentials",
+	struct swp_said malformed = {.outcome = SWP_OUTCOME_FAILED,
+		.reason = SWP_REASON_MALFORMED_RESPONSE,
+		.action = said->action,
+		.error_code = "MalformedResponse",
+		.message = "AssumeRole's answer has no credentials",
 		.request_id = said->request_id};
 
 	if (said->outcome == SWP_OUTCOME_OK) {
@@ -384,8 +396,8 @@ static int assume(struct swp_open_account *open)
 	struct swp_aws_ask_options options = {
 		.operation = SWP_CALL_ASSUME_ROLE,
 		.region = accounts->sts_regions[open->sts_try],
-		.input = swp_input_assume_role(open->role_arn, accounts->options.session_name, open->external_id,
-			accounts->options.session_policy),
+		.input = swp_input_assume_role(open->role_arn, accounts->options.session_name,
+			open->external_id, accounts->options.session_policy),
 	};
 
 	if (!options.input)
@@ -395,8 +407,8 @@ static int assume(struct swp_open_account *open)
 
 /* --- entering --- */
 
-void swp_accounts_role(const struct swp_accounts_options *options, const struct swp_account *account, const char **ret_name,
-	const char **ret_external_id)
+void swp_accounts_role(const struct swp_accounts_options *options, const struct swp_account *account,
+	const char **ret_name, const char **ret_external_id)
 {
 	const struct swp_sweep_role *row = swp_scope_role(options->scope, account);
 
@@ -439,8 +451,8 @@ struct swp_open_account *swp_accounts_enter(struct swp_accounts *accounts, struc
 		return NULL;
 	swp_accounts_role(&accounts->options, account, &name, &open->external_id);
 	if (name) {
-		open->role_arn = swp_asprintf("arn:%s:iam::%s:role/%s", accounts->options.partition->name, account->id,
-			name[0] == '/' ? name + 1 : name);
+		open->role_arn = swp_asprintf("arn:%s:iam::%s:role/%s", accounts->options.partition->name,
+			account->id, name[0] == '/' ? name + 1 : name);
 		error = open->role_arn ? assume(open) : -ENOMEM;
 	} else {
 		error = use_own(open, NULL);

@@ -36,14 +36,14 @@ struct swp_open_account {
 	struct swp_open_account *next, *previous; /* in the engine's list */
 	struct swp_accounts *accounts;
 	struct swp_account *account;
-	struct swp_dispatch_account dispatch;     /* the owner's, once it has jobs; jobs freed with the account */
+	struct swp_dispatch_account dispatch; /* the owner's, once it has jobs; jobs freed with the account */
 	struct swp_credentials credentials;
-	char *role_arn;                           /* NULL: the caller's own credentials */
+	char *role_arn; /* NULL: the caller's own credentials */
 	const char *external_id;
-	const char *regions_from;                 /* who told the regions; a literal */
+	const char *regions_from; /* who told the regions; a literal */
 	bool entered, renewing;
-	void *user;                               /* the owner's */
-	int64_t issued_ms;                        /* monotonic: when the credentials were given */
+	void *user;	   /* the owner's */
+	int64_t issued_ms; /* monotonic: when the credentials were given */
 	bool renewal_failed;
 	/* internal */
 	struct swp_aws_ask ask;
@@ -65,7 +65,8 @@ struct swp_accounts_events { /* each may close the account */
 };
 
 /* NULL on -ENOMEM. */
-struct swp_accounts *swp_accounts_new(const struct swp_accounts_options *options, const struct swp_accounts_events *events);
+struct swp_accounts *swp_accounts_new(
+	const struct swp_accounts_options *options, const struct swp_accounts_events *events);
 /* Closes all. Takes NULL. */
 void swp_accounts_free(struct swp_accounts *accounts);
 /* Begins to enter; one of the events follows, later. NULL on -ENOMEM. */
@@ -78,7 +79,7 @@ unsigned swp_accounts_open_count(const struct swp_accounts *accounts);
 struct swp_open_account *swp_accounts_first(const struct swp_accounts *accounts);
 
 /* Which role is tried in an account; `ret_name` NULL: the caller's own credentials. For tests and --plan. */
-void swp_accounts_role(const struct swp_accounts_options *options, const struct swp_account *account, const char **ret_name,
-	const char **ret_external_id);
+void swp_accounts_role(const struct swp_accounts_options *options, const struct swp_account *account,
+	const char **ret_name, const char **ret_external_id);
 
 #endif

@@ -302,7 +302,8 @@ static void call_done(struct swp_call *call, struct swp_answer *answer)
 	end(ask, &said);
 }
 
-int swp_aws_ask_start(struct swp_aws_ask *ask, struct swp_aws_asker *asker, const struct swp_aws_ask_options *options,
+int swp_aws_ask_start(struct swp_aws_ask *ask, struct swp_aws_asker *asker,
+	const struct swp_aws_ask_options *options,
 	int (*page)(struct swp_aws_ask *ask, const json_t *document),
 	void (*done)(struct swp_aws_ask *ask, const struct swp_said *said))
 {

@@ -92,7 +92,8 @@ struct swp_aws_ask_options {
 	struct swp_call_scope *scope; /* borrowed until done; NULL: the asker's own of that service */
 };
 /* 0, -ENOMEM. */
-int swp_aws_ask_start(struct swp_aws_ask *ask, struct swp_aws_asker *asker, const struct swp_aws_ask_options *options,
+int swp_aws_ask_start(struct swp_aws_ask *ask, struct swp_aws_asker *asker,
+	const struct swp_aws_ask_options *options,
 	int (*page)(struct swp_aws_ask *ask, const json_t *document),
 	void (*done)(struct swp_aws_ask *ask, const struct swp_said *said));
 /* No call-back any more; wipes what it holds. Takes idle and zeroed ones. */

@@ -12,7 +12,7 @@
 #include "proto/base/text.h"
 
 #define READ_AGAIN_MS 500 /* after an error of the store */
-#define READ_TRIES 20      /* of an account's records: what is nonsense for ten seconds stays nonsense */
+#define READ_TRIES 20	  /* of an account's records: what is nonsense for ten seconds stays nonsense */
 
 struct swp_correlator {
 	struct swp_correlator_options options;
@@ -28,14 +28,21 @@ struct swp_correlator {
 
 static struct swp_gap gap_of(const struct swp_record_gap *gap)
 {
-	return (struct swp_gap){.reason = gap->reason < SWP_REASON_COUNT ? (enum swp_reason)gap->reason : SWP_REASON_NONE,
-		.action = gap->action, .error_code = gap->error_code, .message = gap->message, .request_id = gap->request_id};
+	return (struct swp_gap){
+		.reason = gap->reason < SWP_REASON_COUNT ? (enum swp_reason)gap->reason : SWP_REASON_NONE,
+		.action = gap->action,
+		.error_code = gap->error_code,
+		.message = gap->message,
+		.request_id = gap->request_id};
 }
 
 static struct swp_record_gap record_gap(const struct swp_gap *gap)
 {
-	return (struct swp_record_gap){.reason = gap->reason, .action = gap->action, .error_code = gap->error_code,
-		.message = gap->message, .request_id = gap->request_id};
+	return (struct swp_record_gap){.reason = gap->reason,
+		.action = gap->action,
+		.error_code = gap->error_code,
+		.message = gap->message,
+		.request_id = gap->request_id};
 }
 
 /* NULL for NULL and for what is no JSON. New reference. */
@@ -55,7 +62,7 @@ struct output {
 	struct swp_correlator *correlator;
 	struct swp_correlate_counts *counts;
 	struct swp_map *accounts; /* id → struct output_account: rows of joined checks */
-	struct swp_map *chains;   /* field → struct swp_buf: packed instances */
+	struct swp_map *chains;	  /* field → struct swp_buf: packed instances */
 	const char *chain_field;  /* NULL: the chain's own id */
 };
 
@@ -80,7 +87,8 @@ static void output_done(struct output *output)
 	output->accounts = output->chains = NULL;
 }
 
-static int output_init(struct output *output, struct swp_correlator *correlator, struct swp_correlate_counts *counts)
+static int output_init(
+	struct output *output, struct swp_correlator *correlator, struct swp_correlate_counts *counts)
 {
 	*output = (struct output){.correlator = correlator, .counts = counts};
 	output->accounts = swp_map_new();
@@ -98,20 +106,27 @@ static struct output_account *output_for(struct output *output, const char *id)
 	if (!account)
 		return NULL;
 	swp_buf_init(&account->bytes, SWP_LIMIT_PART_BYTES);
-	if (swp_part_begin(&account->writer, &account->bytes) < 0 || swp_map_put(output->accounts, id, account, NULL) < 0) {
+	if (swp_part_begin(&account->writer, &account->bytes) < 0 ||
+		swp_map_put(output->accounts, id, account, NULL) < 0) {
 		free_output_account(account);
 		return NULL;
 	}
 	return account;
 }
 
-static int sink_result(void *context, const char *account_id, const char *region, const struct swp_result *result)
+static int sink_result(
+	void *context, const char *account_id, const char *region, const struct swp_result *result)
 {
 	struct output *output = context;
 	struct output_account *account = output_for(output, account_id);
-	char *evidence = result->evidence ? json_dumps(result->evidence, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-	struct swp_record_result row = {.check = result->check, .status = result->status, .resource = result->resource,
-		.evidence = evidence, .not_applicable = result->not_applicable, .gap = record_gap(&result->gap)};
+	char *evidence =
+		result->evidence ? json_dumps(result->evidence, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	struct swp_record_result row = {.check = result->check,
+		.status = result->status,
+		.resource = result->resource,
+		.evidence = evidence,
+		.not_applicable = result->not_applicable,
+		.gap = record_gap(&result->gap)};
 	int error = account && (evidence || !result->evidence) ? 0 : -ENOMEM;
 
 	if (error == 0)
@@ -119,7 +134,9 @@ static int sink_result(void *context, const char *account_id, const char *region
 	if (error == 0)
 		error = swp_part_add_result(&account->writer, &row);
 	if (result->status == SWP_STATUS_FAIL)
-		output->counts->findings[swp_catalogue_check(output->correlator->options.catalogue, result->check)->severity]++;
+		output->counts
+			->findings[swp_catalogue_check(output->correlator->options.catalogue, result->check)
+					   ->severity]++;
 	free(evidence);
 	return error;
 }
@@ -142,8 +159,11 @@ static int sink_cell(void *context, const char *account_id, const char *region, 
 {
 	struct output *output = context;
 	struct output_account *account = output_for(output, account_id);
-	struct swp_record_cell row = {.check = cell->check, .status = cell->status, .reason = cell->reason,
-		.not_applicable = cell->not_applicable, .partial = cell->partial};
+	struct swp_record_cell row = {.check = cell->check,
+		.status = cell->status,
+		.reason = cell->reason,
+		.not_applicable = cell->not_applicable,
+		.partial = cell->partial};
 	int error = account ? swp_part_add_place(&account->writer, account_id, region) : -ENOMEM;
 
 	count_cell(output->counts, cell);
@@ -154,20 +174,32 @@ static int pack_chain(const struct swp_chain_instance *chain, struct swp_buf *ou
 {
 	struct swp_record_chain_finding *findings = swp_calloc(chain->finding_count + 1, sizeof(*findings));
 	struct swp_record_chain_fix *fix = swp_calloc(chain->fix_count + 1, sizeof(*fix));
-	struct swp_record_chain record = {.chain = chain->chain, .confirmed = chain->confirmed, .basis = chain->basis,
-		.account = chain->account, .narrative = chain->narrative, .regions = chain->regions,
-		.region_count = chain->region_count, .regions_not_assessed = chain->regions_not_assessed,
-		.region_not_assessed_count = chain->region_not_assessed_count, .resources = chain->resources,
-		.resource_count = chain->resource_count, .findings = findings, .finding_count = chain->finding_count, .fix = fix,
+	struct swp_record_chain record = {.chain = chain->chain,
+		.confirmed = chain->confirmed,
+		.basis = chain->basis,
+		.account = chain->account,
+		.narrative = chain->narrative,
+		.regions = chain->regions,
+		.region_count = chain->region_count,
+		.regions_not_assessed = chain->regions_not_assessed,
+		.region_not_assessed_count = chain->region_not_assessed_count,
+		.resources = chain->resources,
+		.resource_count = chain->resource_count,
+		.findings = findings,
+		.finding_count = chain->finding_count,
+		.fix = fix,
 		.fix_count = chain->fix_count};
 	int error = findings && fix ? 0 : -ENOMEM;
 
 	for (size_t i = 0; error == 0 && i < chain->finding_count; i++)
 		findings[i] = (struct swp_record_chain_finding){.check = chain->findings[i].check,
-			.account = chain->findings[i].account, .region = chain->findings[i].region,
-			.resource = chain->findings[i].resource, .status = chain->findings[i].status};
+			.account = chain->findings[i].account,
+			.region = chain->findings[i].region,
+			.resource = chain->findings[i].resource,
+			.status = chain->findings[i].status};
 	for (size_t i = 0; error == 0 && i < chain->fix_count; i++)
-		fix[i] = (struct swp_record_chain_fix){.check = chain->fix[i].check, .resource = chain->fix[i].resource};
+		fix[i] = (struct swp_record_chain_fix){
+			.check = chain->fix[i].check, .resource = chain->fix[i].resource};
 	if (error == 0)
 		error = swp_chain_encode(&record, out);
 	swp_free(findings);
@@ -192,7 +224,8 @@ static struct swp_buf *chain_buf(struct output *output, const char *field)
 static int sink_chain(void *context, const struct swp_chain_instance *instance)
 {
 	struct output *output = context;
-	const struct swp_chain *chain = swp_catalogue_chain(output->correlator->options.catalogue, instance->chain);
+	const struct swp_chain *chain =
+		swp_catalogue_chain(output->correlator->options.catalogue, instance->chain);
 	struct swp_buf *buf = chain_buf(output, output->chain_field ? output->chain_field : chain->id);
 
 	if (instance->confirmed)
@@ -212,8 +245,11 @@ static int sink_not_evaluated(void *context, size_t chain, const char *reason)
 
 static int run(struct swp_correlation *correlation, struct output *output)
 {
-	const struct swp_correlation_sink sink = {.result = sink_result, .cell = sink_cell, .chain = sink_chain,
-		.not_evaluated = sink_not_evaluated, .context = output};
+	const struct swp_correlation_sink sink = {.result = sink_result,
+		.cell = sink_cell,
+		.chain = sink_chain,
+		.not_evaluated = sink_not_evaluated,
+		.context = output};
 
 	return swp_correlation_run(correlation, &sink);
 }
@@ -222,12 +258,14 @@ static int run(struct swp_correlation *correlation, struct output *output)
 
 #define TEXT(value) SWP_STORE_TEXT_ARGUMENT(value)
 
-static int make_key(struct swp_correlator *correlator, enum swp_key key, const char *first, char ret_key[static SWP_KEY_BYTES])
+static int make_key(struct swp_correlator *correlator, enum swp_key key, const char *first,
+	char ret_key[static SWP_KEY_BYTES])
 {
 	return swp_key_format(key, swp_ledger_sweep(correlator->options.ledger), first, NULL, ret_key);
 }
 
-static int write_joined(struct swp_correlator *correlator, const char *account, const void *bytes, size_t length)
+static int write_joined(
+	struct swp_correlator *correlator, const char *account, const void *bytes, size_t length)
 {
 	struct swp_ledger *ledger = correlator->options.ledger;
 	char key[SWP_KEY_BYTES];
@@ -237,7 +275,8 @@ static int write_joined(struct swp_correlator *correlator, const char *account, 
 		return error;
 	if (length == 0)
 		return swp_ledger_write(ledger, (struct swp_store_argument[]){TEXT("DEL"), TEXT(key)}, 2);
-	return swp_ledger_write(ledger, (struct swp_store_argument[]){TEXT("SET"), TEXT(key), {bytes, length}}, 3);
+	return swp_ledger_write(
+		ledger, (struct swp_store_argument[]){TEXT("SET"), TEXT(key), {bytes, length}}, 3);
 }
 
 struct fields {
@@ -258,14 +297,16 @@ static int add_chain_field(const char *key, void *value, void *context)
 
 static int write_chains(struct output *output, enum swp_key kind, const char *account)
 {
-	struct fields fields = {swp_calloc(2 * swp_map_count(output->chains) + 1, sizeof(struct swp_store_argument)), 0};
+	struct fields fields = {
+		swp_calloc(2 * swp_map_count(output->chains) + 1, sizeof(struct swp_store_argument)), 0};
 	char key[SWP_KEY_BYTES];
 	int error = fields.list ? make_key(output->correlator, kind, account, key) : -ENOMEM;
 
 	if (error == 0)
 		error = swp_map_each(output->chains, add_chain_field, &fields);
 	if (error == 0)
-		error = swp_ledger_replace_hash(output->correlator->options.ledger, key, fields.list, fields.count);
+		error = swp_ledger_replace_hash(
+			output->correlator->options.ledger, key, fields.list, fields.count);
 	swp_free(fields.list);
 	return error;
 }
@@ -289,7 +330,8 @@ static int want_partition(const char *key, void *context)
 	return 0;
 }
 
-static int spread_row(struct spreading *spreading, const char *account, const char *region, const struct swp_record_row *row)
+static int spread_row(struct spreading *spreading, const char *account, const char *region,
+	const struct swp_record_row *row)
 {
 	int error = 0;
 
@@ -386,8 +428,10 @@ static int fatal(int error)
 static int feed_result(struct feeding *feeding, const char *region, const struct swp_record_row *row)
 {
 	struct swp_catalogue *catalogue = feeding->correlator->options.catalogue;
-	struct swp_result result = {.check = row->result.check, .status = (enum swp_status)row->result.status,
-		.resource = row->result.resource, .not_applicable = (enum swp_not_applicable)row->result.not_applicable,
+	struct swp_result result = {.check = row->result.check,
+		.status = (enum swp_status)row->result.status,
+		.resource = row->result.resource,
+		.not_applicable = (enum swp_not_applicable)row->result.not_applicable,
 		.gap = gap_of(&row->result.gap)};
 	json_t *evidence = NULL;
 	bool here, over;
@@ -402,10 +446,11 @@ static int feed_result(struct feeding *feeding, const char *region, const struct
 	if (here || over)
 		result.evidence = evidence = load_json(row->result.evidence);
 	if (here)
-		error = fatal(swp_correlation_add_result(feeding->correlation, feeding->account, region, &result));
+		error = fatal(
+			swp_correlation_add_result(feeding->correlation, feeding->account, region, &result));
 	if (over && error == 0)
-		error = swp_correlation_keys_of_result(feeding->correlator->keys, feeding->account, region, &result,
-			want_partition, feeding->spreading);
+		error = swp_correlation_keys_of_result(feeding->correlator->keys, feeding->account, region,
+			&result, want_partition, feeding->spreading);
 	if (over && error == 0)
 		error = spread_row(feeding->spreading, feeding->account, region, row);
 	json_decref(evidence);
@@ -415,15 +460,20 @@ static int feed_result(struct feeding *feeding, const char *region, const struct
 static int feed_fact(struct feeding *feeding, const char *region, const struct swp_record_row *row)
 {
 	json_t *value = load_json(row->fact.value);
-	struct swp_fact fact = {.name = row->fact.name, .subject = row->fact.subject, .object = row->fact.object, .value = value,
+	struct swp_fact fact = {.name = row->fact.name,
+		.subject = row->fact.subject,
+		.object = row->fact.object,
+		.value = value,
 		.gap = gap_of(&row->fact.gap)};
 	int error = 0;
 
 	if (swp_correlation_wants_fact(feeding->correlation, fact.name))
-		error = fatal(swp_correlation_add_fact(feeding->correlation, feeding->account, region, &fact));
-	if (error == 0 && feeding->spreading && swp_correlation_wants_fact(feeding->correlator->keys, fact.name)) {
-		error = swp_correlation_keys_of_fact(feeding->correlator->keys, feeding->account, region, &fact,
-			want_partition, feeding->spreading);
+		error = fatal(
+			swp_correlation_add_fact(feeding->correlation, feeding->account, region, &fact));
+	if (error == 0 && feeding->spreading &&
+		swp_correlation_wants_fact(feeding->correlator->keys, fact.name)) {
+		error = swp_correlation_keys_of_fact(feeding->correlator->keys, feeding->account, region,
+			&fact, want_partition, feeding->spreading);
 		if (error == 0)
 			error = spread_row(feeding->spreading, feeding->account, region, row);
 	}
@@ -489,7 +539,8 @@ static int feed_job(struct feeding *feeding, const struct swp_job_record *job, e
 	if (!job->sealed)
 		return fatal(swp_correlation_add_scope(feeding->correlation, feeding->account, job->region,
 			unread != SWP_REASON_NONE ? unread : SWP_REASON_STORE_LOST));
-	error = fatal(swp_correlation_add_scope(feeding->correlation, feeding->account, job->region, SWP_REASON_NONE));
+	error = fatal(swp_correlation_add_scope(
+		feeding->correlation, feeding->account, job->region, SWP_REASON_NONE));
 	if (error == 0)
 		error = feed_seal(feeding, job);
 	if (error == 0)
@@ -509,11 +560,14 @@ static int judge_account(struct account_work *work, const struct swp_account_rec
 	struct swp_correlate_counts *counts)
 {
 	struct swp_correlator *correlator = work->correlator;
-	struct swp_correlation_scope scope = {.partition = correlator->partition, .account = work->account,
-		.organization_id = correlator->organization_id, .management_account = correlator->management_account,
+	struct swp_correlation_scope scope = {.partition = correlator->partition,
+		.account = work->account,
+		.organization_id = correlator->organization_id,
+		.management_account = correlator->management_account,
 		.selection = correlator->options.selection};
 	struct spreading *spreading = correlator->over ? swp_calloc(1, sizeof(*spreading)) : NULL;
-	struct feeding feeding = {.correlator = correlator, .spreading = spreading, .counts = counts, .account = work->account};
+	struct feeding feeding = {
+		.correlator = correlator, .spreading = spreading, .counts = counts, .account = work->account};
 	struct output output;
 	const struct output_account *joined;
 	int error = output_init(&output, correlator, counts);
@@ -532,7 +586,8 @@ static int judge_account(struct account_work *work, const struct swp_account_rec
 		error = swp_part_end((struct swp_part_writer *)&joined->writer);
 	/* Always, also when there is nothing: a report of the unfinished sweep may have written what was known then. */
 	if (error == 0)
-		error = write_joined(correlator, work->account, joined ? joined->bytes.data : "", joined ? joined->bytes.length : 0);
+		error = write_joined(correlator, work->account, joined ? joined->bytes.data : "",
+			joined ? joined->bytes.length : 0);
 	if (error == 0)
 		error = write_chains(&output, SWP_KEY_CHAINS, work->account);
 	if (error == 0 && spreading)
@@ -603,8 +658,8 @@ static int start_reading(struct account_work *work)
 	for (size_t i = 0; i < work->count; i++)
 		regions[i] = work->regions[i];
 	error = swp_records_read(swp_ledger_store(work->correlator->options.ledger),
-		swp_ledger_sweep(work->correlator->options.ledger), work->account, regions, work->count, false, &work->read,
-		records_read);
+		swp_ledger_sweep(work->correlator->options.ledger), work->account, regions, work->count,
+		false, &work->read, records_read);
 	swp_free(regions);
 	return error;
 }
@@ -617,8 +672,9 @@ static void read_again(struct swp_timer *timer)
 		swp_timer_start(&work->again, READ_AGAIN_MS);
 }
 
-int swp_correlator_account(struct swp_correlator *correlator, const char *account, const struct swp_correlate_job *jobs,
-	size_t count, bool redo, void (*done)(void *context, const struct swp_correlate_counts *counts), void *context)
+int swp_correlator_account(struct swp_correlator *correlator, const char *account,
+	const struct swp_correlate_job *jobs, size_t count, bool redo,
+	void (*done)(void *context, const struct swp_correlate_counts *counts), void *context)
 {
 	struct account_work *work;
 
@@ -665,38 +721,47 @@ struct over_work {
 	void (*done)(void *context, const struct swp_correlate_counts *counts);
 	void *context;
 	struct swp_correlate_counts counts;
-	struct output output;    /* of the partition of joined checks, until the accounts' own rows are merged in */
-	size_t merging;          /* joined rows still to be merged */
+	struct output
+		output; /* of the partition of joined checks, until the accounts' own rows are merged in */
+	size_t merging; /* joined rows still to be merged */
 	struct swp_timer step;
 };
 
 static struct swp_correlation *new_over(const struct swp_correlator *correlator)
 {
-	struct swp_correlation_scope scope = {.partition = correlator->partition, .organization_id = correlator->organization_id,
-		.management_account = correlator->management_account, .selection = correlator->options.selection};
+	struct swp_correlation_scope scope = {.partition = correlator->partition,
+		.organization_id = correlator->organization_id,
+		.management_account = correlator->management_account,
+		.selection = correlator->options.selection};
 
 	return swp_correlation_new(correlator->options.catalogue, &scope);
 }
 
 static int tell_account(struct swp_correlation *correlation, const struct swp_correlate_account *account)
 {
-	struct swp_fact fact = {.name = SWP_FACT_ORGANIZATION_ACCOUNT, .subject = account->id, .value = json_true()};
+	struct swp_fact fact = {
+		.name = SWP_FACT_ORGANIZATION_ACCOUNT, .subject = account->id, .value = json_true()};
 	int error = 0;
 
 	if (swp_correlation_wants_fact(correlation, fact.name))
 		error = fatal(swp_correlation_add_fact(correlation, "", "", &fact));
 	for (size_t i = 0; error == 0 && account->planned && i < account->count; i++)
-		error = fatal(swp_correlation_add_scope(correlation, account->id, account->jobs[i].region,
-			account->jobs[i].unread));
+		error = fatal(swp_correlation_add_scope(
+			correlation, account->id, account->jobs[i].region, account->jobs[i].unread));
 	return error;
 }
 
 static int tell_accounts(struct over_work *work, struct swp_correlation *correlation)
 {
-	struct swp_fact complete = {.name = SWP_FACT_COMPLETE SWP_FACT_ORGANIZATION_ACCOUNT, .subject = "",
+	struct swp_fact complete = {.name = SWP_FACT_COMPLETE SWP_FACT_ORGANIZATION_ACCOUNT,
+		.subject = "",
 		.value = work->enumeration_complete ? json_true() : NULL,
-		.gap = {.reason = work->enumeration_complete ? SWP_REASON_NONE : SWP_REASON_SERVICE_UNAVAILABLE,
-			.action = "organizations:ListAccounts", .error_code = "", .message = "", .request_id = ""}};
+		.gap = {.reason =
+				work->enumeration_complete ? SWP_REASON_NONE : SWP_REASON_SERVICE_UNAVAILABLE,
+			.action = "organizations:ListAccounts",
+			.error_code = "",
+			.message = "",
+			.request_id = ""}};
 	struct swp_correlate_account account;
 	int error = 0;
 
@@ -713,14 +778,20 @@ static int feed_row(struct swp_correlation *correlation, const struct swp_record
 	int error = 0;
 
 	if (row->kind == SWP_RECORD_FACT) {
-		struct swp_fact fact = {.name = row->fact.name, .subject = row->fact.subject, .object = row->fact.object,
-			.value = value, .gap = gap_of(&row->fact.gap)};
+		struct swp_fact fact = {.name = row->fact.name,
+			.subject = row->fact.subject,
+			.object = row->fact.object,
+			.value = value,
+			.gap = gap_of(&row->fact.gap)};
 
 		error = fatal(swp_correlation_add_fact(correlation, row->account, row->region, &fact));
 	} else if (row->kind == SWP_RECORD_RESULT) {
-		struct swp_result result = {.check = row->result.check, .status = (enum swp_status)row->result.status,
-			.resource = row->result.resource, .evidence = value,
-			.not_applicable = (enum swp_not_applicable)row->result.not_applicable, .gap = gap_of(&row->result.gap)};
+		struct swp_result result = {.check = row->result.check,
+			.status = (enum swp_status)row->result.status,
+			.resource = row->result.resource,
+			.evidence = value,
+			.not_applicable = (enum swp_not_applicable)row->result.not_applicable,
+			.gap = gap_of(&row->result.gap)};
 
 		error = fatal(swp_correlation_add_result(correlation, row->account, row->region, &result));
 	}
@@ -779,11 +850,12 @@ static void step_later(struct over_work *work, int64_t delay_ms)
 static bool is_over(struct swp_correlator *correlator, size_t check)
 {
 	return check < swp_catalogue_check_count(correlator->options.catalogue) &&
-		swp_catalogue_check(correlator->options.catalogue, check)->joined_over_accounts;
+	       swp_catalogue_check(correlator->options.catalogue, check)->joined_over_accounts;
 }
 
 /* Copies rows; of the account's own ones those of an earlier try over accounts are left out. */
-static int copy_rows(struct swp_correlator *correlator, const void *bytes, size_t length, bool own, struct swp_part_writer *to)
+static int copy_rows(struct swp_correlator *correlator, const void *bytes, size_t length, bool own,
+	struct swp_part_writer *to)
 {
 	struct swp_part_reader *reader;
 	struct swp_record_row row;
@@ -796,12 +868,12 @@ static int copy_rows(struct swp_correlator *correlator, const void *bytes, size_
 		if (more < 0)
 			error = more;
 		else if (own && row.kind != SWP_RECORD_FACT &&
-			is_over(correlator, row.kind == SWP_RECORD_CELL ? row.cell.check : row.result.check))
+			 is_over(correlator, row.kind == SWP_RECORD_CELL ? row.cell.check : row.result.check))
 			continue;
 		if (error == 0)
 			error = swp_part_add_place(to, row.account, row.region);
 		if (error == 0)
-			error = row.kind == SWP_RECORD_CELL ? swp_part_add_cell(to, &row.cell)
+			error = row.kind == SWP_RECORD_CELL   ? swp_part_add_cell(to, &row.cell)
 				: row.kind == SWP_RECORD_FACT ? swp_part_add_fact(to, &row.fact)
 							      : swp_part_add_result(to, &row.result);
 	}
@@ -844,7 +916,8 @@ static void joined_came(void *context, const struct swp_store_reply *reply)
 	else if (work->correlator)
 		error = merge_rows(merge, reply);
 	if (error < 0)
-		swp_log(SWP_LOG_ERROR, "account.correlation", "joined results over accounts could not be kept",
+		swp_log(SWP_LOG_ERROR, "account.correlation",
+			"joined results over accounts could not be kept",
 			SWP_LOG_S("account", merge->account), SWP_LOG_S("error", strerror(-error)));
 	swp_free(merge);
 	if (--work->merging > 0)
@@ -888,7 +961,8 @@ static void merge_all(struct over_work *work)
 	swp_map_each(work->output.accounts, end_part, NULL);
 	work->merging = 1; /* until all have begun */
 	if (swp_map_each(work->output.accounts, start_merge, work) < 0)
-		swp_log(SWP_LOG_ERROR, "account.correlation", "joined results over accounts could not be kept",
+		swp_log(SWP_LOG_ERROR, "account.correlation",
+			"joined results over accounts could not be kept",
 			SWP_LOG_S("error", "out of memory"));
 	if (--work->merging == 0)
 		over_ends(work);
@@ -935,7 +1009,8 @@ static void partition_came(void *context, const struct swp_store_reply *reply)
 	if (reply->item_count > 0 || work->partition == swp_join_partition_of_checks())
 		error = judge_partition(work, reply);
 	if (error < 0)
-		swp_log(SWP_LOG_ERROR, "sweep.correlation", "a partition could not be correlated over accounts",
+		swp_log(SWP_LOG_ERROR, "sweep.correlation",
+			"a partition could not be correlated over accounts",
 			SWP_LOG_N("partition", work->partition), SWP_LOG_S("error", strerror(-error)));
 	work->partition++;
 	step_later(work, 0);
@@ -957,7 +1032,8 @@ static void over_step(struct swp_timer *timer)
 	snprintf(number, sizeof(number), "%u", work->partition);
 	if (make_key(correlator, SWP_KEY_PARTITION, number, key) < 0 ||
 		swp_store_command(swp_ledger_store(correlator->options.ledger),
-			(struct swp_store_argument[]){TEXT("HGETALL"), TEXT(key)}, 2, partition_came, work) < 0)
+			(struct swp_store_argument[]){TEXT("HGETALL"), TEXT(key)}, 2, partition_came,
+			work) < 0)
 		step_later(work, READ_AGAIN_MS);
 }
 
@@ -1003,7 +1079,8 @@ struct swp_correlator *swp_correlator_new(const struct swp_correlator_options *o
 	correlator->organization_id = swp_strdup(options->organization_id);
 	correlator->management_account = swp_strdup(options->management_account);
 	correlator->over = swp_correlation_over_accounts(options->catalogue, options->selection);
-	if (correlator->partition && correlator->organization_id && correlator->management_account && correlator->over)
+	if (correlator->partition && correlator->organization_id && correlator->management_account &&
+		correlator->over)
 		correlator->keys = new_over(correlator);
 	if (!correlator->partition || !correlator->organization_id || !correlator->management_account ||
 		(correlator->over && !correlator->keys)) {

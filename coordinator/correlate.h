@@ -20,7 +20,7 @@ struct swp_correlator_options { /* texts are copied, the rest is borrowed for li
 	struct swp_ledger *ledger;
 	struct swp_catalogue *catalogue;
 	const struct swp_selection *selection;
-	const char *partition;          /* of ARNs */
+	const char *partition; /* of ARNs */
 	const char *organization_id, *management_account;
 };
 /* NULL on -ENOMEM. */
@@ -30,25 +30,26 @@ void swp_correlator_free(struct swp_correlator *correlator);
 
 /* One planned job of an account. */
 struct swp_correlate_job {
-	const char *region;     /* region part of its key */
+	const char *region;	/* region part of its key */
 	enum swp_reason unread; /* what it is when it is not sealed */
 };
 
 /* What the records of an account say, for progress and the account's row. */
 struct swp_correlate_counts {
-	uint64_t findings[SWP_SEVERITY_COUNT]; /* FAIL results, joined ones too */
-	uint64_t chains[SWP_SEVERITY_COUNT];   /* confirmed */
-	uint64_t closed;                       /* cells closed-by-scp */
-	uint64_t calls, retried, throttled;    /* of sealed jobs */
+	uint64_t findings[SWP_SEVERITY_COUNT];			    /* FAIL results, joined ones too */
+	uint64_t chains[SWP_SEVERITY_COUNT];			    /* confirmed */
+	uint64_t closed;					    /* cells closed-by-scp */
+	uint64_t calls, retried, throttled;			    /* of sealed jobs */
 	uint64_t pass, fail, not_applicable, not_assessed, partial; /* cells of joined checks */
-	unsigned sealed;                       /* jobs */
-	bool swept;                            /* AWS answered at least one planned call */
+	unsigned sealed;					    /* jobs */
+	bool swept; /* AWS answered at least one planned call */
 };
 /* Reads, judges, writes. `region` texts are copied. `redo`: it may have been correlated before, and what is not there any more is
  * removed. `done` once, later. or NULL with the reason when the store refuses for
  * good. 0, -ENOMEM, -EBUSY (SWP_CORRELATE_AT_ONCE are at work). */
-int swp_correlator_account(struct swp_correlator *correlator, const char *account, const struct swp_correlate_job *jobs,
-	size_t count, bool redo, void (*done)(void *context, const struct swp_correlate_counts *counts), void *context);
+int swp_correlator_account(struct swp_correlator *correlator, const char *account,
+	const struct swp_correlate_job *jobs, size_t count, bool redo,
+	void (*done)(void *context, const struct swp_correlate_counts *counts), void *context);
 unsigned swp_correlator_at_work(const struct swp_correlator *correlator);
 
 /* --- over accounts --- */

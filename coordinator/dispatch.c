@@ -16,9 +16,9 @@ struct swp_dispatch_worker {
 	uint64_t peer;
 	char name[128];
 	unsigned credits;
-	struct queue jobs;                                  /* granted to it, or leased */
-	unsigned short running[SWP_LIMIT_SWEEP_REGIONS];    /* of `jobs`, by region */
-	struct swp_region_set held;                         /* regions whose connections it has */
+	struct queue jobs;				 /* granted to it, or leased */
+	unsigned short running[SWP_LIMIT_SWEEP_REGIONS]; /* of `jobs`, by region */
+	struct swp_region_set held;			 /* regions whose connections it has */
 	int64_t paused_until_ms;
 	bool draining;
 };
@@ -301,13 +301,13 @@ static bool is_named(const struct swp_job *job, const struct swp_dispatch_hold *
 }
 
 /* A hold that we did not know of as this worker's. */
-static void adopt(struct swp_dispatch *dispatch, struct swp_dispatch_worker *worker, const struct swp_dispatch_hold *hold,
-	int64_t now_ms)
+static void adopt(struct swp_dispatch *dispatch, struct swp_dispatch_worker *worker,
+	const struct swp_dispatch_hold *hold, int64_t now_ms)
 {
 	struct swp_job *job = find_job(dispatch, hold->job);
 
-	if (!job || job->epoch != hold->epoch || job->state == SWP_JOB_SETTLED || job->state == SWP_JOB_GIVING_UP ||
-		job->state == SWP_JOB_GRANTING) {
+	if (!job || job->epoch != hold->epoch || job->state == SWP_JOB_SETTLED ||
+		job->state == SWP_JOB_GIVING_UP || job->state == SWP_JOB_GRANTING) {
 		dispatch->actions.cancel(dispatch->actions.context, worker->peer, hold->job, hold->epoch);
 		return;
 	}
@@ -348,8 +348,8 @@ int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char 
 	return 0;
 }
 
-void swp_dispatch_heartbeat(struct swp_dispatch *dispatch, uint64_t peer, const struct swp_dispatch_hold *jobs, size_t count,
-	int64_t now_ms)
+void swp_dispatch_heartbeat(struct swp_dispatch *dispatch, uint64_t peer,
+	const struct swp_dispatch_hold *jobs, size_t count, int64_t now_ms)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct swp_job *job = swp_dispatch_held(dispatch, peer, jobs[i].job, jobs[i].epoch);
@@ -395,7 +395,8 @@ void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer)
 		worker->draining = true;
 }
 
-struct swp_job *swp_dispatch_held(struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch)
+struct swp_job *swp_dispatch_held(
+	struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch)
 {
 	struct swp_job *job = find_job(dispatch, number);
 
@@ -404,7 +405,8 @@ struct swp_job *swp_dispatch_held(struct swp_dispatch *dispatch, uint64_t peer, 
 	return job;
 }
 
-bool swp_dispatch_done(struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch, enum swp_dispatch_done how)
+bool swp_dispatch_done(struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch,
+	enum swp_dispatch_done how)
 {
 	struct swp_job *job = find_job(dispatch, number);
 	bool waiting;
@@ -432,8 +434,8 @@ bool swp_dispatch_done(struct swp_dispatch *dispatch, uint64_t peer, uint64_t nu
 	return false;
 }
 
-void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch, int64_t pause_ms,
-	int64_t now_ms)
+void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch,
+	int64_t pause_ms, int64_t now_ms)
 {
 	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
 	struct swp_job *job = swp_dispatch_held(dispatch, peer, number, epoch);
@@ -448,8 +450,8 @@ void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint6
 
 /* --- answers --- */
 
-void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t number, enum swp_dispatch_grant what, uint64_t epoch,
-	unsigned attempts, int64_t now_ms)
+void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t number, enum swp_dispatch_grant what,
+	uint64_t epoch, unsigned attempts, int64_t now_ms)
 {
 	struct swp_job *job = find_job(dispatch, number);
 	int error;
@@ -466,7 +468,8 @@ void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t number, enum s
 	job->uncounted = false;
 	job->state = SWP_JOB_RUNNING;
 	job->lease_due_ms = now_ms + SWP_LEASE_MS;
-	error = job->worker ? dispatch->actions.send(dispatch->actions.context, job, job->worker->peer) : -EHOSTUNREACH;
+	error = job->worker ? dispatch->actions.send(dispatch->actions.context, job, job->worker->peer)
+			    : -EHOSTUNREACH;
 	if (error == 0)
 		return;
 	if (job->worker)
@@ -476,7 +479,8 @@ void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t number, enum s
 	make_ready(dispatch, job, true);
 }
 
-void swp_dispatch_looked_up(struct swp_dispatch *dispatch, uint64_t number, enum swp_job_end found, unsigned attempts)
+void swp_dispatch_looked_up(
+	struct swp_dispatch *dispatch, uint64_t number, enum swp_job_end found, unsigned attempts)
 {
 	struct swp_job *job = find_job(dispatch, number);
 
@@ -532,7 +536,8 @@ static unsigned holders_of(const struct swp_dispatch *dispatch, unsigned region)
 }
 
 /* Regions that the worker holds and that have jobs; and of all regions with jobs, its fair share. */
-static bool wants_another_region(const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker)
+static bool wants_another_region(
+	const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker)
 {
 	unsigned waiting = 0, mine = 0;
 
@@ -560,7 +565,8 @@ static int choose_region(const struct swp_dispatch *dispatch, const struct swp_d
 		if (!dispatch->ready[region].length)
 			continue;
 		weight = held ? worker->running[region] : holders_of(dispatch, region);
-		weight |= (uint64_t)(held == another) << 32; /* the other kind only when there is nothing of this kind */
+		weight |= (uint64_t)(held == another)
+			  << 32; /* the other kind only when there is nothing of this kind */
 		if (weight < best_weight) {
 			best_weight = weight;
 			best = (int)region;
@@ -569,7 +575,8 @@ static int choose_region(const struct swp_dispatch *dispatch, const struct swp_d
 	return best;
 }
 
-static struct swp_job *choose_job(const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker, int64_t now_ms)
+static struct swp_job *choose_job(
+	const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker, int64_t now_ms)
 {
 	struct swp_job *job = overdue_job(dispatch, now_ms);
 	int region;
@@ -582,7 +589,8 @@ static struct swp_job *choose_job(const struct swp_dispatch *dispatch, const str
 
 static bool has_credit(const struct swp_dispatch_worker *worker, int64_t now_ms)
 {
-	return !worker->draining && worker->jobs.length < worker->credits && worker->paused_until_ms <= now_ms;
+	return !worker->draining && worker->jobs.length < worker->credits &&
+	       worker->paused_until_ms <= now_ms;
 }
 
 /* One job for the worker. False: nothing to give. */

@@ -21,8 +21,9 @@
 #include "coordinator/region-set.h"
 #include "proto/base/limits.h"
 
-#define SWP_LIMIT_STALE_ANSWERS 3 /* times that a job's own epoch is called stale (the store lost its grant) before it is store-lost */
-#define SWP_SEND_RETRY_MS 200     /* a worker whose queue was full is tried again after that */
+#define SWP_LIMIT_STALE_ANSWERS                                                                              \
+	3 /* times that a job's own epoch is called stale (the store lost its grant) before it is store-lost */
+#define SWP_SEND_RETRY_MS 200	  /* a worker whose queue was full is tried again after that */
 #define SWP_OLDEST_FIRST_MS 10000 /* an account that has been open for so long goes before affinity */
 
 enum swp_job_state {
@@ -38,7 +39,7 @@ enum swp_job_state {
 enum swp_job_end {
 	SWP_JOB_OPEN,
 	SWP_JOB_SEALED,
-	SWP_JOB_LOST,       /* worker-lost */
+	SWP_JOB_LOST,	    /* worker-lost */
 	SWP_JOB_STORE_LOST, /* the store lost it and it could not be redone */
 };
 
@@ -48,16 +49,17 @@ struct swp_dispatch_worker;
 struct swp_job {
 	struct swp_dispatch_account *account;
 	struct swp_dispatch_worker *worker; /* GRANTING, RUNNING */
-	struct swp_job *next, *previous;    /* in its region's queue (READY), or its worker's list (GRANTING, RUNNING) */
+	struct swp_job *next,
+		*previous; /* in its region's queue (READY), or its worker's list (GRANTING, RUNNING) */
 	uint64_t number, epoch, least_epoch;
 	int64_t lease_due_ms;
-	int64_t sent_ms; /* the owner's: when credentials were sent for it */
-	unsigned char region;  /* number in the table; the pseudo-regions too */
-	unsigned char level;   /* enum swp_level */
+	int64_t sent_ms;      /* the owner's: when credentials were sent for it */
+	unsigned char region; /* number in the table; the pseudo-regions too */
+	unsigned char level;  /* enum swp_level */
 	unsigned char state, end;
 	unsigned char attempts; /* as the store counts them */
 	unsigned char stale;
-	bool uncounted;        /* the next grant is not an attempt: the last one never reached its worker, or was given back */
+	bool uncounted; /* the next grant is not an attempt: the last one never reached its worker, or was given back */
 };
 
 /* Embedded in an open account. */
@@ -76,7 +78,8 @@ struct swp_dispatch_actions {
 	 * swp_dispatch_unpark; the owner has begun to renew. */
 	bool (*may_send)(void *context, struct swp_dispatch_account *account);
 	/* Write the grant; answer by swp_dispatch_granted. */
-	void (*grant)(void *context, struct swp_job *job, const char *worker, bool counts, uint64_t least_epoch);
+	void (*grant)(
+		void *context, struct swp_job *job, const char *worker, bool counts, uint64_t least_epoch);
 	/* Send the JOB. 0; negative: it could not be sent (-EAGAIN: queue full; else: the peer is gone). */
 	int (*send)(void *context, struct swp_job *job, uint64_t peer);
 	/* Look its record up; answer by swp_dispatch_looked_up. */
@@ -114,8 +117,8 @@ struct swp_dispatch_hold {
 int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char *name, unsigned credits,
 	const struct swp_dispatch_hold *holds, size_t hold_count, int64_t now_ms);
 /* Renews the leases of the jobs that it names; others run out. */
-void swp_dispatch_heartbeat(struct swp_dispatch *dispatch, uint64_t peer, const struct swp_dispatch_hold *jobs, size_t count,
-	int64_t now_ms);
+void swp_dispatch_heartbeat(struct swp_dispatch *dispatch, uint64_t peer,
+	const struct swp_dispatch_hold *jobs, size_t count, int64_t now_ms);
 /* It is gone for sure (its process ended, it said bye, silence): its jobs are looked up at once. Takes unknown ones. */
 void swp_dispatch_gone(struct swp_dispatch *dispatch, uint64_t peer);
 /* No more jobs for it. */
@@ -128,10 +131,11 @@ enum swp_dispatch_done {
 	SWP_DISPATCH_STALE,
 };
 /* DONE. Returns true when it settled the job (false: late, double, not ours). */
-bool swp_dispatch_done(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch, enum swp_dispatch_done how);
+bool swp_dispatch_done(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch,
+	enum swp_dispatch_done how);
 /* GIVE-BACK: no attempt is counted. `pause_ms`: no new job for that worker for so long. */
-void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch, int64_t pause_ms,
-	int64_t now_ms);
+void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch,
+	int64_t pause_ms, int64_t now_ms);
 /* The job of that number, if `peer` holds it with that epoch; else NULL. */
 struct swp_job *swp_dispatch_held(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch);
 
@@ -141,9 +145,10 @@ enum swp_dispatch_grant {
 	SWP_DISPATCH_GRANT_SEALED, /* its record is there already */
 	SWP_DISPATCH_GRANT_LOST,   /* it was given up before */
 };
-void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t job, enum swp_dispatch_grant what, uint64_t epoch,
-	unsigned attempts, int64_t now_ms);
-void swp_dispatch_looked_up(struct swp_dispatch *dispatch, uint64_t job, enum swp_job_end found, unsigned attempts);
+void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t job, enum swp_dispatch_grant what,
+	uint64_t epoch, unsigned attempts, int64_t now_ms);
+void swp_dispatch_looked_up(
+	struct swp_dispatch *dispatch, uint64_t job, enum swp_job_end found, unsigned attempts);
 void swp_dispatch_given_up(struct swp_dispatch *dispatch, uint64_t job, bool sealed);
 
 /* --- time --- */

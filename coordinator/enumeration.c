@@ -9,9 +9,9 @@
 
 enum step {
 	STEP_DESCRIBE,
-	STEP_FILTERS,   /* the branches that filters name */
+	STEP_FILTERS, /* the branches that filters name */
 	STEP_ACCOUNTS,
-	STEP_UNITS,     /* no Paths: every OU and its accounts, when filters need them */
+	STEP_UNITS,	/* no Paths: every OU and its accounts, when filters need them */
 	STEP_UNMATCHED, /* an OU entry matched no account's OU: does the OU exist at all? */
 	STEP_NAMES,
 	STEP_END,
@@ -24,7 +24,8 @@ struct swp_enumeration {
 	struct swp_enumeration_events events;
 	char region[32];
 	struct swp_aws_ask ask;
-	struct swp_unit *asked;  /* the unit that the present ask is about; NULL: roots, or the whole organization */
+	struct swp_unit
+		*asked; /* the unit that the present ask is about; NULL: roots, or the whole organization */
 	enum step step;
 	bool roots_asked, roots_refused, full, any_account, units_refused, units_told, end_told;
 };
@@ -37,7 +38,8 @@ static int start(struct swp_enumeration *enumeration, enum swp_coordinator_opera
 	int (*page)(struct swp_aws_ask *ask, const json_t *document),
 	void (*done)(struct swp_aws_ask *ask, const struct swp_said *said))
 {
-	struct swp_aws_ask_options options = {.operation = operation, .region = enumeration->region, .input = input};
+	struct swp_aws_ask_options options = {
+		.operation = operation, .region = enumeration->region, .input = input};
 
 	return swp_aws_ask_start(&enumeration->ask, enumeration->asker, &options, page, done);
 }
@@ -53,13 +55,14 @@ static void fail(struct swp_enumeration *enumeration, const struct swp_said *sai
 
 	swp_problem_set(&problem, -EACCES, "%s: %s: %s%s%s%s; %s", said->action,
 		said->error_code[0] ? said->error_code : swp_reason_name(said->reason), said->message,
-		said->request_id[0] ? " (request " : "", said->request_id, said->request_id[0] ? ")" : "", fix);
+		said->request_id[0] ? " (request " : "", said->request_id, said->request_id[0] ? ")" : "",
+		fix);
 	enumeration->events.failed(enumeration->events.context, &problem);
 }
 
-static const char fix_refused[] =
-	"run it with credentials of the management account or of a delegated administrator that may call Organizations, "
-	"or sweep the caller's own account alone with --no-org";
+static const char fix_refused[] = "run it with credentials of the management account or of a delegated "
+				  "administrator that may call Organizations, "
+				  "or sweep the caller's own account alone with --no-org";
 
 /* --- the organization --- */
 
@@ -98,7 +101,7 @@ static int units_page(struct swp_aws_ask *ask, const json_t *document)
 static bool names_are_needed(const struct swp_enumeration *enumeration)
 {
 	return enumeration->step == STEP_FILTERS ||
-		(enumeration->step == STEP_UNITS && swp_scope_needs_units(enumeration->scope));
+	       (enumeration->step == STEP_UNITS && swp_scope_needs_units(enumeration->scope));
 }
 
 static void unit_said(struct swp_aws_ask *ask, const struct swp_said *said)
@@ -110,11 +113,14 @@ static void unit_said(struct swp_aws_ask *ask, const struct swp_said *said)
 		return;
 	}
 	if (names_are_needed(enumeration)) {
-		fail(enumeration, said, "--ou, --exclude-ou and roles by OU need it: grant it, or name accounts instead");
+		fail(enumeration, said,
+			"--ou, --exclude-ou and roles by OU need it: grant it, or name accounts instead");
 		return;
 	}
-	swp_log(SWP_LOG_WARNING, "organization.names", "names of organizational units could not be read; paths stay unknown",
-		SWP_LOG_S("action", said->action), SWP_LOG_S("unit", enumeration->asked ? enumeration->asked->id : ""),
+	swp_log(SWP_LOG_WARNING, "organization.names",
+		"names of organizational units could not be read; paths stay unknown",
+		SWP_LOG_S("action", said->action),
+		SWP_LOG_S("unit", enumeration->asked ? enumeration->asked->id : ""),
 		SWP_LOG_S("error_code", said->error_code), SWP_LOG_S("error", said->message),
 		SWP_LOG_S("request_id", said->request_id));
 	/* A refusal of one is a refusal of all; asking for each would only be noise in CloudTrail. */
@@ -133,8 +139,8 @@ static int ask_children(struct swp_enumeration *enumeration, struct swp_unit *un
 {
 	enumeration->asked = unit;
 	unit->children_named = true;
-	return start(enumeration, SWP_CALL_LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, swp_input_parent(unit->id), units_page,
-		unit_said);
+	return start(enumeration, SWP_CALL_LIST_ORGANIZATIONAL_UNITS_FOR_PARENT, swp_input_parent(unit->id),
+		units_page, unit_said);
 }
 
 static int accounts_page(struct swp_aws_ask *ask, const json_t *document);
@@ -143,7 +149,8 @@ static int ask_accounts_of(struct swp_enumeration *enumeration, struct swp_unit 
 {
 	enumeration->asked = unit;
 	unit->accounts_asked = true;
-	return start(enumeration, SWP_CALL_LIST_ACCOUNTS_FOR_PARENT, swp_input_parent(unit->id), accounts_page, unit_said);
+	return start(enumeration, SWP_CALL_LIST_ACCOUNTS_FOR_PARENT, swp_input_parent(unit->id),
+		accounts_page, unit_said);
 }
 
 /* The unit whose children are to be asked for next in this step; NULL: none. */
@@ -220,8 +227,8 @@ static int accounts_page(struct swp_aws_ask *ask, const json_t *document)
 	bool whole = enumeration->step == STEP_ACCOUNTS;
 
 	/* ListAccountsForParent tells where accounts are; one that ListAccounts did not tell is listed all the same. */
-	return swp_organization_read_accounts(enumeration->organization, document, whole ? NULL : enumeration->asked,
-		account_found, enumeration);
+	return swp_organization_read_accounts(enumeration->organization, document,
+		whole ? NULL : enumeration->asked, account_found, enumeration);
 }
 
 static void tell_listed_all(struct swp_enumeration *enumeration, const struct swp_said *broke)
@@ -242,7 +249,8 @@ static void accounts_said(struct swp_aws_ask *ask, const struct swp_said *said)
 	}
 	enumeration->step = STEP_UNITS;
 	if (said->outcome != SWP_OUTCOME_OK) {
-		swp_log(SWP_LOG_ERROR, "organization.incomplete", "the list of accounts broke off; what is known is swept",
+		swp_log(SWP_LOG_ERROR, "organization.incomplete",
+			"the list of accounts broke off; what is known is swept",
 			SWP_LOG_S("action", said->action), SWP_LOG_S("reason", swp_reason_name(said->reason)),
 			SWP_LOG_S("error_code", said->error_code), SWP_LOG_S("error", said->message),
 			SWP_LOG_S("request_id", said->request_id));
@@ -258,7 +266,8 @@ static bool unmatched_unit(const struct swp_enumeration *enumeration)
 	enum swp_scope_list list;
 	const char *entry;
 
-	return swp_scope_needs_units(enumeration->scope) && swp_scope_unmatched(enumeration->scope, &list, &entry);
+	return swp_scope_needs_units(enumeration->scope) &&
+	       swp_scope_unmatched(enumeration->scope, &list, &entry);
 }
 
 static void see_units(struct swp_enumeration *enumeration)
@@ -272,13 +281,15 @@ static int run_step(struct swp_enumeration *enumeration)
 {
 	switch (enumeration->step) {
 	case STEP_DESCRIBE:
-		return start(enumeration, SWP_CALL_DESCRIBE_ORGANIZATION, NULL, NULL, described) < 0 ? -ENOMEM : 1;
+		return start(enumeration, SWP_CALL_DESCRIBE_ORGANIZATION, NULL, NULL, described) < 0 ? -ENOMEM
+												     : 1;
 	case STEP_FILTERS:
 		return swp_scope_needs_unit_names(enumeration->scope) ? walk(enumeration, false) : 0;
 	case STEP_ACCOUNTS:
-		return start(enumeration, SWP_CALL_LIST_ACCOUNTS, swp_input_list_accounts(), accounts_page, accounts_said) < 0
-			? -ENOMEM
-			: 1;
+		return start(enumeration, SWP_CALL_LIST_ACCOUNTS, swp_input_list_accounts(), accounts_page,
+			       accounts_said) < 0
+			       ? -ENOMEM
+			       : 1;
 	case STEP_UNITS:
 		enumeration->full = !enumeration->organization->has_paths;
 		if (enumeration->full && swp_scope_needs_units(enumeration->scope))
@@ -333,8 +344,9 @@ static void advance(struct swp_enumeration *enumeration)
 	enumeration->events.named(enumeration->events.context);
 }
 
-struct swp_enumeration *swp_enumeration_start(struct swp_aws_asker *asker, struct swp_organization *organization,
-	struct swp_scope *scope, const char *region, const struct swp_enumeration_events *events)
+struct swp_enumeration *swp_enumeration_start(struct swp_aws_asker *asker,
+	struct swp_organization *organization, struct swp_scope *scope, const char *region,
+	const struct swp_enumeration_events *events)
 {
 	struct swp_enumeration *enumeration = swp_calloc(1, sizeof(*enumeration));
 

@@ -31,8 +31,9 @@ struct swp_enumeration_events { /* none may free the enumeration */
 };
 
 /* Everything is borrowed for life. Starts at once. NULL on -ENOMEM. */
-struct swp_enumeration *swp_enumeration_start(struct swp_aws_asker *asker, struct swp_organization *organization,
-	struct swp_scope *scope, const char *region, const struct swp_enumeration_events *events);
+struct swp_enumeration *swp_enumeration_start(struct swp_aws_asker *asker,
+	struct swp_organization *organization, struct swp_scope *scope, const char *region,
+	const struct swp_enumeration_events *events);
 void swp_enumeration_free(struct swp_enumeration *enumeration); /* takes NULL */
 
 #endif

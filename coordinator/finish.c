@@ -30,7 +30,7 @@ struct swp_finish {
 	struct swp_catalogue *catalogue;
 	struct swp_selection selection;
 	struct swp_region *memory;
-	struct swp_map *meta; /* field → text in `memory` */
+	struct swp_map *meta;		  /* field → text in `memory` */
 	struct planned_account *accounts; /* owned array */
 	size_t account_count, account_capacity, next;
 	char cursor[32];
@@ -87,7 +87,8 @@ static bool answer_is_good(struct swp_finish *finish, const struct swp_store_rep
 	return true;
 }
 
-static void ask(struct swp_finish *finish, const struct swp_store_argument *arguments, size_t count, swp_store_done done)
+static void ask(struct swp_finish *finish, const struct swp_store_argument *arguments, size_t count,
+	swp_store_done done)
 {
 	finish->waiting = swp_store_command(finish->store, arguments, count, done, finish) == 0;
 	if (!finish->waiting)
@@ -168,14 +169,16 @@ static void correlate(struct swp_timer *timer)
 {
 	struct swp_finish *finish = SWP_CONTAINER_OF(timer, struct swp_finish, step);
 
-	while (finish->next < finish->account_count && swp_correlator_at_work(finish->correlator) < SWP_CORRELATE_AT_ONCE) {
+	while (finish->next < finish->account_count &&
+		swp_correlator_at_work(finish->correlator) < SWP_CORRELATE_AT_ONCE) {
 		const struct planned_account *account = &finish->accounts[finish->next++];
 		struct swp_correlate_job jobs[SWP_LIMIT_SWEEP_REGIONS];
 
-		if (!account->planned || account->reason != SWP_REASON_NONE || account->count > SWP_LIMIT_SWEEP_REGIONS)
+		if (!account->planned || account->reason != SWP_REASON_NONE ||
+			account->count > SWP_LIMIT_SWEEP_REGIONS)
 			continue;
-		if (swp_correlator_account(finish->correlator, account->id, jobs, jobs_of(account, jobs), true, account_done,
-			    finish) < 0) {
+		if (swp_correlator_account(finish->correlator, account->id, jobs, jobs_of(account, jobs),
+			    true, account_done, finish) < 0) {
 			fail(finish, "out of memory");
 			return;
 		}
@@ -185,8 +188,8 @@ static void correlate(struct swp_timer *timer)
 	if (!finish->over_began && swp_correlator_needs_over(finish->correlator)) {
 		finish->over_began = true;
 		if (swp_correlator_over(finish->correlator,
-			    swp_text_equal(meta(finish, SWP_SWEEP_FIELD_ENUMERATION), "complete"), each_account, over_done,
-			    finish) < 0)
+			    swp_text_equal(meta(finish, SWP_SWEEP_FIELD_ENUMERATION), "complete"),
+			    each_account, over_done, finish) < 0)
 			fail(finish, "out of memory");
 		return;
 	}
@@ -196,8 +199,10 @@ static void correlate(struct swp_timer *timer)
 
 static void start_correlating(struct swp_finish *finish)
 {
-	const struct swp_correlator_options options = {.loop = finish->loop, .ledger = finish->ledger,
-		.catalogue = finish->catalogue, .selection = &finish->selection,
+	const struct swp_correlator_options options = {.loop = finish->loop,
+		.ledger = finish->ledger,
+		.catalogue = finish->catalogue,
+		.selection = &finish->selection,
 		.partition = meta(finish, SWP_SWEEP_FIELD_PARTITION),
 		.organization_id = meta(finish, SWP_SWEEP_FIELD_ORGANIZATION),
 		.management_account = meta(finish, SWP_SWEEP_FIELD_MANAGEMENT_ACCOUNT)};
@@ -211,11 +216,13 @@ static void start_correlating(struct swp_finish *finish)
 
 /* --- accounts --- */
 
-static int add_regions(struct swp_finish *finish, const struct swp_record_account *row, struct planned_account *account)
+static int add_regions(
+	struct swp_finish *finish, const struct swp_record_account *row, struct planned_account *account)
 {
 	bool management = swp_text_equal(row->id, meta(finish, SWP_SWEEP_FIELD_MANAGEMENT_ACCOUNT));
 
-	account->regions = swp_region_alloc(finish->memory, (row->region_count + 2) * sizeof(*account->regions));
+	account->regions =
+		swp_region_alloc(finish->memory, (row->region_count + 2) * sizeof(*account->regions));
 	if (!account->regions)
 		return -ENOMEM;
 	for (size_t i = 0; finish->needs[SWP_LEVEL_REGION] && i < row->region_count; i++)
@@ -237,7 +244,8 @@ static int add_account(struct swp_finish *finish, const struct swp_store_reply *
 		return -E2BIG;
 	if (finish->account_count == finish->account_capacity) {
 		size_t capacity = finish->account_capacity ? finish->account_capacity * 2 : 64;
-		struct planned_account *accounts = swp_realloc(finish->accounts, capacity * sizeof(*accounts));
+		struct planned_account *accounts =
+			swp_realloc(finish->accounts, capacity * sizeof(*accounts));
 
 		if (!accounts)
 			return -ENOMEM;
@@ -248,8 +256,10 @@ static int add_account(struct swp_finish *finish, const struct swp_store_reply *
 	if (error < 0)
 		return error;
 	account = &finish->accounts[finish->account_count];
-	*account = (struct planned_account){.id = row.id, .planned = !row.not_planned,
-		.reason = row.unread.reason < SWP_REASON_COUNT ? (enum swp_reason)row.unread.reason : SWP_REASON_STORE_LOST};
+	*account = (struct planned_account){.id = row.id,
+		.planned = !row.not_planned,
+		.reason = row.unread.reason < SWP_REASON_COUNT ? (enum swp_reason)row.unread.reason
+							       : SWP_REASON_STORE_LOST};
 	error = add_regions(finish, &row, account);
 	if (error == 0)
 		finish->account_count++;
@@ -277,7 +287,8 @@ static void accounts_came(void *context, const struct swp_store_reply *reply)
 			return;
 		}
 	memset(finish->cursor, 0, sizeof(finish->cursor));
-	memcpy(finish->cursor, reply->items[0].bytes, strnlen(reply->items[0].bytes, sizeof(finish->cursor) - 1));
+	memcpy(finish->cursor, reply->items[0].bytes,
+		strnlen(reply->items[0].bytes, sizeof(finish->cursor) - 1));
 	if (strcmp(finish->cursor, "0") == 0)
 		start_correlating(finish);
 	else
@@ -292,8 +303,10 @@ static void scan(struct swp_finish *finish)
 		fail(finish, "its id is none");
 		return;
 	}
-	ask(finish, (struct swp_store_argument[]){TEXT("HSCAN"), TEXT(key), TEXT(finish->cursor), TEXT("COUNT"), TEXT("500")}, 5,
-		accounts_came);
+	ask(finish,
+		(struct swp_store_argument[]){
+			TEXT("HSCAN"), TEXT(key), TEXT(finish->cursor), TEXT("COUNT"), TEXT("500")},
+		5, accounts_came);
 }
 
 /* --- what it swept --- */
@@ -313,7 +326,8 @@ static void select_checks(struct swp_finish *finish)
 		at += length + (at[length] == ',');
 	}
 	for (int level = 0; level < 3; level++)
-		finish->needs[level] = swp_selection_needs_level(finish->catalogue, &finish->selection, (enum swp_level)level);
+		finish->needs[level] = swp_selection_needs_level(
+			finish->catalogue, &finish->selection, (enum swp_level)level);
 	if (!meta(finish, SWP_SWEEP_FIELD_ORGANIZATION)[0])
 		finish->needs[SWP_LEVEL_ORGANIZATION] = false;
 }
@@ -404,8 +418,8 @@ struct swp_finish *swp_finish_start(struct swp_loop *loop, struct swp_store *sto
 		destroy(finish);
 		return NULL;
 	}
-	finish->waiting = swp_store_command(store, (struct swp_store_argument[]){TEXT("HGETALL"), TEXT(key)}, 2, meta_came,
-				  finish) == 0;
+	finish->waiting = swp_store_command(store, (struct swp_store_argument[]){TEXT("HGETALL"), TEXT(key)},
+				  2, meta_came, finish) == 0;
 	if (!finish->waiting) {
 		destroy(finish);
 		return NULL;
@@ -441,7 +455,8 @@ static void run_done(void *context, const struct swp_problem *problem_or_null)
 	}
 }
 
-int swp_finish_run(struct swp_loop *loop, struct swp_store *store, const char *sweep, struct swp_problem *problem)
+int swp_finish_run(
+	struct swp_loop *loop, struct swp_store *store, const char *sweep, struct swp_problem *problem)
 {
 	struct running running = {.problem = problem};
 	struct swp_finish *finish = swp_finish_start(loop, store, sweep, run_done, &running);

@@ -19,8 +19,8 @@ struct peer {
 	struct peer *next;
 	swp_bus_peer number;
 	struct swp_session session;
-	char *name;          /* ZAP's user: the name that its key has */
-	bool greeted;        /* told by `greeted` */
+	char *name;   /* ZAP's user: the name that its key has */
+	bool greeted; /* told by `greeted` */
 	uint64_t calls;
 	struct swp_message hello; /* of a worker that greeted before the plan was known; else empty */
 };
@@ -69,7 +69,9 @@ void swp_fleet_send_all(struct swp_fleet *fleet, const struct swp_message *messa
 static void send_welcome(struct swp_fleet *fleet, struct peer *peer)
 {
 	struct swp_message message = {.type = SWP_MESSAGE_WELCOME,
-		.welcome = {.protocol = SWP_WIRE_VERSION, .version = SWP_VERSION, .heartbeat_ms = SWP_HEARTBEAT_MS,
+		.welcome = {.protocol = SWP_WIRE_VERSION,
+			.version = SWP_VERSION,
+			.heartbeat_ms = SWP_HEARTBEAT_MS,
 			.lease_ms = SWP_LEASE_MS}};
 
 	swp_fleet_send(fleet, peer->number, &message);
@@ -87,7 +89,8 @@ static bool send_plan(struct swp_fleet *fleet, struct peer *peer)
 
 static void send_catalogue(struct swp_fleet *fleet, struct peer *peer, const char *hash)
 {
-	struct swp_message message = {.type = SWP_MESSAGE_CATALOGUE, .catalogue = {.hash = hash, .compiled = fleet->compiled}};
+	struct swp_message message = {
+		.type = SWP_MESSAGE_CATALOGUE, .catalogue = {.hash = hash, .compiled = fleet->compiled}};
 
 	if (fleet->plan && swp_text_equal(hash, fleet->plan->catalogue))
 		swp_fleet_send(fleet, peer->number, &message);
@@ -183,7 +186,8 @@ static void tell_greeted(struct swp_fleet *fleet, struct peer *peer, const struc
 	}
 	if (!peer->greeted)
 		swp_log(SWP_LOG_INFO, "worker.ready", "a worker is ready", SWP_LOG_S("worker", peer->name),
-			SWP_LOG_S("host", hello->host), SWP_LOG_N("pid", hello->pid), SWP_LOG_N("credits", hello->credits));
+			SWP_LOG_S("host", hello->host), SWP_LOG_N("pid", hello->pid),
+			SWP_LOG_N("credits", hello->credits));
 	peer->greeted = true;
 	count = sort_holds(fleet, peer, hello, holds);
 	fleet->events.greeted(fleet->events.context, peer->number, peer->name, hello, holds, count);
@@ -203,7 +207,8 @@ static void hello_came(struct swp_fleet *fleet, struct peer *peer, struct swp_me
 	peer->hello = *message;
 }
 
-static void heartbeat_came(struct swp_fleet *fleet, struct peer *peer, const struct swp_message_heartbeat *heartbeat)
+static void heartbeat_came(
+	struct swp_fleet *fleet, struct peer *peer, const struct swp_message_heartbeat *heartbeat)
 {
 	struct swp_dispatch_hold *jobs = swp_calloc(heartbeat->job_count + 1, sizeof(*jobs));
 
@@ -211,9 +216,11 @@ static void heartbeat_came(struct swp_fleet *fleet, struct peer *peer, const str
 		return;
 	peer->calls = heartbeat->calls;
 	for (size_t i = 0; i < heartbeat->job_count; i++)
-		jobs[i] = (struct swp_dispatch_hold){.job = heartbeat->jobs[i].job, .epoch = heartbeat->jobs[i].epoch};
+		jobs[i] = (struct swp_dispatch_hold){
+			.job = heartbeat->jobs[i].job, .epoch = heartbeat->jobs[i].epoch};
 	if (peer->greeted)
-		fleet->events.heartbeat(fleet->events.context, peer->number, heartbeat, jobs, heartbeat->job_count);
+		fleet->events.heartbeat(
+			fleet->events.context, peer->number, heartbeat, jobs, heartbeat->job_count);
 	swp_free(jobs);
 }
 
@@ -248,8 +255,9 @@ static void message_came(struct swp_fleet *fleet, struct peer *peer, struct swp_
 
 static void refuse_version(struct swp_fleet *fleet, struct peer *peer, struct swp_message *message)
 {
-	swp_log(SWP_LOG_WARNING, "worker.version", "a worker speaks another protocol version and was sent away",
-		SWP_LOG_S("worker", peer->name), SWP_LOG_S("version", message->hello.version));
+	swp_log(SWP_LOG_WARNING, "worker.version",
+		"a worker speaks another protocol version and was sent away", SWP_LOG_S("worker", peer->name),
+		SWP_LOG_S("version", message->hello.version));
 	send_welcome(fleet, peer); /* tells it our version, at which it leaves */
 	swp_message_done(message);
 	drop_peer(fleet, peer, "another protocol version");
@@ -328,7 +336,8 @@ static const char *allow(const char *public_key, void *context)
 	const char *name = swp_map_get(fleet->allowed, public_key);
 
 	if (!name)
-		swp_log(SWP_LOG_WARNING, "worker.refused", "a worker with a key that is not allowed was refused",
+		swp_log(SWP_LOG_WARNING, "worker.refused",
+			"a worker with a key that is not allowed was refused",
 			SWP_LOG_S("public_key", public_key));
 	return name;
 }
@@ -366,7 +375,8 @@ static int read_allowed(const char *file, void *context)
 	int error = path && name ? swp_file_read(path, &text, reading->problem) : -ENOMEM;
 
 	if (error == 0)
-		error = swp_keyfile_parse(path, swp_buf_text(&text), text.length, false, &keyfile, reading->problem);
+		error = swp_keyfile_parse(
+			path, swp_buf_text(&text), text.length, false, &keyfile, reading->problem);
 	if (error == 0)
 		error = swp_fleet_allow(reading->fleet, keyfile.public_key, name);
 	swp_keyfile_done(&keyfile);
@@ -454,7 +464,8 @@ void swp_fleet_ended(struct swp_fleet *fleet, const char *name)
 	}
 }
 
-void swp_fleet_set_plan(struct swp_fleet *fleet, const struct swp_message_sweep *plan, const void *compiled, size_t length)
+void swp_fleet_set_plan(
+	struct swp_fleet *fleet, const struct swp_message_sweep *plan, const void *compiled, size_t length)
 {
 	struct peer *next;
 

@@ -30,15 +30,15 @@ struct swp_fleet_events { /* texts are borrowed until return; none may free the 
 };
 
 struct swp_fleet_options {
-	const char *endpoint;           /* "ipc:///path" or "tcp://HOST:PORT" */
+	const char *endpoint;		 /* "ipc:///path" or "tcp://HOST:PORT" */
 	const struct swp_bus_keys *keys; /* borrowed for the call */
-	const char *allowed_folder;     /* NAME.pub of workers; NULL: none */
-	const char *sweep;              /* borrowed for life */
+	const char *allowed_folder;	 /* NAME.pub of workers; NULL: none */
+	const char *sweep;		 /* borrowed for life */
 };
 /* NULL: `problem` tells. */
 struct swp_fleet *swp_fleet_new(struct swp_loop *loop, const struct swp_fleet_options *options,
 	const struct swp_fleet_events *events, struct swp_problem *problem);
-void swp_fleet_free(struct swp_fleet *fleet); /* takes NULL */
+void swp_fleet_free(struct swp_fleet *fleet);		       /* takes NULL */
 const char *swp_fleet_endpoint(const struct swp_fleet *fleet); /* as bound */
 
 /* Lets a key in under that name (local workers have a fresh one each); -ENOMEM. */
@@ -48,7 +48,8 @@ void swp_fleet_disallow(struct swp_fleet *fleet, const char *public_key);
 void swp_fleet_ended(struct swp_fleet *fleet, const char *name);
 
 /* What is swept: told to every worker before its first job. `plan` and `compiled` are borrowed until swp_fleet_free. */
-void swp_fleet_set_plan(struct swp_fleet *fleet, const struct swp_message_sweep *plan, const void *compiled, size_t length);
+void swp_fleet_set_plan(
+	struct swp_fleet *fleet, const struct swp_message_sweep *plan, const void *compiled, size_t length);
 
 /* Tells the plan again to a worker that says it does not know the sweep. */
 void swp_fleet_repeat_plan(struct swp_fleet *fleet, uint64_t peer);

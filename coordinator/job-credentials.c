@@ -40,8 +40,10 @@ int swp_job_services_init(struct swp_job_services *services, const struct swp_ca
 	for (int level = 0; error == 0 && level < SWP_LEVEL_COUNT; level++) {
 		struct gathering gathering = {services, (enum swp_level)level};
 
-		error = swp_selection_services(catalogue, selection, (enum swp_level)level, gather, &gathering);
-		if (error == 0) /* the worker's probe of a region whose services do not know its credentials */
+		error = swp_selection_services(
+			catalogue, selection, (enum swp_level)level, gather, &gathering);
+		if (error ==
+			0) /* the worker's probe of a region whose services do not know its credentials */
 			error = gather(swp_coordinator_sts(), &gathering);
 	}
 	if (error < 0)
@@ -61,7 +63,8 @@ void swp_job_services_done(struct swp_job_services *services)
 static bool has_key(const struct swp_wire_credentials *credentials, const char *region, const char *service)
 {
 	for (size_t i = 0; i < credentials->key_count; i++)
-		if (strcmp(credentials->keys[i].service, service) == 0 && strcmp(credentials->keys[i].region, region) == 0)
+		if (strcmp(credentials->keys[i].service, service) == 0 &&
+			strcmp(credentials->keys[i].region, region) == 0)
 			return true;
 	return false;
 }
@@ -72,8 +75,8 @@ struct key_texts {
 	char region[32];
 };
 
-static int add_key(struct swp_wire_credentials *credentials, const struct swp_credentials *from, const char *day,
-	const char *region, const char *service)
+static int add_key(struct swp_wire_credentials *credentials, const struct swp_credentials *from,
+	const char *day, const char *region, const char *service)
 {
 	struct swp_wire_signing_key *key = &credentials->keys[credentials->key_count];
 	struct swp_signing_key derived;
@@ -96,7 +99,8 @@ static int add_key(struct swp_wire_credentials *credentials, const struct swp_cr
 }
 
 static int add_service(const struct swp_job_credentials_scope *scope, const struct swp_credentials *from,
-	const struct swp_aws_service *service, const char *region, char days[DAYS][9], struct swp_wire_credentials *credentials)
+	const struct swp_aws_service *service, const char *region, char days[DAYS][9],
+	struct swp_wire_credentials *credentials)
 {
 	struct swp_endpoint endpoint;
 	int error = swp_endpoint_resolve(scope->endpoints, scope->partition, service, region, &endpoint);
@@ -110,12 +114,14 @@ static int add_service(const struct swp_job_credentials_scope *scope, const stru
 	return error;
 }
 
-int swp_job_credentials_make(const struct swp_job_credentials_scope *scope, const struct swp_credentials *credentials,
-	enum swp_level level, const char *region, int64_t wall_ms, struct swp_wire_credentials *ret_credentials)
+int swp_job_credentials_make(const struct swp_job_credentials_scope *scope,
+	const struct swp_credentials *credentials, enum swp_level level, const char *region, int64_t wall_ms,
+	struct swp_wire_credentials *ret_credentials)
 {
 	size_t count = scope->services->counts[level];
 	struct swp_wire_credentials made = {.access_key_id = credentials->access_key_id,
-		.session_token = credentials->session_token, .expires_at_ms = credentials->expires_at_ms};
+		.session_token = credentials->session_token,
+		.expires_at_ms = credentials->expires_at_ms};
 	char days[DAYS][9], text[SWP_TIME_TEXT_BYTES];
 	int error = 0;
 
@@ -130,7 +136,8 @@ int swp_job_credentials_make(const struct swp_job_credentials_scope *scope, cons
 		days[day][8] = '\0';
 	}
 	for (size_t i = 0; error == 0 && i < count; i++)
-		error = add_service(scope, credentials, scope->services->services[level][i], region, days, &made);
+		error = add_service(
+			scope, credentials, scope->services->services[level][i], region, days, &made);
 	if (error < 0) {
 		swp_job_credentials_done(&made);
 		return error;

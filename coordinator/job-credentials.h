@@ -28,8 +28,9 @@ struct swp_job_credentials_scope {
 };
 /* Texts are borrowed from `credentials`; keys are owned: swp_job_credentials_done wipes them. `region` is the cell's.
  * 0, -ENOMEM, -EIO, -E2BIG (SWP_LIMIT_SIGNING_KEYS). */
-int swp_job_credentials_make(const struct swp_job_credentials_scope *scope, const struct swp_credentials *credentials,
-	enum swp_level level, const char *region, int64_t wall_ms, struct swp_wire_credentials *ret_credentials);
+int swp_job_credentials_make(const struct swp_job_credentials_scope *scope,
+	const struct swp_credentials *credentials, enum swp_level level, const char *region, int64_t wall_ms,
+	struct swp_wire_credentials *ret_credentials);
 void swp_job_credentials_done(struct swp_wire_credentials *credentials);
 
 #endif

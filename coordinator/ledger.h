@@ -17,17 +17,18 @@
 #include "proto/record/keys.h"
 #include "proto/record/record.h"
 
-#define SWP_LEDGER_RETRY_MS 500    /* after an error reply */
-#define SWP_LEDGER_FIRST_MS 10000  /* a store that does not answer for so long at the start: exit 2 */
+#define SWP_LEDGER_RETRY_MS 500	  /* after an error reply */
+#define SWP_LEDGER_FIRST_MS 10000 /* a store that does not answer for so long at the start: exit 2 */
 
 struct swp_ledger; /* opaque */
 
-struct swp_ledger_events { /* none may free the ledger */
+struct swp_ledger_events {	      /* none may free the ledger */
 	void (*up)(void *context);    /* connected for the first time */
 	void (*fresh)(void *context); /* another Redis run than before: what was acknowledged may be gone */
 	/* It can't be worked with, or was away for too long. After this nothing is sent any more. */
 	void (*lost)(void *context, const struct swp_problem *problem);
-	void (*granted)(void *context, uint64_t job, enum swp_dispatch_grant what, uint64_t epoch, unsigned attempts);
+	void (*granted)(
+		void *context, uint64_t job, enum swp_dispatch_grant what, uint64_t epoch, unsigned attempts);
 	void (*looked_up)(void *context, uint64_t job, enum swp_job_end found, unsigned attempts);
 	void (*given_up)(void *context, uint64_t job, bool sealed);
 	/* Answer to swp_ledger_check: `account` is as given. */
@@ -36,12 +37,13 @@ struct swp_ledger_events { /* none may free the ledger */
 };
 
 /* `away_ms`: how long the store may be away, SWP_STORE_AWAY_MS but in tests. NULL: `problem` tells. */
-struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_options *store, const char *sweep,
-	int64_t away_ms, const struct swp_ledger_events *events, struct swp_problem *problem);
+struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_options *store,
+	const char *sweep, int64_t away_ms, const struct swp_ledger_events *events,
+	struct swp_problem *problem);
 /* The same on a store that somebody else has opened and keeps (report of a sweep whose coordinator is gone): `up` and `fresh` are
  * never told. NULL on -ENOMEM. */
-struct swp_ledger *swp_ledger_borrow(struct swp_loop *loop, struct swp_store *store, const char *sweep, int64_t away_ms,
-	const struct swp_ledger_events *events);
+struct swp_ledger *swp_ledger_borrow(struct swp_loop *loop, struct swp_store *store, const char *sweep,
+	int64_t away_ms, const struct swp_ledger_events *events);
 void swp_ledger_free(struct swp_ledger *ledger); /* takes NULL */
 const char *swp_ledger_sweep(const struct swp_ledger *ledger);
 struct swp_store *swp_ledger_store(const struct swp_ledger *ledger);
@@ -53,23 +55,26 @@ struct swp_ledger_field {
 int swp_ledger_set(struct swp_ledger *ledger, const struct swp_ledger_field *fields);
 /* Into the index of sweeps, by start. */
 int swp_ledger_index(struct swp_ledger *ledger, int64_t started_at_ms);
-int swp_ledger_keep_catalogue(struct swp_ledger *ledger, const char *hash, const char *compiled, size_t length);
+int swp_ledger_keep_catalogue(
+	struct swp_ledger *ledger, const char *hash, const char *compiled, size_t length);
 int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_account *row);
 int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap);
 /* Any idempotent command (at most SWP_LEDGER_ARGUMENTS arguments, copied). */
 #define SWP_LEDGER_ARGUMENTS 40
 int swp_ledger_write(struct swp_ledger *ledger, const struct swp_store_argument *arguments, size_t count);
 /* Replaces a whole hash at once by `count` fields with their values; 0 removes it. Any number of fields. */
-int swp_ledger_replace_hash(struct swp_ledger *ledger, const char *key, const struct swp_store_argument *fields_and_values,
-	size_t count);
+int swp_ledger_replace_hash(struct swp_ledger *ledger, const char *key,
+	const struct swp_store_argument *fields_and_values, size_t count);
 
 /* --- jobs; answered by the events. `region` is the region part of the job's key. Each 0 or -ENOMEM --- */
-int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region, const char *worker,
-	bool counts, uint64_t least_epoch);
+int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region,
+	const char *worker, bool counts, uint64_t least_epoch);
 int swp_ledger_look_up(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region);
-int swp_ledger_give_up(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region, const char *why);
+int swp_ledger_give_up(
+	struct swp_ledger *ledger, uint64_t job, const char *account, const char *region, const char *why);
 /* Is that job sealed? For reconciliation, where no job is in memory. `token` and `number` come back in `checked`. */
-int swp_ledger_check(struct swp_ledger *ledger, const char *account, const char *region, void *token, unsigned number);
+int swp_ledger_check(
+	struct swp_ledger *ledger, const char *account, const char *region, void *token, unsigned number);
 
 /* Writes and questions whose answer is out; 0: everything is in the store. */
 size_t swp_ledger_open(const struct swp_ledger *ledger);

@@ -74,7 +74,7 @@ struct swp_account {
 	struct swp_region_set lost;    /* of those: given up (worker-lost) */
 	struct swp_region_set not_enabled;
 	const struct swp_account_failure *failure; /* of `reason`; NULL none */
-	struct swp_account *next_settled;  /* in the queue of those to be correlated */
+	struct swp_account *next_settled;	   /* in the queue of those to be correlated */
 	struct swp_open_account *open;		   /* owned by accounts.h; NULL while not open */
 };
 

@@ -16,17 +16,18 @@
 #include "proto/io/folder.h"
 #include "proto/io/process.h"
 
-#define SOCKET_PATH_BYTES 100  /* sun_path takes 107 */
-#define POLL_MS 5              /* until it listens */
+#define SOCKET_PATH_BYTES 100	 /* sun_path takes 107 */
+#define POLL_MS 5		 /* until it listens */
 #define LEFT_BEHIND_TERM_MS 3000 /* a server that was left behind has so long to end by itself */
-#define MAX_STARTS 10          /* in START_WINDOW_MS; one that dies more often does not get better by starting it again */
+#define MAX_STARTS                                                                                           \
+	10 /* in START_WINDOW_MS; one that dies more often does not get better by starting it again */
 #define START_WINDOW_MS 60000
 #define EARLY_END_MS 3000
 
 struct swp_private_store {
 	struct swp_loop *loop;
 	struct swp_private_store_events events;
-	char *folder;        /* STATE/redis */
+	char *folder;	     /* STATE/redis */
 	char *socket_folder; /* a short one under /tmp when the state folder's path is too long; NULL else */
 	struct swp_store_address address;
 	int lock_fd;
@@ -54,18 +55,19 @@ static void process_ended(void *context, int wait_status, const char *output, si
 static int start_process(struct swp_private_store *store, struct swp_problem *problem)
 {
 	/* No port; every write in the append-only file at once, on disk each second; never drop keys by itself. */
-	const char *arguments[] = {"redis-server", "--port", "0", "--unixsocket", store->address.host, "--unixsocketperm", "600",
-		"--dir", store->folder, "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy",
-		"noeviction", "--daemonize", "no", "--databases", "1", "--logfile", "redis.log", "--loglevel", "warning",
-		"--pidfile", "redis.pid", NULL};
+	const char *arguments[] = {"redis-server", "--port", "0", "--unixsocket", store->address.host,
+		"--unixsocketperm", "600", "--dir", store->folder, "--appendonly", "yes", "--appendfsync",
+		"everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no",
+		"--databases", "1", "--logfile", "redis.log", "--loglevel", "warning", "--pidfile",
+		"redis.pid", NULL};
 	struct swp_process_options options = {.arguments = arguments, .output_fd = -1, .error_fd = -1};
 
 	unlink(store->address.host);
 	store->started_ms = swp_loop_now_ms(store->loop);
 	store->process = swp_process_start(store->loop, &options, process_ended, store, problem);
 	if (!store->process) {
-		swp_problem_prefix(problem,
-			"can't start redis-server (install it: apt-get install redis-server; or give --store redis://HOST)");
+		swp_problem_prefix(problem, "can't start redis-server (install it: apt-get install "
+					    "redis-server; or give --store redis://HOST)");
 		return -ENOENT;
 	}
 	return swp_timer_start(&store->timer, POLL_MS);
@@ -118,12 +120,14 @@ static void process_ended(void *context, int wait_status, const char *output, si
 	store->process = NULL;
 	last_words(store, &words);
 	if (is_worth_another_start(store, wait_status) && may_start_again(store)) {
-		swp_log(SWP_LOG_WARNING, "store.restart", "the private redis-server ended; it is started again",
+		swp_log(SWP_LOG_WARNING, "store.restart",
+			"the private redis-server ended; it is started again",
 			SWP_LOG_S("last_log_line", swp_buf_text(&words)));
 		if (start_process(store, &problem) == 0)
 			return;
 	} else {
-		swp_problem_set(&problem, -EIO, "the private redis-server can't be kept running (log: %s/redis.log): %s",
+		swp_problem_set(&problem, -EIO,
+			"the private redis-server can't be kept running (log: %s/redis.log): %s",
 			store->folder, swp_buf_text(&words));
 	}
 	tell_failed(store, &problem);
@@ -171,7 +175,8 @@ static void poll_again(struct swp_timer *timer)
 static int tell_where(const struct swp_private_store *store, struct swp_problem *problem)
 {
 	char *path = swp_asprintf("%s/socket", store->folder);
-	int error = path ? swp_file_write(path, store->address.host, strlen(store->address.host), problem) : -ENOMEM;
+	int error = path ? swp_file_write(path, store->address.host, strlen(store->address.host), problem)
+			 : -ENOMEM;
 
 	swp_free(path);
 	return error;
@@ -187,8 +192,9 @@ bool swp_private_store_is_running(const char *state_folder, struct swp_store_add
 	int fd = -1;
 	bool running = false;
 
-	if (path && swp_folder_lock(state_folder, &fd, &holder) == -EBUSY && swp_file_read(path, &text, &ignored) == 0 &&
-		stat(swp_buf_text(&text), &status) == 0 && S_ISSOCK(status.st_mode)) {
+	if (path && swp_folder_lock(state_folder, &fd, &holder) == -EBUSY &&
+		swp_file_read(path, &text, &ignored) == 0 && stat(swp_buf_text(&text), &status) == 0 &&
+		S_ISSOCK(status.st_mode)) {
 		*ret_address = (struct swp_store_address){.scheme = SWP_STORE_UNIX};
 		memcpy(ret_address->host, swp_buf_text(&text), text.length + 1);
 		running = true;
@@ -205,8 +211,8 @@ static int choose_socket(struct swp_private_store *store, struct swp_problem *pr
 
 	if (strlen(folder) + sizeof("/redis.sock") > SOCKET_PATH_BYTES) {
 		if (!mkdtemp(template))
-			return swp_problem_set(problem, -errno, "can't make a folder for the socket under /tmp: %s",
-				strerror(errno));
+			return swp_problem_set(problem, -errno,
+				"can't make a folder for the socket under /tmp: %s", strerror(errno));
 		store->socket_folder = swp_strdup(template);
 		folder = template;
 	}
@@ -222,7 +228,8 @@ static int take_lock(struct swp_private_store *store, const char *state_folder, 
 
 	if (error == -EBUSY)
 		return swp_problem_set(problem, error,
-			"another orgsweep (pid %ld) is using %s; wait until it has ended, or give this one a store of its own "
+			"another orgsweep (pid %ld) is using %s; wait until it has ended, or give this one a "
+			"store of its own "
 			"(--store, or another XDG_STATE_HOME)",
 			(long)holder, state_folder);
 	if (error < 0)
@@ -247,8 +254,8 @@ static void find_left_behind(struct swp_private_store *store)
 	swp_free(path);
 	if (!pid || !swp_folder_process_is_there(store->folder, (pid_t)pid, "redis-server"))
 		return;
-	swp_log(SWP_LOG_WARNING, "store.left-behind", "a private redis-server was left behind; it is ended first",
-		SWP_LOG_N("pid", pid));
+	swp_log(SWP_LOG_WARNING, "store.left-behind",
+		"a private redis-server was left behind; it is ended first", SWP_LOG_N("pid", pid));
 	store->left_behind = (pid_t)pid;
 	store->left_behind_since_ms = swp_loop_now_ms(store->loop);
 	kill(store->left_behind, SIGTERM);

@@ -31,13 +31,14 @@ static uint64_t calls_of(const struct swp_sweep *sweep, const struct swp_account
 
 	for (int region = swp_region_set_next(&account->planned, 0); region >= 0;
 		region = swp_region_set_next(&account->planned, (unsigned)region + 1))
-		calls += sweep->level_calls[region == SWP_REGION_GLOBAL	      ? SWP_LEVEL_GLOBAL
-			: region == SWP_REGION_ORGANIZATION ? SWP_LEVEL_ORGANIZATION
-							    : SWP_LEVEL_REGION];
+		calls += sweep->level_calls[region == SWP_REGION_GLOBAL		? SWP_LEVEL_GLOBAL
+					    : region == SWP_REGION_ORGANIZATION ? SWP_LEVEL_ORGANIZATION
+										: SWP_LEVEL_REGION];
 	return calls;
 }
 
-static void tell_account(struct swp_sweep *sweep, struct swp_account *account, const struct swp_open_account *open)
+static void tell_account(
+	struct swp_sweep *sweep, struct swp_account *account, const struct swp_open_account *open)
 {
 	static const struct swp_account_failure no_failure = {"", "", "", ""};
 	const struct swp_account_failure *failure = account->failure ? account->failure : &no_failure;
@@ -62,7 +63,8 @@ static void tell_account(struct swp_sweep *sweep, struct swp_account *account, c
 		.regions = regions,
 		.region_count = swp_region_set_names(&sweep->regions, &account->planned, regions),
 		.regions_not_enabled = not_enabled,
-		.region_not_enabled_count = swp_region_set_names(&sweep->regions, &account->not_enabled, not_enabled),
+		.region_not_enabled_count =
+			swp_region_set_names(&sweep->regions, &account->not_enabled, not_enabled),
 		.regions_from = open ? open->regions_from : "",
 		.cells = cells_of(sweep, account),
 		.jobs = account->reason ? 0 : swp_region_set_count(&account->planned),
@@ -91,9 +93,13 @@ void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *accoun
 		.regions = regions,
 		.region_count = swp_region_set_names(&sweep->regions, &account->planned, regions),
 		.regions_not_enabled = not_enabled,
-		.region_not_enabled_count = swp_region_set_names(&sweep->regions, &account->not_enabled, not_enabled),
-		.unread = {.reason = account->reason, .action = failure->action, .error_code = failure->error_code,
-			.message = failure->message, .request_id = failure->request_id},
+		.region_not_enabled_count =
+			swp_region_set_names(&sweep->regions, &account->not_enabled, not_enabled),
+		.unread = {.reason = account->reason,
+			.action = failure->action,
+			.error_code = failure->error_code,
+			.message = failure->message,
+			.request_id = failure->request_id},
 		.settled_at_ms = account->settled_at_ms,
 	};
 
@@ -109,7 +115,7 @@ void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *accoun
 static bool is_decided(const struct swp_account *account)
 {
 	return account->stage == SWP_ACCOUNT_NOT_PLANNED || account->stage == SWP_ACCOUNT_SETTLED ||
-		(account->open && account->open->entered);
+	       (account->open && account->open->entered);
 }
 
 void swp_sweep_write_paths(struct swp_sweep *sweep)
@@ -194,14 +200,16 @@ void swp_sweep_check_scope(struct swp_sweep *sweep)
 		return;
 	if (swp_scope_unmatched(&sweep->scope, &list, &entry)) {
 		nearest = swp_scope_nearest(&sweep->organization, list, entry);
-		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "%s: \"%s\" matches nothing in the organization%s%s%s",
-			swp_scope_list_option(list), entry, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN,
+			"%s: \"%s\" matches nothing in the organization%s%s%s", swp_scope_list_option(list),
+			entry, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
 			nearest ? "\"?" : "");
 		return;
 	}
 	if (sweep->progress.accounts_not_planned == sweep->organization.count)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN,
-			"nothing is in scope: none of %zu accounts is active and asked for; look at --accounts, --ou and the exclusions",
+			"nothing is in scope: none of %zu accounts is active and asked for; look at "
+			"--accounts, --ou and the exclusions",
 			sweep->organization.count);
 }
 
@@ -281,7 +289,8 @@ static void renewed(void *context, struct swp_open_account *open, enum swp_reaso
 
 	if (reason != SWP_REASON_NONE)
 		swp_log(SWP_LOG_ERROR, "account.renewal", "credentials of the account could not be renewed",
-			SWP_LOG_S("account", &open->account->id[0]), SWP_LOG_S("reason", swp_reason_name(reason)));
+			SWP_LOG_S("account", &open->account->id[0]),
+			SWP_LOG_S("reason", swp_reason_name(reason)));
 	swp_sweep_answer_renewals(sweep, open, reason);
 	swp_dispatch_unpark(sweep->dispatch, &open->dispatch);
 	swp_sweep_kick(sweep);
@@ -289,11 +298,19 @@ static void renewed(void *context, struct swp_open_account *open, enum swp_reaso
 
 int swp_sweep_accounts_init(struct swp_sweep *sweep)
 {
-	const struct swp_accounts_options options = {.asker = &sweep->asker, .sweep = sweep->options, .scope = &sweep->scope,
-		.organization = &sweep->organization, .regions = &sweep->asked, .partition = sweep->partition,
-		.session_name = sweep->session_name, .session_policy = sweep->policies.texts[0],
-		.home_region = sweep->home_region, .own_account = sweep->identity.account, .loop = sweep->loop};
-	const struct swp_accounts_events events = {.entered = entered, .refused = refused, .renewed = renewed, .context = sweep};
+	const struct swp_accounts_options options = {.asker = &sweep->asker,
+		.sweep = sweep->options,
+		.scope = &sweep->scope,
+		.organization = &sweep->organization,
+		.regions = &sweep->asked,
+		.partition = sweep->partition,
+		.session_name = sweep->session_name,
+		.session_policy = sweep->policies.texts[0],
+		.home_region = sweep->home_region,
+		.own_account = sweep->identity.account,
+		.loop = sweep->loop};
+	const struct swp_accounts_events events = {
+		.entered = entered, .refused = refused, .renewed = renewed, .context = sweep};
 
 	sweep->accounts = swp_accounts_new(&options, &events);
 	return sweep->accounts ? 0 : -ENOMEM;
@@ -326,7 +343,8 @@ void swp_sweep_open_accounts(struct swp_sweep *sweep)
 	struct swp_account *account;
 
 	while (sweep->waiting > 0 && may_open(sweep) &&
-		swp_accounts_open_count(sweep->accounts) < SWP_LIMIT_OPEN_ACCOUNTS && (account = next_waiting(sweep)) != NULL) {
+		swp_accounts_open_count(sweep->accounts) < SWP_LIMIT_OPEN_ACCOUNTS &&
+		(account = next_waiting(sweep)) != NULL) {
 		if (!swp_accounts_enter(sweep->accounts, account)) {
 			account->stage = SWP_ACCOUNT_WAITING;
 			swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
@@ -357,7 +375,8 @@ void swp_sweep_redo(struct swp_sweep *sweep, struct swp_account *account)
 		account->stage = SWP_ACCOUNT_WAITING;
 		sweep->waiting++;
 		sweep->cursor = 0;
-		swp_log(SWP_LOG_WARNING, "account.redo", "the store lost records of the account; they are made again",
+		swp_log(SWP_LOG_WARNING, "account.redo",
+			"the store lost records of the account; they are made again",
 			SWP_LOG_S("account", &account->id[0]), SWP_LOG_N("times", account->redone));
 	} else {
 		sweep->any_lost = true;
@@ -374,7 +393,8 @@ void swp_sweep_account_done(struct swp_sweep *sweep, struct swp_account *account
 	if (first)
 		sweep->progress.accounts_done++;
 	swp_sweep_kick(sweep);
-	if (sweep->options->plan_only || account->reason != SWP_REASON_NONE || swp_region_set_is_empty(&account->planned)) {
+	if (sweep->options->plan_only || account->reason != SWP_REASON_NONE ||
+		swp_region_set_is_empty(&account->planned)) {
 		account->correlated = true;
 		return;
 	}
@@ -390,7 +410,8 @@ void swp_sweep_account_done(struct swp_sweep *sweep, struct swp_account *account
 	sweep->settled_last = account;
 }
 
-static enum swp_reason unread_reason(const struct swp_sweep *sweep, const struct swp_account *account, unsigned region)
+static enum swp_reason unread_reason(
+	const struct swp_sweep *sweep, const struct swp_account *account, unsigned region)
 {
 	if (swp_region_set_has(&account->lost, region))
 		return SWP_REASON_WORKER_LOST;
@@ -408,7 +429,7 @@ size_t swp_sweep_correlate_jobs(struct swp_sweep *sweep, const struct swp_accoun
 
 		jobs[count].region = swp_region_table_name(&sweep->regions, (unsigned)region);
 		jobs[count].unread = for_over && sealed ? SWP_REASON_NONE
-			: account->reason		? (enum swp_reason)account->reason
+				     : account->reason	? (enum swp_reason)account->reason
 							: unread_reason(sweep, account, (unsigned)region);
 		count++;
 	}
@@ -459,8 +480,8 @@ void swp_sweep_correlate_accounts(struct swp_sweep *sweep)
 		if (!correlating)
 			return;
 		*correlating = (struct correlating){sweep, account};
-		if (swp_correlator_account(sweep->correlator, account->id, jobs, count, account->redone > 0, correlated,
-			    correlating) < 0) {
+		if (swp_correlator_account(sweep->correlator, account->id, jobs, count, account->redone > 0,
+			    correlated, correlating) < 0) {
 			swp_free(correlating);
 			swp_sweep_kick(sweep);
 			return;

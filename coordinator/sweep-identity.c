@@ -30,7 +30,8 @@ static void credentials_given(struct swp_credential_wait *wait, const struct swp
 }
 
 static int own_get(void *context, const struct swp_credentials *expired, struct swp_own_wait *wait,
-	void (*done)(struct swp_own_wait *wait, const struct swp_credentials *credentials, const struct swp_problem *problem))
+	void (*done)(struct swp_own_wait *wait, const struct swp_credentials *credentials,
+		const struct swp_problem *problem))
 {
 	struct swp_sweep *sweep = context;
 	struct own_link *link = swp_calloc(1, sizeof(*link));
@@ -68,11 +69,14 @@ static void own_cancel(void *context, struct swp_own_wait *wait)
 int swp_sweep_identity_init(struct swp_sweep *sweep, struct swp_problem *problem)
 {
 	const struct swp_sweep_options *options = sweep->options;
-	struct swp_http_options http = {.ca_file = options->ca_file, .https_proxy = options->https_proxy,
-		.no_proxy = options->no_proxy, .user_agent = "orgsweep/" SWP_VERSION};
-	struct swp_caller_options caller = {.loop = sweep->loop, .endpoints = options->endpoints,
-		.max_in_flight = SWP_COORDINATOR_CALLS};
-	struct swp_credential_source_options source = {.profile = options->profile, .endpoints = options->endpoints};
+	struct swp_http_options http = {.ca_file = options->ca_file,
+		.https_proxy = options->https_proxy,
+		.no_proxy = options->no_proxy,
+		.user_agent = "orgsweep/" SWP_VERSION};
+	struct swp_caller_options caller = {
+		.loop = sweep->loop, .endpoints = options->endpoints, .max_in_flight = SWP_COORDINATOR_CALLS};
+	struct swp_credential_source_options source = {
+		.profile = options->profile, .endpoints = options->endpoints};
 
 	sweep->http = swp_http_client_new(sweep->loop, &http, problem);
 	if (!sweep->http)
@@ -150,7 +154,8 @@ static void not_in_use(void *context)
 {
 	struct swp_sweep *sweep = context;
 
-	swp_log(SWP_LOG_INFO, "organization.none", "there is no organization; the caller's own account is swept",
+	swp_log(SWP_LOG_INFO, "organization.none",
+		"there is no organization; the caller's own account is swept",
 		SWP_LOG_S("account", &sweep->identity.account[0]));
 	only_own_account(sweep);
 }
@@ -210,9 +215,14 @@ static void named(void *context)
 
 static void enumerate(struct swp_sweep *sweep)
 {
-	const struct swp_enumeration_events events = {.described = described, .not_in_use = not_in_use,
-		.failed = enumeration_failed, .listed = listed, .units_known = units_known, .listed_all = listed_all,
-		.named = named, .context = sweep};
+	const struct swp_enumeration_events events = {.described = described,
+		.not_in_use = not_in_use,
+		.failed = enumeration_failed,
+		.listed = listed,
+		.units_known = units_known,
+		.listed_all = listed_all,
+		.named = named,
+		.context = sweep};
 
 	swp_sweep_set_phase(sweep, SWP_SWEEP_ENUMERATING);
 	if (sweep->options->no_org) {
@@ -239,15 +249,18 @@ static void identity_refused(struct swp_sweep *sweep, const struct swp_said *sai
 		return;
 	}
 	/* AWS_REGION may name one that this account has not enabled. */
-	if (!sweep->identity_retried && partition && strcmp(partition->default_enabled[0], sweep->identity_region) != 0) {
+	if (!sweep->identity_retried && partition &&
+		strcmp(partition->default_enabled[0], sweep->identity_region) != 0) {
 		sweep->identity_retried = true;
-		snprintf(sweep->identity_region, sizeof(sweep->identity_region), "%s", partition->default_enabled[0]);
+		snprintf(sweep->identity_region, sizeof(sweep->identity_region), "%s",
+			partition->default_enabled[0]);
 		ask_identity(sweep);
 		return;
 	}
 	swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN,
-		"%s in %s: %s: %s%s%s%s; check the credentials (%s) and that AWS can be reached", said->action,
-		sweep->identity_region, said->error_code[0] ? said->error_code : swp_reason_name(said->reason), said->message,
+		"%s in %s: %s: %s%s%s%s; check the credentials (%s) and that AWS can be reached",
+		said->action, sweep->identity_region,
+		said->error_code[0] ? said->error_code : swp_reason_name(said->reason), said->message,
 		said->request_id[0] ? " (request " : "", said->request_id, said->request_id[0] ? ")" : "",
 		sweep->source_name[0] ? sweep->source_name : "none found");
 }
@@ -265,20 +278,24 @@ static int know_identity(struct swp_sweep *sweep, struct swp_problem *problem)
 
 	sweep->partition = swp_partition_by_arn(sweep->identity.arn);
 	if (!sweep->partition)
-		return swp_problem_set(problem, -EINVAL, "the caller's ARN %s is of a partition that orgsweep does not know",
+		return swp_problem_set(problem, -EINVAL,
+			"the caller's ARN %s is of a partition that orgsweep does not know",
 			sweep->identity.arn);
 	swp_caller_set_partition(sweep->caller, sweep->partition);
 	choose_home_region(sweep);
-	error = swp_regions_ask(&sweep->regions, sweep->partition, &sweep->options->regions, &sweep->options->exclude_regions,
-		&sweep->asked, problem);
+	error = swp_regions_ask(&sweep->regions, sweep->partition, &sweep->options->regions,
+		&sweep->options->exclude_regions, &sweep->asked, problem);
 	if (error < 0)
 		return error;
-	error = swp_session_policies_for(sweep->options->catalogue, sweep->options->selection, &sweep->policies);
+	error = swp_session_policies_for(
+		sweep->options->catalogue, sweep->options->selection, &sweep->policies);
 	if (error < 0)
-		return swp_problem_set(problem, error, "no session policy can be made from the selected checks' actions");
+		return swp_problem_set(
+			problem, error, "no session policy can be made from the selected checks' actions");
 	if (sweep->policies.count > 1)
 		return swp_problem_set(problem, -E2BIG,
-			"the selected checks read more than one session policy of %d characters can name; select fewer with --checks "
+			"the selected checks read more than one session policy of %d characters can name; "
+			"select fewer with --checks "
 			"and sweep twice",
 			SWP_LIMIT_SESSION_POLICY_CHARS);
 	return 0;
@@ -290,7 +307,8 @@ static void identity_said(struct swp_aws_ask *ask, const struct swp_said *said)
 	struct swp_said malformed = *said;
 	struct swp_problem problem = {0};
 
-	if (said->outcome == SWP_OUTCOME_OK && swp_answer_caller_identity(said->document, &sweep->identity) != 0) {
+	if (said->outcome == SWP_OUTCOME_OK &&
+		swp_answer_caller_identity(said->document, &sweep->identity) != 0) {
 		malformed.reason = SWP_REASON_MALFORMED_RESPONSE;
 		malformed.outcome = SWP_OUTCOME_FAILED;
 		malformed.message = "the answer lacks account or ARN";
@@ -304,14 +322,16 @@ static void identity_said(struct swp_aws_ask *ask, const struct swp_said *said)
 		swp_sweep_end(sweep, SWP_SWEEP_END_COULD_NOT_RUN, &problem);
 		return;
 	}
-	swp_log(SWP_LOG_INFO, "sweep.identity", "credentials are good", SWP_LOG_S("arn", &sweep->identity.arn[0]),
-		SWP_LOG_S("source", &sweep->source_name[0]), SWP_LOG_S("partition", sweep->partition->name));
+	swp_log(SWP_LOG_INFO, "sweep.identity", "credentials are good",
+		SWP_LOG_S("arn", &sweep->identity.arn[0]), SWP_LOG_S("source", &sweep->source_name[0]),
+		SWP_LOG_S("partition", sweep->partition->name));
 	enumerate(sweep);
 }
 
 static void ask_identity(struct swp_sweep *sweep)
 {
-	struct swp_aws_ask_options options = {.operation = SWP_CALL_GET_CALLER_IDENTITY, .region = sweep->identity_region};
+	struct swp_aws_ask_options options = {
+		.operation = SWP_CALL_GET_CALLER_IDENTITY, .region = sweep->identity_region};
 
 	if (swp_aws_ask_start(&sweep->ask, &sweep->asker, &options, NULL, identity_said) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "out of memory");
@@ -324,7 +344,8 @@ void swp_sweep_identity_start(struct swp_sweep *sweep)
 
 	if (!partition) {
 		if (told[0])
-			swp_log(SWP_LOG_WARNING, "sweep.region", "the configured region is not known; AWS's first one is used",
+			swp_log(SWP_LOG_WARNING, "sweep.region",
+				"the configured region is not known; AWS's first one is used",
 				SWP_LOG_S("region", told));
 		partition = swp_partition_by_name("aws");
 		told = partition->default_enabled[0];

@@ -27,10 +27,10 @@
 #include "proto/io/terminal.h"
 
 #define SWP_SWEEP_ID_BYTES 48
-#define SWP_COORDINATOR_CALLS 64      /* AWS calls of the coordinator in flight */
-#define SWP_RECONCILE_AT_ONCE 512     /* seals that are looked up at once */
-#define SWP_ACCOUNT_REDO 3            /* times that an account's lost records are done again */
-#define SWP_NO_WORKER_MS 5000         /* without any worker for so long: say so */
+#define SWP_COORDINATOR_CALLS 64  /* AWS calls of the coordinator in flight */
+#define SWP_RECONCILE_AT_ONCE 512 /* seals that are looked up at once */
+#define SWP_ACCOUNT_REDO 3	  /* times that an account's lost records are done again */
+#define SWP_NO_WORKER_MS 5000	  /* without any worker for so long: say so */
 
 struct swp_sweep {
 	struct swp_loop *loop;
@@ -72,7 +72,7 @@ struct swp_sweep {
 	struct swp_ledger *ledger;
 	struct swp_prune *prune;
 	char *run_folder; /* owned; key files and the ipc socket */
-	int run_lock;     /* its lock: held while we live */
+	int run_lock;	  /* its lock: held while we live */
 	struct swp_fleet *fleet;
 	struct swp_workers *workers;
 	struct swp_dispatch *dispatch;
@@ -87,11 +87,11 @@ struct swp_sweep {
 	bool level_needed[SWP_LEVEL_COUNT];
 
 	/* accounts on their way */
-	size_t cursor;       /* accounts before it are not waiting */
-	size_t waiting;      /* in scope, not open */
-	size_t undecided;    /* scope waits for their OU */
+	size_t cursor;					  /* accounts before it are not waiting */
+	size_t waiting;					  /* in scope, not open */
+	size_t undecided;				  /* scope waits for their OU */
 	struct swp_account *settled_first, *settled_last; /* to be correlated */
-	size_t seal_account; /* reconciliation: next account, its next region */
+	size_t seal_account;				  /* reconciliation: next account, its next region */
 	unsigned seal_region;
 	size_t seals_asked, seals_missing;
 	bool any_lost;
@@ -100,9 +100,9 @@ struct swp_sweep {
 	struct swp_record_gap enumeration_gap; /* owned texts; reason 0: the enumeration did not break off */
 	bool starting, described, units_known, listed_all, enumeration_broke, named;
 	bool store_ready; /* connected at least once */
-	bool begun;       /* its rows are in the store, its plan with the fleet */
+	bool begun;	  /* its rows are in the store, its plan with the fleet */
 	bool cancelling, cancelled, reconciling, reconciled, correlating_over, over_done, closing;
-	bool told;        /* finished */
+	bool told; /* finished */
 	int cancelled_by;
 	int64_t cancelled_wall_ms;
 };
@@ -130,11 +130,13 @@ void swp_sweep_identity_done(struct swp_sweep *sweep);
 /* sweep-accounts.c */
 void swp_sweep_account_listed(struct swp_sweep *sweep, struct swp_account *account);
 void swp_sweep_units_known(struct swp_sweep *sweep);
-void swp_sweep_check_scope(struct swp_sweep *sweep); /* at the end of the list: what matched nothing, nothing in scope */
+void swp_sweep_check_scope(
+	struct swp_sweep *sweep); /* at the end of the list: what matched nothing, nothing in scope */
 int swp_sweep_accounts_init(struct swp_sweep *sweep); /* once the organization is described */
 void swp_sweep_open_accounts(struct swp_sweep *sweep);
 void swp_sweep_correlate_accounts(struct swp_sweep *sweep);
-void swp_sweep_account_done(struct swp_sweep *sweep, struct swp_account *account); /* its jobs are settled, or there were none */
+void swp_sweep_account_done(
+	struct swp_sweep *sweep, struct swp_account *account); /* its jobs are settled, or there were none */
 void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *account);
 void swp_sweep_write_paths(struct swp_sweep *sweep);
 void swp_sweep_write_all_accounts(struct swp_sweep *sweep);
@@ -145,11 +147,13 @@ size_t swp_sweep_correlate_jobs(struct swp_sweep *sweep, const struct swp_accoun
 	struct swp_correlate_job jobs[static SWP_LIMIT_SWEEP_REGIONS], bool for_over);
 
 /* sweep-jobs.c */
-int swp_sweep_jobs_init(struct swp_sweep *sweep, struct swp_problem *problem); /* ledger, fleet, workers, dispatch */
+int swp_sweep_jobs_init(
+	struct swp_sweep *sweep, struct swp_problem *problem); /* ledger, fleet, workers, dispatch */
 void swp_sweep_jobs_done(struct swp_sweep *sweep);
 int swp_sweep_add_jobs(struct swp_sweep *sweep, struct swp_open_account *open);
 void swp_sweep_run_dispatch(struct swp_sweep *sweep);
-void swp_sweep_answer_renewals(struct swp_sweep *sweep, struct swp_open_account *open, enum swp_reason reason);
+void swp_sweep_answer_renewals(
+	struct swp_sweep *sweep, struct swp_open_account *open, enum swp_reason reason);
 void swp_sweep_forget_renewals(struct swp_open_account *open);
 /* Looks up seals of settled accounts; false while it goes on. */
 bool swp_sweep_reconcile(struct swp_sweep *sweep);

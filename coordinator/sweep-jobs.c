@@ -50,7 +50,8 @@ int swp_sweep_add_jobs(struct swp_sweep *sweep, struct swp_open_account *open)
 
 	if (!jobs)
 		return -ENOMEM;
-	for (int region = swp_region_set_next(&left, 0); region >= 0; region = swp_region_set_next(&left, (unsigned)region + 1)) {
+	for (int region = swp_region_set_next(&left, 0); region >= 0;
+		region = swp_region_set_next(&left, (unsigned)region + 1)) {
 		jobs[count].region = (unsigned char)region;
 		jobs[count++].level = (unsigned char)level_of((unsigned)region);
 	}
@@ -91,10 +92,11 @@ static bool may_send(void *context, struct swp_dispatch_account *account)
 	return swp_accounts_renew(open) < 0;
 }
 
-static int make_credentials(struct swp_sweep *sweep, const struct swp_open_account *open, const struct swp_job *job,
-	struct swp_wire_credentials *ret_credentials)
+static int make_credentials(struct swp_sweep *sweep, const struct swp_open_account *open,
+	const struct swp_job *job, struct swp_wire_credentials *ret_credentials)
 {
-	const struct swp_job_credentials_scope scope = {.services = &sweep->services, .partition = sweep->partition,
+	const struct swp_job_credentials_scope scope = {.services = &sweep->services,
+		.partition = sweep->partition,
 		.endpoints = sweep->options->endpoints};
 	const char *region = job->region == SWP_REGION_ORGANIZATION ? SWP_JOB_GLOBAL : region_of(sweep, job);
 
@@ -108,8 +110,8 @@ static void grant(void *context, struct swp_job *job, const char *worker, bool c
 {
 	struct swp_sweep *sweep = context;
 
-	if (swp_ledger_grant(sweep->ledger, job->number, open_of(job)->account->id, region_of(sweep, job), worker, counts,
-		    least_epoch) < 0)
+	if (swp_ledger_grant(sweep->ledger, job->number, open_of(job)->account->id, region_of(sweep, job),
+		    worker, counts, least_epoch) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 }
 
@@ -118,9 +120,13 @@ static int send_job(void *context, struct swp_job *job, uint64_t peer)
 	struct swp_sweep *sweep = context;
 	struct swp_open_account *open = open_of(job);
 	struct swp_message message = {.type = SWP_MESSAGE_JOB,
-		.job = {.job = job->number, .epoch = job->epoch, .attempt = job->attempts, .sweep = sweep->id,
+		.job = {.job = job->number,
+			.epoch = job->epoch,
+			.attempt = job->attempts,
+			.sweep = sweep->id,
 			.account = open->account->id,
-			.region = job->region == SWP_REGION_ORGANIZATION ? SWP_JOB_GLOBAL : region_of(sweep, job),
+			.region = job->region == SWP_REGION_ORGANIZATION ? SWP_JOB_GLOBAL
+									 : region_of(sweep, job),
 			.level = job->level}};
 	int error = make_credentials(sweep, open, job, &message.job.credentials);
 
@@ -136,7 +142,8 @@ static void look_up(void *context, struct swp_job *job)
 {
 	struct swp_sweep *sweep = context;
 
-	if (swp_ledger_look_up(sweep->ledger, job->number, open_of(job)->account->id, region_of(sweep, job)) < 0)
+	if (swp_ledger_look_up(sweep->ledger, job->number, open_of(job)->account->id, region_of(sweep, job)) <
+		0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 }
 
@@ -145,7 +152,8 @@ static void give_up(void *context, struct swp_job *job)
 	struct swp_sweep *sweep = context;
 
 	swp_log(SWP_LOG_ERROR, "job.lost", "three workers were lost on this job; it is given up",
-		SWP_LOG_S("account", &open_of(job)->account->id[0]), SWP_LOG_S("region", region_of(sweep, job)));
+		SWP_LOG_S("account", &open_of(job)->account->id[0]),
+		SWP_LOG_S("region", region_of(sweep, job)));
 	if (swp_ledger_give_up(sweep->ledger, job->number, open_of(job)->account->id, region_of(sweep, job),
 		    swp_reason_name(SWP_REASON_WORKER_LOST)) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
@@ -154,7 +162,8 @@ static void give_up(void *context, struct swp_job *job)
 static void cancel(void *context, uint64_t peer, uint64_t job, uint64_t epoch)
 {
 	struct swp_sweep *sweep = context;
-	struct swp_message message = {.type = SWP_MESSAGE_CANCEL, .cancel = {.job = job, .epoch = epoch, .sweep = sweep->id}};
+	struct swp_message message = {
+		.type = SWP_MESSAGE_CANCEL, .cancel = {.job = job, .epoch = epoch, .sweep = sweep->id}};
 
 	swp_fleet_send(sweep->fleet, peer, &message);
 }
@@ -210,8 +219,8 @@ struct renewal {
 	uint64_t peer, job, epoch;
 };
 
-static void answer_renewal(struct swp_sweep *sweep, struct swp_open_account *open, const struct renewal *renewal,
-	enum swp_reason refused)
+static void answer_renewal(struct swp_sweep *sweep, struct swp_open_account *open,
+	const struct renewal *renewal, enum swp_reason refused)
 {
 	struct swp_message message = {.type = SWP_MESSAGE_CREDENTIALS,
 		.credentials = {.job = renewal->job, .epoch = renewal->epoch, .refused = refused}};
@@ -219,7 +228,8 @@ static void answer_renewal(struct swp_sweep *sweep, struct swp_open_account *ope
 
 	if (!job)
 		return;
-	if (refused == SWP_REASON_NONE && make_credentials(sweep, open, job, &message.credentials.credentials) < 0)
+	if (refused == SWP_REASON_NONE &&
+		make_credentials(sweep, open, job, &message.credentials.credentials) < 0)
 		message.credentials.refused = SWP_REASON_LIMIT_REACHED;
 	job->sent_ms = now_ms(sweep);
 	swp_fleet_send(sweep->fleet, renewal->peer, &message);
@@ -261,7 +271,8 @@ static void renew_asked(void *context, uint64_t peer, const struct swp_message_r
 	open = open_of(job);
 	/* Another job of the account has asked already, after this one was sent. */
 	if (!open->renewing && open->issued_ms > job->sent_ms) {
-		answer_renewal(sweep, open, &(struct renewal){NULL, peer, renew->job, renew->epoch}, SWP_REASON_NONE);
+		answer_renewal(sweep, open, &(struct renewal){NULL, peer, renew->job, renew->epoch},
+			SWP_REASON_NONE);
 		return;
 	}
 	renewal = swp_calloc(1, sizeof(*renewal));
@@ -281,8 +292,10 @@ static void greeted(void *context, uint64_t peer, const char *name, const struct
 	struct swp_sweep *sweep = context;
 	uint64_t credits = hello->credits < SWP_LIMIT_HOLDS ? hello->credits : SWP_LIMIT_HOLDS;
 
-	if (swp_dispatch_greet(sweep->dispatch, peer, name, (unsigned)credits, holds, hold_count, now_ms(sweep)) < 0)
-		swp_log(SWP_LOG_ERROR, "worker.too-many", "there is no room for another worker", SWP_LOG_S("worker", name));
+	if (swp_dispatch_greet(
+		    sweep->dispatch, peer, name, (unsigned)credits, holds, hold_count, now_ms(sweep)) < 0)
+		swp_log(SWP_LOG_ERROR, "worker.too-many", "there is no room for another worker",
+			SWP_LOG_S("worker", name));
 	if (hello->draining)
 		swp_dispatch_drain(sweep->dispatch, peer);
 	swp_timer_stop(&sweep->no_worker);
@@ -310,7 +323,8 @@ static void count_cells(struct swp_sweep_progress *progress, const struct swp_me
 static void done(void *context, uint64_t peer, const struct swp_message_done *message)
 {
 	struct swp_sweep *sweep = context;
-	enum swp_dispatch_done how = message->how == SWP_DONE_STALE ? SWP_DISPATCH_STALE : SWP_DISPATCH_SEALED;
+	enum swp_dispatch_done how =
+		message->how == SWP_DONE_STALE ? SWP_DISPATCH_STALE : SWP_DISPATCH_SEALED;
 	struct swp_job *job = swp_dispatch_held(sweep->dispatch, peer, message->job, message->epoch);
 	struct swp_account *account = job ? open_of(job)->account : NULL;
 	bool settled;
@@ -325,8 +339,11 @@ static void done(void *context, uint64_t peer, const struct swp_message_done *me
 
 static void given_back(void *context, uint64_t peer, const struct swp_message_give_back *message)
 {
-	static const int64_t pauses_ms[] = {[SWP_GIVE_BACK_STORE_AWAY] = 1000, [SWP_GIVE_BACK_NO_CREDIT] = 200,
-		[SWP_GIVE_BACK_UNKNOWN_SWEEP] = 1000, [SWP_GIVE_BACK_CREDENTIALS] = 1000, [SWP_GIVE_BACK_RESOURCES] = 5000};
+	static const int64_t pauses_ms[] = {[SWP_GIVE_BACK_STORE_AWAY] = 1000,
+		[SWP_GIVE_BACK_NO_CREDIT] = 200,
+		[SWP_GIVE_BACK_UNKNOWN_SWEEP] = 1000,
+		[SWP_GIVE_BACK_CREDENTIALS] = 1000,
+		[SWP_GIVE_BACK_RESOURCES] = 5000};
 	struct swp_sweep *sweep = context;
 	int64_t pause_ms = message->why < SWP_ARRAY_SIZE(pauses_ms) ? pauses_ms[message->why] : 1000;
 
@@ -363,7 +380,8 @@ static void store_fresh(void *context)
 {
 	struct swp_sweep *sweep = context;
 
-	swp_log(SWP_LOG_WARNING, "store.fresh", "the store is another run than before; what was written is checked",
+	swp_log(SWP_LOG_WARNING, "store.fresh",
+		"the store is another run than before; what was written is checked",
 		SWP_LOG_N("jobs_done", sweep->progress.jobs_done));
 	if (sweep->begun) {
 		swp_sweep_write_meta(sweep);
@@ -379,12 +397,15 @@ static void store_lost(void *context, const struct swp_problem *problem)
 {
 	struct swp_sweep *sweep = context;
 
-	swp_sweep_end(sweep, sweep->progress.jobs_done > 0 || sweep->progress.jobs_running > 0 ? SWP_SWEEP_END_STORE_LOST
-											       : SWP_SWEEP_END_COULD_NOT_RUN,
+	swp_sweep_end(sweep,
+		sweep->progress.jobs_done > 0 || sweep->progress.jobs_running > 0
+			? SWP_SWEEP_END_STORE_LOST
+			: SWP_SWEEP_END_COULD_NOT_RUN,
 		problem);
 }
 
-static void granted(void *context, uint64_t job, enum swp_dispatch_grant what, uint64_t epoch, unsigned attempts)
+static void granted(
+	void *context, uint64_t job, enum swp_dispatch_grant what, uint64_t epoch, unsigned attempts)
 {
 	struct swp_sweep *sweep = context;
 
@@ -432,17 +453,21 @@ void swp_sweep_checked(void *context, void *token, unsigned region, enum swp_job
 
 bool swp_sweep_reconcile(struct swp_sweep *sweep)
 {
-	while (sweep->seal_account < sweep->organization.count && sweep->seals_asked < SWP_RECONCILE_AT_ONCE) {
+	while (sweep->seal_account < sweep->organization.count &&
+		sweep->seals_asked < SWP_RECONCILE_AT_ONCE) {
 		struct swp_account *account = sweep->organization.accounts[sweep->seal_account];
-		int region = account->stage == SWP_ACCOUNT_SETTLED ? swp_region_set_next(&account->sealed, sweep->seal_region) : -1;
+		int region = account->stage == SWP_ACCOUNT_SETTLED
+				     ? swp_region_set_next(&account->sealed, sweep->seal_region)
+				     : -1;
 
 		if (region < 0) {
 			sweep->seal_account++;
 			sweep->seal_region = 0;
 			continue;
 		}
-		if (swp_ledger_check(sweep->ledger, account->id, swp_region_table_name(&sweep->regions, (unsigned)region),
-			    account, (unsigned)region) < 0)
+		if (swp_ledger_check(sweep->ledger, account->id,
+			    swp_region_table_name(&sweep->regions, (unsigned)region), account,
+			    (unsigned)region) < 0)
 			break;
 		sweep->seals_asked++;
 		sweep->seal_region = (unsigned)region + 1;
@@ -472,7 +497,8 @@ static void remove_run_folder(char *folder)
 /* One whose coordinator was killed. A live one holds its lock. */
 static int remove_stale(const char *name, void *context)
 {
-	char *folder = swp_text_starts(name, "run-") ? swp_asprintf("%s/%s", (const char *)context, name) : NULL;
+	char *folder =
+		swp_text_starts(name, "run-") ? swp_asprintf("%s/%s", (const char *)context, name) : NULL;
 	pid_t holder;
 	int fd = -1;
 
@@ -488,7 +514,8 @@ static int make_run_folder(struct swp_sweep *sweep, struct swp_problem *problem)
 	pid_t holder;
 	int error;
 
-	swp_folder_list(sweep->options->state_folder, "", remove_stale, (void *)(uintptr_t)sweep->options->state_folder);
+	swp_folder_list(sweep->options->state_folder, "", remove_stale,
+		(void *)(uintptr_t)sweep->options->state_folder);
 	sweep->run_folder = swp_asprintf("%s/run-%s", sweep->options->state_folder, sweep->id);
 	if (sweep->run_folder && strlen(sweep->run_folder) + sizeof("/bus.sock") > IPC_PATH_BYTES) {
 		swp_free(sweep->run_folder);
@@ -502,7 +529,8 @@ static int make_run_folder(struct swp_sweep *sweep, struct swp_problem *problem)
 	return error;
 }
 
-static int save_server_keys(const char *folder, const struct swp_keyfile *keyfile, struct swp_problem *problem)
+static int save_server_keys(
+	const char *folder, const struct swp_keyfile *keyfile, struct swp_problem *problem)
 {
 	SWP_CLEANUP(swp_buf_done) struct swp_buf pair = {.secret = true};
 	SWP_CLEANUP(swp_buf_done) struct swp_buf public_part = {0};
@@ -553,7 +581,8 @@ static int read_server_keys(const char *folder, struct swp_keyfile *ret_keyfile,
 	} else {
 		error = swp_file_read(path, &text, problem);
 		if (error == 0)
-			error = swp_keyfile_parse(path, swp_buf_text(&text), text.length, true, ret_keyfile, problem);
+			error = swp_keyfile_parse(
+				path, swp_buf_text(&text), text.length, true, ret_keyfile, problem);
 	}
 	swp_free(path);
 	return error;
@@ -562,13 +591,20 @@ static int read_server_keys(const char *folder, struct swp_keyfile *ret_keyfile,
 static int start_fleet(struct swp_sweep *sweep, struct swp_keyfile *keyfile, struct swp_problem *problem)
 {
 	const struct swp_sweep_options *options = sweep->options;
-	const struct swp_fleet_events events = {.greeted = greeted, .heartbeat = heartbeat, .done = done, .renew = renew_asked,
-		.given_back = given_back, .gone = gone, .context = sweep};
+	const struct swp_fleet_events events = {.greeted = greeted,
+		.heartbeat = heartbeat,
+		.done = done,
+		.renew = renew_asked,
+		.given_back = given_back,
+		.gone = gone,
+		.context = sweep};
 	struct swp_bus_keys keys = {0};
 	char *ipc = swp_asprintf("ipc://%s/bus.sock", sweep->run_folder);
 	char *allowed = options->keys_folder ? swp_asprintf("%s/allowed", options->keys_folder) : NULL;
-	struct swp_fleet_options fleet = {.endpoint = options->listen ? options->listen : ipc, .keys = &keys,
-		.allowed_folder = allowed, .sweep = sweep->id};
+	struct swp_fleet_options fleet = {.endpoint = options->listen ? options->listen : ipc,
+		.keys = &keys,
+		.allowed_folder = allowed,
+		.sweep = sweep->id};
 	int error = ipc && (allowed || !options->keys_folder) ? 0 : -ENOMEM;
 
 	memcpy(keys.public_key, keyfile->public_key, sizeof(keys.public_key));
@@ -589,14 +625,16 @@ static void workers_failed(void *context, const struct swp_problem *problem)
 	struct swp_sweep *sweep = context;
 
 	if (swp_fleet_count(sweep->fleet) > 0 || sweep->options->listen) {
-		swp_log(SWP_LOG_ERROR, "worker.none", problem->text, SWP_LOG_N("others", swp_fleet_count(sweep->fleet)));
+		swp_log(SWP_LOG_ERROR, "worker.none", problem->text,
+			SWP_LOG_N("others", swp_fleet_count(sweep->fleet)));
 		return;
 	}
 	if (sweep->progress.jobs_done == 0) {
 		swp_sweep_end(sweep, SWP_SWEEP_END_COULD_NOT_RUN, problem);
 		return;
 	}
-	swp_log(SWP_LOG_ERROR, "worker.none", problem->text, SWP_LOG_N("jobs_done", sweep->progress.jobs_done));
+	swp_log(SWP_LOG_ERROR, "worker.none", problem->text,
+		SWP_LOG_N("jobs_done", sweep->progress.jobs_done));
 	swp_sweep_cancel(sweep, 0);
 }
 
@@ -607,22 +645,29 @@ static char *url_of(const struct swp_store_address *address)
 
 	if (address->scheme == SWP_STORE_UNIX)
 		return swp_asprintf("unix://%s", address->host);
-	return swp_asprintf("%s://%s%s%s%s%s:%u/%u", address->scheme == SWP_STORE_TLS ? "rediss" : "redis", address->user,
-		address->user[0] ? "@" : "", open, address->host, close, address->port, address->database);
+	return swp_asprintf("%s://%s%s%s%s%s:%u/%u", address->scheme == SWP_STORE_TLS ? "rediss" : "redis",
+		address->user, address->user[0] ? "@" : "", open, address->host, close, address->port,
+		address->database);
 }
 
 static int start_workers(struct swp_sweep *sweep, const char *public_key, struct swp_problem *problem)
 {
 	const struct swp_sweep_options *options = sweep->options;
 	const struct swp_workers_events events = {.failed = workers_failed, .context = sweep};
-	struct swp_workers_options workers = {.program = options->worker_program, .count = options->workers,
-		.folder = sweep->run_folder, .server_public_key = public_key, .ca_file = options->ca_file,
-		.https_proxy = options->https_proxy, .no_proxy = options->no_proxy, .log_form = options->log_form};
+	struct swp_workers_options workers = {.program = options->worker_program,
+		.count = options->workers,
+		.folder = sweep->run_folder,
+		.server_public_key = public_key,
+		.ca_file = options->ca_file,
+		.https_proxy = options->https_proxy,
+		.no_proxy = options->no_proxy,
+		.log_form = options->log_form};
 	char *url;
 
 	if (options->workers == 0)
 		return 0;
-	url = url_of(sweep->private_store ? swp_private_store_address(sweep->private_store) : &options->store->address);
+	url = url_of(sweep->private_store ? swp_private_store_address(sweep->private_store)
+					  : &options->store->address);
 	if (!url)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");
 	workers.store_url = url;
@@ -634,8 +679,14 @@ static int start_workers(struct swp_sweep *sweep, const char *public_key, struct
 
 static int open_ledger(struct swp_sweep *sweep, struct swp_problem *problem)
 {
-	const struct swp_ledger_events events = {.up = store_up, .fresh = store_fresh, .lost = store_lost, .granted = granted,
-		.looked_up = looked_up, .given_up = given_up, .checked = swp_sweep_checked, .context = sweep};
+	const struct swp_ledger_events events = {.up = store_up,
+		.fresh = store_fresh,
+		.lost = store_lost,
+		.granted = granted,
+		.looked_up = looked_up,
+		.given_up = given_up,
+		.checked = swp_sweep_checked,
+		.context = sweep};
 	struct swp_store_options options = {.client_name = "orgsweep"};
 
 	if (sweep->private_store)
@@ -662,23 +713,32 @@ static void private_failed(void *context, const struct swp_problem *problem)
 
 static int start_store(struct swp_sweep *sweep, struct swp_problem *problem)
 {
-	const struct swp_private_store_events events = {.ready = private_ready, .failed = private_failed, .context = sweep};
+	const struct swp_private_store_events events = {
+		.ready = private_ready, .failed = private_failed, .context = sweep};
 
 	if (sweep->options->store)
 		return open_ledger(sweep, problem);
-	sweep->private_store = swp_private_store_start(sweep->loop, sweep->options->state_folder, &events, problem);
+	sweep->private_store =
+		swp_private_store_start(sweep->loop, sweep->options->state_folder, &events, problem);
 	return sweep->private_store ? 0 : -EIO;
 }
 
 static int make_dispatch(struct swp_sweep *sweep, struct swp_problem *problem)
 {
-	const struct swp_dispatch_actions actions = {.may_send = may_send, .grant = grant, .send = send_job, .look_up = look_up,
-		.give_up = give_up, .cancel = cancel, .job_settled = job_settled, .account_settled = account_settled,
+	const struct swp_dispatch_actions actions = {.may_send = may_send,
+		.grant = grant,
+		.send = send_job,
+		.look_up = look_up,
+		.give_up = give_up,
+		.cancel = cancel,
+		.job_settled = job_settled,
+		.account_settled = account_settled,
 		.context = sweep};
 
-	sweep->dispatch = swp_dispatch_new(&actions, (uint32_t)swp_clock_random_u64(swp_loop_clock(sweep->loop)));
-	if (!sweep->dispatch ||
-		swp_job_services_init(&sweep->services, sweep->options->catalogue, sweep->options->selection) < 0)
+	sweep->dispatch =
+		swp_dispatch_new(&actions, (uint32_t)swp_clock_random_u64(swp_loop_clock(sweep->loop)));
+	if (!sweep->dispatch || swp_job_services_init(&sweep->services, sweep->options->catalogue,
+					sweep->options->selection) < 0)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -693,8 +753,9 @@ int swp_sweep_jobs_init(struct swp_sweep *sweep, struct swp_problem *problem)
 	if (error == 0)
 		error = make_dispatch(sweep, problem);
 	if (error == 0)
-		error = sweep->options->keys_folder ? read_server_keys(sweep->options->keys_folder, &keyfile, problem)
-						    : fresh_keys(&keyfile, problem);
+		error = sweep->options->keys_folder
+				? read_server_keys(sweep->options->keys_folder, &keyfile, problem)
+				: fresh_keys(&keyfile, problem);
 	if (error == 0)
 		error = start_fleet(sweep, &keyfile, problem);
 	if (error == 0)

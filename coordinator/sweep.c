@@ -142,7 +142,8 @@ static void finish(struct swp_sweep *sweep)
 	sweep->result.status = status_of(sweep);
 	sweep->result.enumeration_complete = sweep->listed_all && !sweep->enumeration_broke;
 	if (sweep->fleet && sweep->begun) {
-		struct swp_message message = {.type = SWP_MESSAGE_END_SWEEP, .end_sweep = {.sweep = sweep->id}};
+		struct swp_message message = {
+			.type = SWP_MESSAGE_END_SWEEP, .end_sweep = {.sweep = sweep->id}};
 
 		swp_fleet_send_all(sweep->fleet, &message);
 	}
@@ -162,7 +163,8 @@ static void finish(struct swp_sweep *sweep)
 
 static bool each_account(void *context, size_t index, struct swp_correlate_account *ret_account)
 {
-	static struct swp_correlate_job jobs[SWP_LIMIT_SWEEP_REGIONS]; /* borrowed by the correlator until the next call */
+	static struct swp_correlate_job
+		jobs[SWP_LIMIT_SWEEP_REGIONS]; /* borrowed by the correlator until the next call */
 	struct swp_sweep *sweep = context;
 	const struct swp_account *account;
 
@@ -203,8 +205,8 @@ static bool correlate_over(struct swp_sweep *sweep)
 		return false;
 	swp_sweep_set_phase(sweep, SWP_SWEEP_CORRELATING);
 	sweep->correlating_over = true;
-	if (swp_correlator_over(sweep->correlator, sweep->listed_all && !sweep->enumeration_broke, each_account, over_done,
-		    sweep) < 0)
+	if (swp_correlator_over(sweep->correlator, sweep->listed_all && !sweep->enumeration_broke,
+		    each_account, over_done, sweep) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 	return false;
 }
@@ -214,12 +216,13 @@ static bool correlate_over(struct swp_sweep *sweep)
 static bool accounts_are_done(const struct swp_sweep *sweep)
 {
 	return sweep->listed_all && sweep->waiting == 0 && sweep->undecided == 0 &&
-		(!sweep->accounts || swp_accounts_open_count(sweep->accounts) == 0);
+	       (!sweep->accounts || swp_accounts_open_count(sweep->accounts) == 0);
 }
 
 static bool all_correlated(const struct swp_sweep *sweep)
 {
-	return !sweep->settled_first && (!sweep->correlator || swp_correlator_at_work(sweep->correlator) == 0);
+	return !sweep->settled_first &&
+	       (!sweep->correlator || swp_correlator_at_work(sweep->correlator) == 0);
 }
 
 /* Steps behind the last job, in order; each returns whether it is done. */
@@ -299,7 +302,8 @@ static void no_worker_fires(struct swp_timer *timer)
 	struct swp_sweep *sweep = SWP_CONTAINER_OF(timer, struct swp_sweep, no_worker);
 
 	if (swp_fleet_count(sweep->fleet) == 0)
-		swp_log(SWP_LOG_WARNING, "worker.waiting", "no worker is there yet; waiting for one to connect",
+		swp_log(SWP_LOG_WARNING, "worker.waiting",
+			"no worker is there yet; waiting for one to connect",
 			SWP_LOG_S("endpoint", swp_fleet_endpoint(sweep->fleet)));
 }
 
@@ -307,7 +311,8 @@ static void no_worker_fires(struct swp_timer *timer)
 
 static void cancel_now(struct swp_sweep *sweep)
 {
-	struct swp_message message = {.type = SWP_MESSAGE_CANCEL, .cancel = {.all = true, .sweep = sweep->id}};
+	struct swp_message message = {
+		.type = SWP_MESSAGE_CANCEL, .cancel = {.all = true, .sweep = sweep->id}};
 
 	if (sweep->cancelled || sweep->told)
 		return;
@@ -331,7 +336,9 @@ void swp_sweep_cancel(struct swp_sweep *sweep, int number)
 	if (sweep->cancelling || sweep->told || sweep->closing)
 		return;
 	swp_log(SWP_LOG_WARNING, "sweep.cancelled", "what is committed counts, the rest is cancelled",
-		SWP_LOG_S("by", number == SIGINT ? "SIGINT" : number == SIGTERM ? "SIGTERM" : "deadline"),
+		SWP_LOG_S("by", number == SIGINT    ? "SIGINT"
+				: number == SIGTERM ? "SIGTERM"
+						    : "deadline"),
 		SWP_LOG_N("jobs_running", sweep->progress.jobs_running));
 	sweep->cancelling = true;
 	sweep->cancelled_by = number;
@@ -348,7 +355,8 @@ static void deadline_over(struct swp_timer *timer)
 
 /* --- beginning: rows in the store, plan to the fleet --- */
 
-static int visit_selected(const struct swp_sweep *sweep, int (*visit)(const char *id, void *context), void *context)
+static int visit_selected(
+	const struct swp_sweep *sweep, int (*visit)(const char *id, void *context), void *context)
 {
 	const struct swp_catalogue *catalogue = sweep->options->catalogue;
 
@@ -391,8 +399,8 @@ static char *filters_json(const struct swp_sweep_options *options)
 	const struct {
 		const char *name;
 		const struct swp_text_list *list;
-	} rows[] = {{"accounts", &options->accounts}, {"exclude_accounts", &options->exclude_accounts}, {"ou", &options->ou},
-		{"exclude_ou", &options->exclude_ou}, {"regions", &options->regions},
+	} rows[] = {{"accounts", &options->accounts}, {"exclude_accounts", &options->exclude_accounts},
+		{"ou", &options->ou}, {"exclude_ou", &options->exclude_ou}, {"regions", &options->regions},
 		{"exclude_regions", &options->exclude_regions}};
 	json_t *filters = json_object();
 
@@ -413,8 +421,8 @@ static char *endpoints_json(const struct swp_endpoint_options *endpoints)
 	for (size_t i = 0; endpoints && i < endpoints->row_count; i++) {
 		const struct swp_endpoint_row *row = &endpoints->rows[i];
 
-		snprintf(name, sizeof(name), "%s%s%s", row->service ? row->service : "*", row->region ? " " : "",
-			row->region ? row->region : "");
+		snprintf(name, sizeof(name), "%s%s%s", row->service ? row->service : "*",
+			row->region ? " " : "", row->region ? row->region : "");
 		json_object_set_new(object, name, json_string(row->url));
 	}
 	if (endpoints && endpoints->fips)
@@ -487,7 +495,8 @@ static int make_plan(struct swp_sweep *sweep)
 	const struct swp_endpoint_options *endpoints = options->endpoints;
 	size_t rows = endpoints ? endpoints->row_count : 0;
 
-	sweep->plan_selection = swp_calloc(swp_catalogue_check_count(options->catalogue) + 1, sizeof(*sweep->plan_selection));
+	sweep->plan_selection =
+		swp_calloc(swp_catalogue_check_count(options->catalogue) + 1, sizeof(*sweep->plan_selection));
 	sweep->plan_endpoints = swp_calloc(rows + 1, sizeof(*sweep->plan_endpoints));
 	if (!sweep->plan_selection || !sweep->plan_endpoints)
 		return -ENOMEM;
@@ -497,19 +506,27 @@ static int make_plan(struct swp_sweep *sweep)
 			.region = endpoints->rows[i].region ? endpoints->rows[i].region : "",
 			.url = endpoints->rows[i].url,
 		};
-	sweep->plan = (struct swp_message_sweep){.sweep = sweep->id, .catalogue = swp_catalogue_hash(options->catalogue),
-		.selection = sweep->plan_selection, .partition = sweep->partition->name,
-		.organization_id = sweep->organization.id, .management_account = sweep->organization.management,
-		.endpoints = sweep->plan_endpoints, .endpoint_count = rows, .fips = endpoints && endpoints->fips,
+	sweep->plan = (struct swp_message_sweep){.sweep = sweep->id,
+		.catalogue = swp_catalogue_hash(options->catalogue),
+		.selection = sweep->plan_selection,
+		.partition = sweep->partition->name,
+		.organization_id = sweep->organization.id,
+		.management_account = sweep->organization.management,
+		.endpoints = sweep->plan_endpoints,
+		.endpoint_count = rows,
+		.fips = endpoints && endpoints->fips,
 		.dual_stack = endpoints && endpoints->dual_stack};
 	return visit_selected(sweep, add_plan_id, &sweep->plan);
 }
 
 static int make_correlator(struct swp_sweep *sweep)
 {
-	const struct swp_correlator_options options = {.loop = sweep->loop, .ledger = sweep->ledger,
-		.catalogue = sweep->options->catalogue, .selection = sweep->options->selection,
-		.partition = sweep->partition->name, .organization_id = sweep->organization.id,
+	const struct swp_correlator_options options = {.loop = sweep->loop,
+		.ledger = sweep->ledger,
+		.catalogue = sweep->options->catalogue,
+		.selection = sweep->options->selection,
+		.partition = sweep->partition->name,
+		.organization_id = sweep->organization.id,
 		.management_account = sweep->organization.management};
 
 	sweep->correlator = swp_correlator_new(&options);
@@ -518,7 +535,8 @@ static int make_correlator(struct swp_sweep *sweep)
 
 void swp_sweep_write_gap(struct swp_sweep *sweep)
 {
-	if (sweep->begun && sweep->enumeration_gap.reason && swp_ledger_gap(sweep->ledger, &sweep->enumeration_gap) < 0)
+	if (sweep->begun && sweep->enumeration_gap.reason &&
+		swp_ledger_gap(sweep->ledger, &sweep->enumeration_gap) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 }
 
@@ -527,12 +545,13 @@ void swp_sweep_begin(struct swp_sweep *sweep)
 	const char *compiled;
 	size_t length;
 
-	if (sweep->begun || sweep->options->plan_only || !sweep->described || !sweep->store_ready || sweep->told ||
-		sweep->closing)
+	if (sweep->begun || sweep->options->plan_only || !sweep->described || !sweep->store_ready ||
+		sweep->told || sweep->closing)
 		return;
 	compiled = swp_catalogue_compiled(sweep->options->catalogue, &length);
 	if (make_plan(sweep) < 0 || make_correlator(sweep) < 0 ||
-		swp_ledger_keep_catalogue(sweep->ledger, swp_catalogue_hash(sweep->options->catalogue), compiled, length) < 0) {
+		swp_ledger_keep_catalogue(
+			sweep->ledger, swp_catalogue_hash(sweep->options->catalogue), compiled, length) < 0) {
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "out of memory");
 		return;
 	}
@@ -586,9 +605,11 @@ static int check_options(const struct swp_sweep_options *options, struct swp_pro
 		return 0;
 	if (options->workers > 0 && !options->worker_program)
 		return swp_problem_set(problem, -ENOENT,
-			"orgsweep-worker was not found beside orgsweep or on PATH; set ORGSWEEP_WORKER to where it is");
+			"orgsweep-worker was not found beside orgsweep or on PATH; set ORGSWEEP_WORKER to "
+			"where it is");
 	if (options->workers == 0 && !options->listen)
-		return swp_problem_set(problem, -EINVAL, "--workers 0 needs --listen, or nobody could ever do a job");
+		return swp_problem_set(
+			problem, -EINVAL, "--workers 0 needs --listen, or nobody could ever do a job");
 	return 0;
 }
 
@@ -607,7 +628,8 @@ static int init(struct swp_sweep *sweep, struct swp_problem *problem)
 
 	if (error < 0)
 		return error;
-	if (swp_organization_init(&sweep->organization) < 0 || swp_scope_init(&sweep->scope, sweep->options) < 0)
+	if (swp_organization_init(&sweep->organization) < 0 ||
+		swp_scope_init(&sweep->scope, sweep->options) < 0)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");
 	swp_region_table_init(&sweep->regions);
 	know_levels(sweep);
@@ -646,7 +668,8 @@ int swp_sweep_start(struct swp_sweep *sweep)
 
 	if (!sweep->options->plan_only && swp_sweep_jobs_init(sweep, &problem) < 0)
 		swp_sweep_end(sweep, SWP_SWEEP_END_COULD_NOT_RUN, &problem);
-	if (sweep->options->deadline_ms > 0 && swp_timer_start(&sweep->deadline, sweep->options->deadline_ms) < 0)
+	if (sweep->options->deadline_ms > 0 &&
+		swp_timer_start(&sweep->deadline, sweep->options->deadline_ms) < 0)
 		return -ENOMEM;
 	if (sweep->fleet)
 		swp_timer_start(&sweep->no_worker, SWP_NO_WORKER_MS);
@@ -664,7 +687,8 @@ void swp_sweep_free(struct swp_sweep *sweep)
 	swp_timer_stop(&sweep->grace);
 	swp_timer_stop(&sweep->deadline);
 	swp_timer_stop(&sweep->no_worker);
-	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL; open; open = open->next)
+	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL;
+		open; open = open->next)
 		swp_sweep_forget_renewals(open);
 	swp_sweep_jobs_done(sweep);
 	swp_accounts_free(sweep->accounts);

@@ -21,7 +21,7 @@
 struct worker {
 	struct swp_workers *workers;
 	struct swp_process *process; /* NULL: given up */
-	char name[32];               /* of the running process: "local-2.1" */
+	char name[32];		     /* of the running process: "local-2.1" */
 	char public_key[SWP_BUS_KEY_TEXT_BYTES];
 	unsigned index, instance, starts;
 	int64_t window_began_ms;
@@ -65,7 +65,8 @@ char **swp_workers_environment(char *const *environment, const char *const *extr
 	if (!result)
 		return NULL;
 	for (char *const *at = environment; *at; at++)
-		if (strncmp(*at, "AWS_", 4) != 0 && !is_replaced(*at, extra) && !(result[kept++] = swp_strdup(*at)))
+		if (strncmp(*at, "AWS_", 4) != 0 && !is_replaced(*at, extra) &&
+			!(result[kept++] = swp_strdup(*at)))
 			goto out_of_memory;
 	for (const char *const *at = extra; at && *at; at++)
 		if (!(result[kept++] = swp_strdup(*at)))
@@ -94,14 +95,16 @@ static int make_environment(struct swp_workers *workers)
 		{"AWS_CA_BUNDLE", options->ca_file},
 		{"HTTPS_PROXY", options->https_proxy},
 		{"NO_PROXY", options->no_proxy},
-		{"ORGSWEEP_STORE_PASSWORD", options->store_password ? swp_secret_text(options->store_password) : NULL},
+		{"ORGSWEEP_STORE_PASSWORD",
+			options->store_password ? swp_secret_text(options->store_password) : NULL},
 	};
 	char *extra[SWP_ARRAY_SIZE(rows) + 1] = {NULL};
 	size_t count = 0;
 	int error = 0;
 
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++)
-		if (rows[i].value && *rows[i].value && !(extra[count++] = swp_asprintf("%s=%s", rows[i].name, rows[i].value)))
+		if (rows[i].value && *rows[i].value &&
+			!(extra[count++] = swp_asprintf("%s=%s", rows[i].name, rows[i].value)))
 			error = -ENOMEM;
 	if (error == 0)
 		workers->environment = swp_workers_environment(environ, (const char *const *)extra);
@@ -115,7 +118,8 @@ static int make_environment(struct swp_workers *workers)
 
 /* --- key files --- */
 
-static int write_keys(const char *path, const struct swp_keyfile *keys, bool with_secret, struct swp_problem *problem)
+static int write_keys(
+	const char *path, const struct swp_keyfile *keys, bool with_secret, struct swp_problem *problem)
 {
 	SWP_CLEANUP(swp_buf_done) struct swp_buf text = {.secret = true};
 	int error = swp_keyfile_format(keys, with_secret, &text);
@@ -189,12 +193,14 @@ static int start_worker(struct worker *worker, struct swp_problem *problem)
 	path = key_path(workers, worker->name);
 	error = path ? make_worker_key(worker, path, problem) : -ENOMEM;
 	if (error == 0) {
-		const char *arguments[] = {workers->options.program, "--connect", endpoint, "--key", path, "--server-key",
-			workers->server_key_path, "--store", workers->options.store_url, "--name", worker->name,
-			"--die-with-parent", parent, "--log-format",
+		const char *arguments[] = {workers->options.program, "--connect", endpoint, "--key", path,
+			"--server-key", workers->server_key_path, "--store", workers->options.store_url,
+			"--name", worker->name, "--die-with-parent", parent, "--log-format",
 			workers->options.log_form == SWP_LOG_JSON ? "json" : "text", NULL};
 		struct swp_process_options options = {.arguments = arguments,
-			.environment = (const char *const *)workers->environment, .output_fd = -1, .error_fd = STDERR_FILENO};
+			.environment = (const char *const *)workers->environment,
+			.output_fd = -1,
+			.error_fd = STDERR_FILENO};
 
 		worker->process = swp_process_start(workers->loop, &options, worker_ended, worker, problem);
 		if (!worker->process)
@@ -243,7 +249,8 @@ static void worker_ended(void *context, int wait_status, const char *output, siz
 	swp_process_free(worker->process);
 	worker->process = NULL;
 	forget_key(worker);
-	swp_log(SWP_LOG_WARNING, "worker.ended", "a local worker ended", SWP_LOG_S("worker", worker->name), SWP_LOG_S("how", how));
+	swp_log(SWP_LOG_WARNING, "worker.ended", "a local worker ended", SWP_LOG_S("worker", worker->name),
+		SWP_LOG_S("how", how));
 	swp_fleet_ended(workers->fleet, worker->name);
 	if (may_start_again(worker) && start_worker(worker, &problem) == 0)
 		return;
@@ -294,8 +301,9 @@ static int start_all(struct swp_workers *workers, const char *server_public_key,
 	return error;
 }
 
-struct swp_workers *swp_workers_start(struct swp_loop *loop, struct swp_fleet *fleet, const struct swp_workers_options *options,
-	const struct swp_workers_events *events, struct swp_problem *problem)
+struct swp_workers *swp_workers_start(struct swp_loop *loop, struct swp_fleet *fleet,
+	const struct swp_workers_options *options, const struct swp_workers_events *events,
+	struct swp_problem *problem)
 {
 	struct swp_workers *workers = swp_calloc(1, sizeof(*workers));
 	int error = workers ? 0 : -ENOMEM;

@@ -12,10 +12,10 @@ struct swp_workers; /* opaque */
 struct swp_workers_options {
 	const char *program;
 	unsigned count;
-	const char *folder;            /* of key files, ours, 0700; exists */
-	const char *server_public_key; /* Z85 */
-	const char *store_url;         /* as --store takes it */
-	const struct swp_secret *store_password; /* NULL: none; handed over by environment */
+	const char *folder;			      /* of key files, ours, 0700; exists */
+	const char *server_public_key;		      /* Z85 */
+	const char *store_url;			      /* as --store takes it */
+	const struct swp_secret *store_password;      /* NULL: none; handed over by environment */
 	const char *ca_file, *https_proxy, *no_proxy; /* NULL: none */
 	enum swp_log_form log_form;
 };
@@ -27,8 +27,9 @@ struct swp_workers_events {
 };
 
 /* Starts them. `fleet` is borrowed for life, `options` are copied. NULL: `problem` tells (program not found). */
-struct swp_workers *swp_workers_start(struct swp_loop *loop, struct swp_fleet *fleet, const struct swp_workers_options *options,
-	const struct swp_workers_events *events, struct swp_problem *problem);
+struct swp_workers *swp_workers_start(struct swp_loop *loop, struct swp_fleet *fleet,
+	const struct swp_workers_options *options, const struct swp_workers_events *events,
+	struct swp_problem *problem);
 /* Kills what runs and removes the key files. Takes NULL. Before the fleet is freed. */
 void swp_workers_free(struct swp_workers *workers);
 

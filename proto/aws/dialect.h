@@ -19,14 +19,16 @@
 
 struct swp_aws_request { /* unsigned; all strings owned by it, or literals; buffers are kept for reuse */
 	const char *method;
-	struct swp_buf path;  /* with the endpoint's own path prefix left to the caller; encoded once, as sent */
+	struct swp_buf
+		path; /* with the endpoint's own path prefix left to the caller; encoded once, as sent */
 	struct swp_buf query; /* sorted or not, as sent, without '?'; encoded */
 	struct swp_buf body;
-	const char *content_type; /* NULL: none */
+	const char *content_type;  /* NULL: none */
 	const char *target_prefix; /* X-Amz-Target is "prefix.name"; NULL: none */
 	const char *target_name;
-	const char *accept;   /* NULL: none */
-	char host_label[64];  /* "" none; made of letters, digits and -._ only; its part of the path is left out */
+	const char *accept; /* NULL: none */
+	char host_label
+		[64]; /* "" none; made of letters, digits and -._ only; its part of the path is left out */
 };
 void swp_aws_request_init(struct swp_aws_request *request);
 void swp_aws_request_done(struct swp_aws_request *request);
@@ -46,16 +48,16 @@ enum { SWP_DIALECT_MALFORMED = 1, SWP_DIALECT_TOO_DEEP = 2, SWP_DIALECT_MISSING_
  * there and an array, operation->required must be there; null counts as absent. TOO_DEEP: also more than
  * SWP_LIMIT_DOCUMENT_VALUES values.
  * 0, -ENOMEM, or a code above; then ret_member (if not NULL) names what is missing (borrowed from operation). */
-int swp_dialect_parse(const struct swp_aws_operation *operation, const char *body, size_t length, json_t **ret_document,
-	const char **ret_member);
+int swp_dialect_parse(const struct swp_aws_operation *operation, const char *body, size_t length,
+	json_t **ret_document, const char **ret_member);
 
 struct swp_aws_error {
-	char code[128];    /* trimmed: after '#', before ':'; "" when AWS told none */
+	char code[128]; /* trimmed: after '#', before ':'; "" when AWS told none */
 	char message[2048];
 	char request_id[128];
 };
 /* Reads an error answer; never fails: an unreadable one (a proxy's page) has empty code, and so has a code that is no name. `error_type_header` as in x-amzn-errortype, "" if none. */
-void swp_dialect_parse_error(enum swp_protocol protocol, const char *error_type_header, const char *body, size_t length,
-	struct swp_aws_error *ret_error);
+void swp_dialect_parse_error(enum swp_protocol protocol, const char *error_type_header, const char *body,
+	size_t length, struct swp_aws_error *ret_error);
 
 #endif

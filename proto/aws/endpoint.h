@@ -11,15 +11,16 @@
 #include "proto/base/error.h"
 
 struct swp_partition {
-	const char *name;             /* "aws" */
-	const char *dns_suffix;       /* "amazonaws.com" */
+	const char *name;	/* "aws" */
+	const char *dns_suffix; /* "amazonaws.com" */
 	const char *dual_stack_suffix;
-	const char *global_region;    /* where global services sign: "us-east-1" */
+	const char *global_region; /* where global services sign: "us-east-1" */
 	const char *organizations_region;
-	const char *const *regions;   /* all known, NULL-terminated, bytewise sorted */
-	const char *const *default_enabled; /* the subset enabled without opt-in, in order of preference for STS */
+	const char *const *regions; /* all known, NULL-terminated, bytewise sorted */
+	const char *const
+		*default_enabled; /* the subset enabled without opt-in, in order of preference for STS */
 };
-const struct swp_partition *swp_partition_by_name(const char *name);     /* NULL when unknown */
+const struct swp_partition *swp_partition_by_name(const char *name);	 /* NULL when unknown */
 const struct swp_partition *swp_partition_by_region(const char *region); /* by list, then by pattern; NULL */
 /* From an ARN's second part; NULL when unknown. */
 const struct swp_partition *swp_partition_by_arn(const char *arn);
@@ -38,16 +39,16 @@ struct swp_endpoint_options {
 };
 void swp_endpoint_options_done(struct swp_endpoint_options *options);
 /* -EINVAL: `problem` names the URL and what is wrong. */
-int swp_endpoint_options_add(struct swp_endpoint_options *options, const char *service, const char *region, const char *url,
-	struct swp_problem *problem);
+int swp_endpoint_options_add(struct swp_endpoint_options *options, const char *service, const char *region,
+	const char *url, struct swp_problem *problem);
 
 struct swp_endpoint {
 	char scheme[6];
-	char host[256];        /* Host header: with port only if not the default */
-	char path[256];        /* prefix, "" or "/x" without trailing slash */
+	char host[256]; /* Host header: with port only if not the default */
+	char path[256]; /* prefix, "" or "/x" without trailing slash */
 	char signing_region[32];
-	bool configured;       /* the user's, not AWS's host name: never conclude not-offered from it */
-	bool variant;          /* FIPS or dual-stack name of AWS */
+	bool configured; /* the user's, not AWS's host name: never conclude not-offered from it */
+	bool variant;	 /* FIPS or dual-stack name of AWS */
 };
 /* `region` is the cell's ("global" services use the partition's own). `options` NULL: none.
  * -EINVAL unknown partition or no region name; -E2BIG; positive SWP_ENDPOINT_NO_VARIANT

@@ -8,12 +8,12 @@
 #include <stddef.h>
 
 enum swp_protocol {
-	SWP_PROTOCOL_JSON_1_0,  /* POST / with X-Amz-Target, application/x-amz-json-1.0 */
+	SWP_PROTOCOL_JSON_1_0, /* POST / with X-Amz-Target, application/x-amz-json-1.0 */
 	SWP_PROTOCOL_JSON_1_1,
 	SWP_PROTOCOL_REST_JSON, /* method and URI template, JSON body */
-	SWP_PROTOCOL_QUERY,     /* POST form Action=…&Version=…, XML answer (STS, IAM) */
-	SWP_PROTOCOL_EC2,       /* as query, other error and list wrapping */
-	SWP_PROTOCOL_REST_XML,  /* S3: no path normalization, single encoding, x-amz-content-sha256 */
+	SWP_PROTOCOL_QUERY,	/* POST form Action=…&Version=…, XML answer (STS, IAM) */
+	SWP_PROTOCOL_EC2,	/* as query, other error and list wrapping */
+	SWP_PROTOCOL_REST_XML,	/* S3: no path normalization, single encoding, x-amz-content-sha256 */
 };
 /* "json-1.1" …; NULL / -EINVAL when unknown. */
 const char *swp_protocol_name(enum swp_protocol protocol);
@@ -25,7 +25,7 @@ enum swp_service_scope {
 };
 
 struct swp_aws_service {
-	const char *name;              /* our key: "bedrock-agent" */
+	const char *name; /* our key: "bedrock-agent" */
 	enum swp_protocol protocol;
 	const char *api_version;       /* query, ec2: "2010-05-08"; else NULL */
 	const char *target_prefix;     /* json: "SageMaker"; else NULL */
@@ -33,7 +33,7 @@ struct swp_aws_service {
 	const char *endpoint_prefix;   /* "api.sagemaker" */
 	const char *endpoint_variable; /* suffix of AWS_ENDPOINT_URL_<…>: "BEDROCK_AGENT" */
 	enum swp_service_scope scope;
-	double rate_per_second;        /* default rate of one account and region; 0: SWP_DEFAULT_RATE */
+	double rate_per_second; /* default rate of one account and region; 0: SWP_DEFAULT_RATE */
 };
 #define SWP_DEFAULT_RATE 10.0
 
@@ -45,21 +45,26 @@ struct swp_aws_query_member {
 
 struct swp_aws_operation {
 	const struct swp_aws_service *service; /* borrowed */
-	const char *name;      /* "ListGuardrails" */
-	const char *method;    /* rest: "GET"; else "POST" */
-	const char *uri;       /* rest: "/guardrails/{guardrailIdentifier}?fixed=1"; else "/" */
+	const char *name;		       /* "ListGuardrails" */
+	const char *method;		       /* rest: "GET"; else "POST" */
+	const char *uri; /* rest: "/guardrails/{guardrailIdentifier}?fixed=1"; else "/" */
 	const struct swp_aws_query_member *query_members;
 	size_t query_member_count;
-	const char *host_label; /* S3: member whose value is the bucket: put before the host, or first in the path where it has a dot or
+	const char *
+		host_label; /* S3: member whose value is the bucket: put before the host, or first in the path where it has a dot or
 	                         * the endpoint is the user's; NULL: none */
-	const char *action;    /* IAM action, "bedrock:ListGuardrails" */
+	const char *action; /* IAM action, "bedrock:ListGuardrails" */
 	/* paging; NULL input_token: the operation does not page */
 	const char *input_token;
-	const char *output_token; /* path in the answer: "nextToken", "ListRolesResult.Marker" is written "Marker" (result wrapper is stripped) */
-	const char *more_flag;    /* "IsTruncated", "Truncated": pages only while true; NULL: while a token is there */
-	const char *result;       /* list member: "guardrails"; NULL: the whole answer */
-	const char *const *required; /* members of an answer that must be there, NULL-terminated; may be NULL */
-	const char *const *lists;    /* XML: element names that are lists whatever they hold (flattened or single), NULL-terminated; may be NULL */
+	const char *
+		output_token; /* path in the answer: "nextToken", "ListRolesResult.Marker" is written "Marker" (result wrapper is stripped) */
+	const char *
+		more_flag; /* "IsTruncated", "Truncated": pages only while true; NULL: while a token is there */
+	const char *result; /* list member: "guardrails"; NULL: the whole answer */
+	const char *const
+		*required; /* members of an answer that must be there, NULL-terminated; may be NULL */
+	const char *const *
+		lists; /* XML: element names that are lists whatever they hold (flattened or single), NULL-terminated; may be NULL */
 };
 
 #endif

@@ -43,15 +43,15 @@ enum swp_reason swp_reason_first(enum swp_reason a, enum swp_reason b);
 /* What the caller does next about an answer. */
 enum swp_outcome {
 	SWP_OUTCOME_OK,
-	SWP_OUTCOME_NOT_FOUND,       /* the resource asked for is not there (gone, vanished) */
-	SWP_OUTCOME_REFUSED,         /* reason says how; final */
-	SWP_OUTCOME_THROTTLED,       /* try again, later */
-	SWP_OUTCOME_TRANSIENT,       /* 5xx, network: try again */
-	SWP_OUTCOME_EXPIRED,         /* credentials have expired: renew once, then reason credentials-expired */
-	SWP_OUTCOME_SKEWED,          /* our clock is off: correct by the Date header, sign again once */
+	SWP_OUTCOME_NOT_FOUND, /* the resource asked for is not there (gone, vanished) */
+	SWP_OUTCOME_REFUSED,   /* reason says how; final */
+	SWP_OUTCOME_THROTTLED, /* try again, later */
+	SWP_OUTCOME_TRANSIENT, /* 5xx, network: try again */
+	SWP_OUTCOME_EXPIRED,   /* credentials have expired: renew once, then reason credentials-expired */
+	SWP_OUTCOME_SKEWED,    /* our clock is off: correct by the Date header, sign again once */
 	SWP_OUTCOME_CREDENTIALS_UNKNOWN, /* UnrecognizedClient / InvalidClientTokenId: region disabled if GetCallerIdentity at that region's STS is refused too */
-	SWP_OUTCOME_NOT_IN_USE,      /* AWSOrganizationsNotInUseException */
-	SWP_OUTCOME_FAILED,          /* final, reason says */
+	SWP_OUTCOME_NOT_IN_USE,		 /* AWSOrganizationsNotInUseException */
+	SWP_OUTCOME_FAILED,		 /* final, reason says */
 };
 
 /* An API error code that an operation or resource treats as "not there" beside the general ones; from the catalogue. */
@@ -60,11 +60,11 @@ struct swp_gone_rule {
 	const char *contains; /* part of the message, any case; NULL: any */
 };
 
-struct swp_answer_facts {       /* what the classifier looks at */
+struct swp_answer_facts { /* what the classifier looks at */
 	int status;
-	const char *code;       /* trimmed: "AccessDeniedException" */
+	const char *code; /* trimmed: "AccessDeniedException" */
 	const char *message;
-	bool date_differs;      /* |Date − our clock| > 5 min */
+	bool date_differs;		  /* |Date − our clock| > 5 min */
 	const struct swp_gone_rule *gone; /* may be NULL */
 	size_t gone_count;
 };

@@ -10,18 +10,18 @@
 #include "proto/aws/outcome.h"
 
 struct swp_retry_quota { /* one per account × region × service */
-	int tokens; /* SWP_RETRY_QUOTA_TOKENS at the start */
+	int tokens;	 /* SWP_RETRY_QUOTA_TOKENS at the start */
 };
 void swp_retry_quota_init(struct swp_retry_quota *quota);
 
-struct swp_retry { /* one per call */
-	int attempt;    /* tries made */
+struct swp_retry {   /* one per call */
+	int attempt; /* tries made */
 	int last_cost;
 };
 /* After a try that ended THROTTLED or TRANSIENT: the wait before the next one (ms), or -1: no more (attempts used up, quota empty).
  * `unit` is uniform in [0,1); `hint_ms` from x-amz-retry-after, -1 none. */
-int64_t swp_retry_next_ms(struct swp_retry *retry, struct swp_retry_quota *quota, enum swp_outcome outcome, bool timed_out,
-	int64_t hint_ms, double unit);
+int64_t swp_retry_next_ms(struct swp_retry *retry, struct swp_retry_quota *quota, enum swp_outcome outcome,
+	bool timed_out, int64_t hint_ms, double unit);
 void swp_retry_succeeded(struct swp_retry *retry, struct swp_retry_quota *quota);
 
 /* Token bucket: burst 20, then half of the service's rate; halved on a throttle (at most once a second), recovering slowly. */
@@ -42,11 +42,12 @@ struct swp_page_guard {
 	unsigned seen_count;
 };
 enum swp_page_verdict {
-	SWP_PAGE_LAST,      /* no token: done */
+	SWP_PAGE_LAST, /* no token: done */
 	SWP_PAGE_MORE,
-	SWP_PAGE_REPEATED,  /* malformed-response */
-	SWP_PAGE_LIMIT,     /* limit-reached */
+	SWP_PAGE_REPEATED, /* malformed-response */
+	SWP_PAGE_LIMIT,	   /* limit-reached */
 };
-enum swp_page_verdict swp_page_guard_next(struct swp_page_guard *guard, const char *token, unsigned long items_on_page);
+enum swp_page_verdict swp_page_guard_next(
+	struct swp_page_guard *guard, const char *token, unsigned long items_on_page);
 
 #endif

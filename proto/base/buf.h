@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 struct swp_buf {
-	char *data;          /* owned; NULL while empty and never written */
-	size_t length;       /* bytes of content */
-	size_t capacity;     /* bytes allocated, the terminator included */
-	size_t limit_bytes;  /* ceiling of length; 0 means SWP_LIMIT_BUFFER_BYTES */
+	char *data;	    /* owned; NULL while empty and never written */
+	size_t length;	    /* bytes of content */
+	size_t capacity;    /* bytes allocated, the terminator included */
+	size_t limit_bytes; /* ceiling of length; 0 means SWP_LIMIT_BUFFER_BYTES */
 	bool secret;
-	int failed;          /* sticky: 0, -ENOMEM or -E2BIG; every later append returns it, so one check at the end is enough */
+	int failed; /* sticky: 0, -ENOMEM or -E2BIG; every later append returns it, so one check at the end is enough */
 };
 
 /* A zero-initialized struct swp_buf is valid too. */

@@ -8,7 +8,7 @@
 
 struct swp_clock {
 	int64_t (*monotonic_ms)(void *context); /* never goes back; origin without meaning */
-	int64_t (*wall_ms)(void *context);      /* milliseconds since 1970-01-01T00:00:00Z */
+	int64_t (*wall_ms)(void *context);	/* milliseconds since 1970-01-01T00:00:00Z */
 	/* Fills with unpredictable bytes; never fails (getrandom on the system clock, a seeded generator in tests). */
 	void (*random_bytes)(void *context, void *bytes, size_t length);
 	void *context;

@@ -16,7 +16,8 @@ struct swp_problem {
 
 /* Replaces the text. Truncates at the end of the array; control characters are neutralized (see swp_text_clean).
  * Returns `error` unchanged, so that `return swp_problem_set(p, -EINVAL, "…")` works. `p` may be NULL. */
-int swp_problem_set(struct swp_problem *p, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int swp_problem_set(struct swp_problem *p, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Puts "prefix: " before what is there. `p` may be NULL. */
 void swp_problem_prefix(struct swp_problem *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -25,7 +26,7 @@ void swp_problem_prefix(struct swp_problem *p, const char *format, ...) __attrib
 #define SWP_CLEANUP(function) __attribute__((cleanup(function)))
 
 #define SWP_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define SWP_CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define SWP_CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* For our own mistakes, never for input: prints file, line and condition, and aborts; kept on with NDEBUG. */
 #define SWP_ASSERT(condition) ((condition) ? (void)0 : swp_assert_failed(__FILE__, __LINE__, #condition))

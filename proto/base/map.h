@@ -19,6 +19,7 @@ void *swp_map_take(struct swp_map *map, const char *key);
 size_t swp_map_count(const struct swp_map *map);
 /* Visits in insertion order; a visitor that returns non-zero ends the walk, and that value is returned. The visitor may
  * remove the entry it stands on and no other. */
-int swp_map_each(const struct swp_map *map, int (*visit)(const char *key, void *value, void *context), void *context);
+int swp_map_each(
+	const struct swp_map *map, int (*visit)(const char *key, void *value, void *context), void *context);
 
 #endif

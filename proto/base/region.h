@@ -15,7 +15,8 @@ void swp_region_free(struct swp_region *region);
 void *swp_region_alloc(struct swp_region *region, size_t size);
 char *swp_region_strdup(struct swp_region *region, const char *text);
 char *swp_region_strndup(struct swp_region *region, const char *text, size_t length);
-char *swp_region_format(struct swp_region *region, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *swp_region_format(struct swp_region *region, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 void *swp_region_memdup(struct swp_region *region, const void *bytes, size_t size);
 /* Forgets everything but keeps the first block. */
 void swp_region_reset(struct swp_region *region);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct swp_secret {
-	char *bytes;   /* owned, NUL-terminated behind length; NULL when unset */
+	char *bytes; /* owned, NUL-terminated behind length; NULL when unset */
 	size_t length;
 };
 

@@ -27,7 +27,7 @@ bool swp_glob_is_plain(const char *pattern);
  * a third of the length, at least 2; or nothing in common). Names above 128 bytes are not compared. Borrowed from `names`. */
 const char *swp_nearest(const char *word, const char *const *names, size_t count);
 
-bool swp_text_equal(const char *a, const char *b);          /* NULL equals only NULL */
+bool swp_text_equal(const char *a, const char *b);		 /* NULL equals only NULL */
 bool swp_text_equal_ignoring_case(const char *a, const char *b); /* ASCII */
 bool swp_text_starts(const char *text, const char *prefix);
 bool swp_text_ends(const char *text, const char *suffix);

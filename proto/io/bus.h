@@ -36,13 +36,15 @@ typedef uint64_t swp_bus_peer;
 
 struct swp_bus_server_events {
 	/* `user` and `bytes` are borrowed until return. `user` is what `allow` gave for that key. May free the server. */
-	void (*received)(void *context, swp_bus_peer peer, const char *user, const void *bytes, size_t length);
+	void (*received)(
+		void *context, swp_bus_peer peer, const char *user, const void *bytes, size_t length);
 	swp_bus_allow allow;
 	void *context;
 };
 /* Binds `endpoint` ("ipc:///path", socket file 0600, "tcp://HOST:PORT", PORT * or 0 = any). `keys` are copied. NULL: `problem` tells. */
-struct swp_bus_server *swp_bus_server_new(struct swp_loop *loop, const char *endpoint, const struct swp_bus_keys *keys,
-	const struct swp_bus_server_events *events, struct swp_problem *problem);
+struct swp_bus_server *swp_bus_server_new(struct swp_loop *loop, const char *endpoint,
+	const struct swp_bus_keys *keys, const struct swp_bus_server_events *events,
+	struct swp_problem *problem);
 /* Waits up to 200 ms for what is queued to go out. Takes NULL. */
 void swp_bus_server_free(struct swp_bus_server *server);
 /* The endpoint as bound (real port). Borrowed. */
@@ -54,11 +56,13 @@ int swp_bus_server_send(struct swp_bus_server *server, swp_bus_peer peer, const 
 void swp_bus_server_forget(struct swp_bus_server *server, swp_bus_peer peer);
 struct swp_bus_statistics {
 	uint64_t received, sent, handshakes_refused, dropped_without_user;
-	uint64_t dropped_too_large; /* just above the ceiling; what is further above ends its sender's connection uncounted */
+	uint64_t
+		dropped_too_large; /* just above the ceiling; what is further above ends its sender's connection uncounted */
 	uint64_t dropped_malformed; /* not exactly one frame */
 	uint64_t dropped_no_memory;
 };
-void swp_bus_server_statistics(const struct swp_bus_server *server, struct swp_bus_statistics *ret_statistics);
+void swp_bus_server_statistics(
+	const struct swp_bus_server *server, struct swp_bus_statistics *ret_statistics);
 
 /* --- client (worker) --- */
 struct swp_bus_client;
@@ -71,8 +75,9 @@ struct swp_bus_client_events {
 	void *context;
 };
 /* Connects, and again whenever the connection is lost (100 ms to 10 s between two tries); each process start uses a fresh random routing id. NULL: `problem` tells. */
-struct swp_bus_client *swp_bus_client_new(struct swp_loop *loop, const char *endpoint, const struct swp_bus_keys *own,
-	const char *server_public_key, const struct swp_bus_client_events *events, struct swp_problem *problem);
+struct swp_bus_client *swp_bus_client_new(struct swp_loop *loop, const char *endpoint,
+	const struct swp_bus_keys *own, const char *server_public_key,
+	const struct swp_bus_client_events *events, struct swp_problem *problem);
 /* Waits up to 200 ms for what is queued to go out. Takes NULL. */
 void swp_bus_client_free(struct swp_bus_client *client);
 /* 0, -EAGAIN (queue full or not connected), -EMSGSIZE above SWP_LIMIT_WIRE_BYTES, -ENOMEM. Copies. */

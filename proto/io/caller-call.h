@@ -70,7 +70,8 @@ struct swp_caller {
 	const struct swp_partition *partition;
 	const struct swp_endpoint_options *endpoints;
 	unsigned max_in_flight;
-	unsigned places; /* of these so far: each answer adds one, so that connections are not all made at once */
+	unsigned
+		places; /* of these so far: each answer adds one, so that connections are not all made at once */
 	struct swp_running_call *calls, *pool;
 	struct swp_running_call *waiting_first, *waiting_last;
 	struct swp_map *hosts; /* struct swp_known_host; only hosts that there is something to know about */

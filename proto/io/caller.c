@@ -487,7 +487,8 @@ struct swp_caller *swp_caller_new(const struct swp_caller_options *options)
 	caller->endpoints = options->endpoints;
 	caller->max_in_flight =
 		options->max_in_flight != 0 ? options->max_in_flight : SWP_LIMIT_CALLS_IN_FLIGHT;
-	caller->places = caller->max_in_flight < SWP_CALLS_AT_FIRST ? caller->max_in_flight : SWP_CALLS_AT_FIRST;
+	caller->places =
+		caller->max_in_flight < SWP_CALLS_AT_FIRST ? caller->max_in_flight : SWP_CALLS_AT_FIRST;
 	caller->hosts = swp_map_new();
 	if (caller->hosts == NULL) {
 		swp_free(caller);

@@ -83,7 +83,8 @@ static int gather(DIR *folder, const char *ending, char **names, size_t *count)
 	return 0;
 }
 
-int swp_folder_list(const char *folder, const char *ending, int (*visit)(const char *name, void *context), void *context)
+int swp_folder_list(
+	const char *folder, const char *ending, int (*visit)(const char *name, void *context), void *context)
 {
 	DIR *stream = opendir(folder);
 	char **names;

@@ -15,7 +15,8 @@ void swp_folder_unlock(int fd); /* takes -1 */
 
 /* Calls `visit` for each plain file whose name ends with `ending`, sorted bytewise; non-zero ends the walk and is returned.
  * Negative errno when the folder can't be read. At most SWP_LIMIT_FOLDER_FILES files (-E2BIG). */
-int swp_folder_list(const char *folder, const char *ending, int (*visit)(const char *name, void *context), void *context);
+int swp_folder_list(
+	const char *folder, const char *ending, int (*visit)(const char *name, void *context), void *context);
 
 /* Is `pid` alive, with `folder` as its working directory and `word` in its command line? That is how a server of ours that
  * was left behind is told from another process with the same number. */

@@ -17,17 +17,17 @@
 struct swp_http_client; /* opaque */
 
 struct swp_http_options {
-	const char *ca_file;     /* AWS_CA_BUNDLE; NULL: the system's bundle */
-	const char *https_proxy; /* NULL: none. http://[user:password@]host:port */
-	const char *no_proxy;    /* comma-separated, as NO_PROXY */
-	const char *user_agent;  /* "orgsweep/VERSION" */
+	const char *ca_file;	  /* AWS_CA_BUNDLE; NULL: the system's bundle */
+	const char *https_proxy;  /* NULL: none. http://[user:password@]host:port */
+	const char *no_proxy;	  /* comma-separated, as NO_PROXY */
+	const char *user_agent;	  /* "orgsweep/VERSION" */
 	unsigned max_connections; /* cache of idle and busy connections; 0: 2 × SWP_LIMIT_CALLS_IN_FLIGHT */
 };
 
 /* NULL on failure, `problem` tells (unreadable CA file names the file and the fix). Options are copied. Raises the soft limit
  * of open descriptors to what the connections need, if the hard limit allows it. */
-struct swp_http_client *swp_http_client_new(struct swp_loop *loop, const struct swp_http_options *options,
-	struct swp_problem *problem);
+struct swp_http_client *swp_http_client_new(
+	struct swp_loop *loop, const struct swp_http_options *options, struct swp_problem *problem);
 /* Cancels what runs without call-backs. Takes NULL. */
 void swp_http_client_free(struct swp_http_client *client);
 
@@ -43,25 +43,25 @@ struct swp_http_request {
 	size_t header_count;
 	const char *body;
 	size_t body_length;
-	int64_t timeout_ms;         /* whole attempt; 0: SWP_LIMIT_ATTEMPT_MS */
-	int64_t connect_timeout_ms; /* 0: SWP_LIMIT_CONNECT_MS */
+	int64_t timeout_ms;	     /* whole attempt; 0: SWP_LIMIT_ATTEMPT_MS */
+	int64_t connect_timeout_ms;  /* 0: SWP_LIMIT_CONNECT_MS */
 	size_t response_limit_bytes; /* 0: SWP_LIMIT_RESPONSE_BYTES */
-	bool direct; /* never through a proxy (IMDS, container addresses) */
-	bool secret; /* request and response hold secrets: buffers are wiped */
+	bool direct;		     /* never through a proxy (IMDS, container addresses) */
+	bool secret;		     /* request and response hold secrets: buffers are wiped */
 };
 
 /* How an exchange ended below HTTP. */
 enum swp_http_failure {
-	SWP_HTTP_OK,          /* an answer came; `status` counts */
-	SWP_HTTP_RESOLVE,     /* host not found */
-	SWP_HTTP_CONNECT,     /* refused, unreachable, or not connected within connect_timeout_ms */
+	SWP_HTTP_OK,	  /* an answer came; `status` counts */
+	SWP_HTTP_RESOLVE, /* host not found */
+	SWP_HTTP_CONNECT, /* refused, unreachable, or not connected within connect_timeout_ms */
 	SWP_HTTP_TLS,
-	SWP_HTTP_RESET,       /* sent or received in part, closed, empty reply */
-	SWP_HTTP_TRUNCATED,   /* fewer bytes than Content-Length, broken chunking, or no HTTP at all */
-	SWP_HTTP_PROXY,       /* the proxy answered CONNECT with something else than 200 (status in proxy_status), or is not reachable */
+	SWP_HTTP_RESET,	    /* sent or received in part, closed, empty reply */
+	SWP_HTTP_TRUNCATED, /* fewer bytes than Content-Length, broken chunking, or no HTTP at all */
+	SWP_HTTP_PROXY, /* the proxy answered CONNECT with something else than 200 (status in proxy_status), or is not reachable */
 	SWP_HTTP_TIMEOUT,
-	SWP_HTTP_TOO_LARGE,   /* above response_limit_bytes or SWP_LIMIT_HEADER_BYTES */
-	SWP_HTTP_INTERNAL,    /* out of memory, libcurl's own */
+	SWP_HTTP_TOO_LARGE, /* above response_limit_bytes or SWP_LIMIT_HEADER_BYTES */
+	SWP_HTTP_INTERNAL,  /* out of memory, libcurl's own */
 };
 const char *swp_http_failure_name(enum swp_http_failure failure);
 
@@ -70,14 +70,14 @@ struct swp_http_response {
 	enum swp_http_failure failure;
 	int status;
 	int proxy_status;
-	const char *failure_text;      /* libcurl's words, neutralized; "" if none */
-	const char *request_id;        /* x-amzn-requestid, x-amzn-request-id or x-amz-request-id */
-	const char *error_type;        /* x-amzn-errortype */
+	const char *failure_text; /* libcurl's words, neutralized; "" if none */
+	const char *request_id;	  /* x-amzn-requestid, x-amzn-request-id or x-amz-request-id */
+	const char *error_type;	  /* x-amzn-errortype */
 	const char *content_type;
 	const char *date;
-	const char *retry_after;       /* x-amz-retry-after (ms) */
-	const char *location_region;   /* x-amz-bucket-region */
-	const char *body;              /* NUL-terminated behind length; borrowed until the call-back returns */
+	const char *retry_after;     /* x-amz-retry-after (ms) */
+	const char *location_region; /* x-amz-bucket-region */
+	const char *body;	     /* NUL-terminated behind length; borrowed until the call-back returns */
 	size_t body_length;
 	int64_t elapsed_ms;
 };
@@ -113,6 +113,7 @@ struct swp_http_statistics {
 	uint64_t exchanges, connections, reused, bytes_received;
 	unsigned in_flight;
 };
-void swp_http_statistics_get(const struct swp_http_client *client, struct swp_http_statistics *ret_statistics);
+void swp_http_statistics_get(
+	const struct swp_http_client *client, struct swp_http_statistics *ret_statistics);
 
 #endif

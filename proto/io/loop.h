@@ -31,7 +31,8 @@ struct swp_timer {
 	struct swp_loop *loop;
 	int64_t due_ms;
 	int heap_index; /* -1 while stopped */
-	uint64_t order; /* of its start: of timers due in the same millisecond the first started fires first */
+	uint64_t
+		order; /* of its start: of timers due in the same millisecond the first started fires first */
 };
 void swp_timer_init(struct swp_timer *timer, struct swp_loop *loop, void (*fire)(struct swp_timer *timer));
 /* Starts or restarts; fires once, in a later round, not before `delay_ms` (≥ 0) from now. -ENOMEM. */
@@ -60,7 +61,8 @@ struct swp_prepare {
 	struct swp_loop *loop;
 	struct swp_prepare *next;
 };
-void swp_prepare_add(struct swp_prepare *prepare, struct swp_loop *loop, bool (*callback)(struct swp_prepare *prepare));
+void swp_prepare_add(
+	struct swp_prepare *prepare, struct swp_loop *loop, bool (*callback)(struct swp_prepare *prepare));
 void swp_prepare_remove(struct swp_prepare *prepare);
 
 /* --- signals (signalfd) --- */

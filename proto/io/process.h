@@ -14,15 +14,15 @@
 struct swp_process; /* opaque */
 
 struct swp_process_options {
-	const char *const *arguments;   /* NULL-terminated; [0] is looked up on PATH unless it has a slash */
+	const char *const *arguments;	/* NULL-terminated; [0] is looked up on PATH unless it has a slash */
 	const char *const *environment; /* NULL-terminated NAME=VALUE; NULL: ours */
-	int output_fd;                  /* for stdout, -1: /dev/null */
-	int error_fd;                   /* for stderr, -1: /dev/null */
-	const void *input;              /* written to its stdin (a pipe), then closed; NULL: /dev/null */
+	int output_fd;			/* for stdout, -1: /dev/null */
+	int error_fd;			/* for stderr, -1: /dev/null */
+	const void *input;		/* written to its stdin (a pipe), then closed; NULL: /dev/null */
 	size_t input_length;
-	bool capture_output;            /* collect stdout, given to `ended`; `output_fd` does not count then */
-	bool capture_secret;            /* what is captured and `input` are wiped */
-	bool shares_terminal;           /* stays in our process group, so that Ctrl-C reaches it too; else it has its own */
+	bool capture_output; /* collect stdout, given to `ended`; `output_fd` does not count then */
+	bool capture_secret; /* what is captured and `input` are wiped */
+	bool shares_terminal; /* stays in our process group, so that Ctrl-C reaches it too; else it has its own */
 };
 /* `output` is borrowed until return. It is NULL when nothing was captured, and when it went above SWP_LIMIT_OUTPUT_BYTES:
  * the child was killed for that. What grandchildren write after the child's end is not waited for. */

@@ -186,7 +186,9 @@ static enum swp_store_verdict judge_error(struct swp_store_greeting *greeting, c
 			"; give the right user in the URL and password in ORGSWEEP_STORE_PASSWORD"},
 		{"NOAUTH", SWP_STORE_NEVER, "; put the password into ORGSWEEP_STORE_PASSWORD"},
 		{"DENIED", SWP_STORE_NEVER, ""},
-		{"NOPERM", SWP_STORE_NEVER, "; the user needs to read and write the keys swp:* (docs/store.md lists the commands)"},
+		{"NOPERM", SWP_STORE_NEVER,
+			"; the user needs to read and write the keys swp:* (docs/store.md lists the "
+			"commands)"},
 		{"", SWP_STORE_NEVER, ""},
 	};
 	size_t i = 0;

@@ -16,8 +16,8 @@
 struct swp_store; /* opaque */
 
 enum swp_store_scheme {
-	SWP_STORE_TCP,  /* redis://[user@]host[:port][/db] */
-	SWP_STORE_TLS,  /* rediss://… */
+	SWP_STORE_TCP,	/* redis://[user@]host[:port][/db] */
+	SWP_STORE_TLS,	/* rediss://… */
 	SWP_STORE_UNIX, /* unix:///path */
 };
 
@@ -29,24 +29,25 @@ struct swp_store_address {
 	char user[128]; /* "" none */
 };
 /* Port 6379 and database 0 where none is told; an IPv6 host stands in brackets. -EINVAL: `problem` names what is wrong. A password in the URL is refused with a hint to ORGSWEEP_STORE_PASSWORD. */
-int swp_store_address_parse(const char *url, struct swp_store_address *ret_address, struct swp_problem *problem);
+int swp_store_address_parse(
+	const char *url, struct swp_store_address *ret_address, struct swp_problem *problem);
 
 struct swp_store_options {
 	struct swp_store_address address;
-	const struct swp_secret *password; /* copied; NULL or unset: none */
-	const char *ca_file;               /* TLS: NULL = system's */
+	const struct swp_secret *password;	 /* copied; NULL or unset: none */
+	const char *ca_file;			 /* TLS: NULL = system's */
 	const char *certificate_file, *key_file; /* TLS client certificate, NULL: none */
-	const char *client_name;           /* CLIENT SETNAME; NULL: none */
-	int64_t command_timeout_ms;        /* 0: SWP_LIMIT_STORE_COMMAND_MS */
+	const char *client_name;		 /* CLIENT SETNAME; NULL: none */
+	int64_t command_timeout_ms;		 /* 0: SWP_LIMIT_STORE_COMMAND_MS */
 };
 
 enum swp_store_reply_type {
-	SWP_STORE_REPLY_TEXT,    /* bytes (bulk or status) */
+	SWP_STORE_REPLY_TEXT, /* bytes (bulk or status) */
 	SWP_STORE_REPLY_NUMBER,
 	SWP_STORE_REPLY_NOTHING, /* nil */
 	SWP_STORE_REPLY_LIST,
-	SWP_STORE_REPLY_ERROR,   /* bytes hold Redis' words, e.g. "OOM command not allowed…" */
-	SWP_STORE_REPLY_LOST,    /* connection died or was never made before swp_store_free */
+	SWP_STORE_REPLY_ERROR, /* bytes hold Redis' words, e.g. "OOM command not allowed…" */
+	SWP_STORE_REPLY_LOST,  /* connection died or was never made before swp_store_free */
 };
 struct swp_store_reply {
 	enum swp_store_reply_type type;
@@ -100,8 +101,9 @@ struct swp_store_script {
 	const char *source;
 	char sha1[41];
 };
-int swp_store_run(struct swp_store *store, struct swp_store_script *script, const struct swp_store_argument *keys,
-	size_t key_count, const struct swp_store_argument *arguments, size_t argument_count, swp_store_done done, void *context);
+int swp_store_run(struct swp_store *store, struct swp_store_script *script,
+	const struct swp_store_argument *keys, size_t key_count, const struct swp_store_argument *arguments,
+	size_t argument_count, swp_store_done done, void *context);
 /* Commands sent or waiting whose answer is out. */
 size_t swp_store_open_commands(const struct swp_store *store);
 

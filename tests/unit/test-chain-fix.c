@@ -59,7 +59,8 @@ static void make_problem(struct problem *problem)
 		for (size_t k = 0; k < problem->paths[p].part_count; k++) {
 			struct swp_fix_part *part = &problem->parts[p][k];
 
-			*part = (struct swp_fix_part){problem->cells[p][k], 1 + random_below(MOST_TUPLES), 1 + random_below(MOST_WIDTH), 0};
+			*part = (struct swp_fix_part){problem->cells[p][k], 1 + random_below(MOST_TUPLES),
+				1 + random_below(MOST_WIDTH), 0};
 			for (size_t i = 0; i < part->tuple_count * part->width; i++)
 				problem->cells[p][k][i] = random_below(6) ? 1 + random_below(FINDINGS) : 0;
 		}
@@ -107,7 +108,8 @@ static unsigned long long weight(unsigned mask)
 		effort += effort_of(NULL, i);
 		ids |= 1u << (FINDINGS - 1 - i);
 	}
-	return ((unsigned long long)count << 40) + ((unsigned long long)effort << 20) + ((1u << FINDINGS) - 1 - ids);
+	return ((unsigned long long)count << 40) + ((unsigned long long)effort << 20) +
+	       ((1u << FINDINGS) - 1 - ids);
 }
 
 static unsigned brute_force(const struct problem *problem)

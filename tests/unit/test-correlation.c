@@ -1133,7 +1133,8 @@ static void test_ceiling_of_work(void **state)
 	swp_selection_all(catalogue, &selection);
 	correlation = correlation_of(&test, &selection);
 	for (size_t i = 0; i < 20000; i++) {
-		snprintf(line, sizeof(line), "FAIL test-agent-001 " A " eu-west-1 arn:aws:x:eu-west-1:" A ":a%zu", i);
+		snprintf(line, sizeof(line),
+			"FAIL test-agent-001 " A " eu-west-1 arn:aws:x:eu-west-1:" A ":a%zu", i);
 		assert_int_equal(add_line(correlation, line), 0);
 	}
 	for (size_t i = 0; i < SWP_LIMIT_CHAIN_WORK / 20000 + 2; i++) {

@@ -92,8 +92,14 @@ static void account_settled(void *context, struct swp_dispatch_account *account)
 
 static int begin(void **state)
 {
-	const struct swp_dispatch_actions actions = {.may_send = may_send, .grant = grant, .send = send_job, .look_up = look_up,
-		.give_up = give_up, .cancel = cancel, .job_settled = job_settled, .account_settled = account_settled};
+	const struct swp_dispatch_actions actions = {.may_send = may_send,
+		.grant = grant,
+		.send = send_job,
+		.look_up = look_up,
+		.give_up = give_up,
+		.cancel = cancel,
+		.job_settled = job_settled,
+		.account_settled = account_settled};
 
 	(void)state;
 	memset(&stage, 0, sizeof(stage));
@@ -133,7 +139,8 @@ static void greet(uint64_t peer, unsigned credits)
 /* Answers the grant of that number (in the order asked for). */
 static void granted(unsigned index, uint64_t epoch, unsigned attempts)
 {
-	swp_dispatch_granted(stage.dispatch, stage.grants[index].job, SWP_DISPATCH_GRANT_GIVEN, epoch, attempts, stage.now_ms);
+	swp_dispatch_granted(stage.dispatch, stage.grants[index].job, SWP_DISPATCH_GRANT_GIVEN, epoch,
+		attempts, stage.now_ms);
 	run(0);
 }
 
@@ -191,9 +198,11 @@ static void a_lease_runs_out(void **state)
 	/* The first one's DONE comes late: its epoch is over. */
 	assert_false(swp_dispatch_done(stage.dispatch, 1, jobs[0].number, 1, SWP_DISPATCH_SEALED));
 	assert_int_equal(stage.job_ends, 0);
-	assert_true(swp_dispatch_done(stage.dispatch, stage.sent[1].peer, jobs[0].number, 2, SWP_DISPATCH_SEALED));
+	assert_true(swp_dispatch_done(
+		stage.dispatch, stage.sent[1].peer, jobs[0].number, 2, SWP_DISPATCH_SEALED));
 	/* Twice: once. */
-	assert_false(swp_dispatch_done(stage.dispatch, stage.sent[1].peer, jobs[0].number, 2, SWP_DISPATCH_SEALED));
+	assert_false(swp_dispatch_done(
+		stage.dispatch, stage.sent[1].peer, jobs[0].number, 2, SWP_DISPATCH_SEALED));
 	assert_int_equal(stage.job_ends, 1);
 	assert_int_equal(stage.ends[0], SWP_JOB_SEALED);
 }

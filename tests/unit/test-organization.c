@@ -47,11 +47,13 @@ static void state_before_status(void **state)
 
 	(void)state;
 	assert_int_equal(swp_organization_init(&organization), 0);
-	assert_int_equal(read_accounts(&organization,
-				 "{\"Accounts\":[{\"Id\":\"111111111111\",\"Name\":\"a\",\"State\":\"PENDING_CLOSURE\",\"Status\":\"ACTIVE\"},"
-				 "{\"Id\":\"222222222222\",\"Status\":\"SUSPENDED\",\"JoinedTimestamp\":1700000000.5},"
-				 "{\"Id\":\"333333333333\",\"State\":\"HIBERNATING\"}]}",
-				 NULL),
+	assert_int_equal(
+		read_accounts(&organization,
+			"{\"Accounts\":[{\"Id\":\"111111111111\",\"Name\":\"a\",\"State\":\"PENDING_"
+			"CLOSURE\",\"Status\":\"ACTIVE\"},"
+			"{\"Id\":\"222222222222\",\"Status\":\"SUSPENDED\",\"JoinedTimestamp\":1700000000.5},"
+			"{\"Id\":\"333333333333\",\"State\":\"HIBERNATING\"}]}",
+			NULL),
 		0);
 	assert_int_equal(organization.count, 3);
 	assert_int_equal(organization.accounts[0]->state, SWP_ACCOUNT_PENDING_CLOSURE);
@@ -60,7 +62,9 @@ static void state_before_status(void **state)
 	assert_string_equal(organization.accounts[1]->name, "");
 	assert_int_equal(organization.accounts[2]->state, SWP_ACCOUNT_STATE_UNKNOWN);
 	/* Again, and in another page: still three. */
-	assert_int_equal(read_accounts(&organization, "{\"Accounts\":[{\"Id\":\"111111111111\",\"State\":\"ACTIVE\"}]}", NULL), 0);
+	assert_int_equal(read_accounts(&organization,
+				 "{\"Accounts\":[{\"Id\":\"111111111111\",\"State\":\"ACTIVE\"}]}", NULL),
+		0);
 	assert_int_equal(organization.count, 3);
 	assert_int_equal(read_accounts(&organization, "{\"Accounts\":[]}", NULL), 0);
 	swp_organization_done(&organization);
@@ -84,7 +88,8 @@ static void malformed(void **state)
 	assert_int_equal(swp_organization_init(&organization), 0);
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++)
 		assert_int_equal(read_accounts(&organization, rows[i], NULL), SWP_ORGANIZATION_MALFORMED);
-	assert_int_equal(read_units(&organization, "{\"Roots\":[{\"Id\":\"r-1\"}]}", NULL), SWP_ORGANIZATION_MALFORMED);
+	assert_int_equal(read_units(&organization, "{\"Roots\":[{\"Id\":\"r-1\"}]}", NULL),
+		SWP_ORGANIZATION_MALFORMED);
 	assert_int_equal(read_units(&organization, "{\"Roots\":[{\"Id\":\"x-1\",\"Name\":\"Root\"}]}", NULL),
 		SWP_ORGANIZATION_MALFORMED);
 	assert_int_equal(read_units(&organization, "{}", NULL), SWP_ORGANIZATION_MALFORMED);
@@ -102,17 +107,23 @@ static void paths_and_names_meet(void **state)
 	assert_int_equal(read_accounts(&organization,
 				 "{\"Accounts\":[{\"Id\":\"111111111111\",\"State\":\"ACTIVE\","
 				 "\"Paths\":[\"o-x/r-1/ou-1-work/ou-1-prod/111111111111/\"]},"
-				 "{\"Id\":\"222222222222\",\"State\":\"ACTIVE\",\"Paths\":[\"o-x/r-1/222222222222/\"]}]}",
+				 "{\"Id\":\"222222222222\",\"State\":\"ACTIVE\",\"Paths\":[\"o-x/r-1/"
+				 "222222222222/\"]}]}",
 				 NULL),
 		0);
 	assert_true(organization.has_paths);
 	assert_int_equal(organization.unit_count, 3);
 	assert_false(swp_unit_path(organization.accounts[0]->unit, &path));
 	assert_int_equal(path.length, 0);
-	assert_int_equal(read_units(&organization, "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}", NULL), 0);
+	assert_int_equal(
+		read_units(&organization, "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}", NULL), 0);
 	root = swp_organization_unit(&organization, "r-1");
-	assert_int_equal(read_units(&organization, "{\"OrganizationalUnits\":[{\"Id\":\"ou-1-work\",\"Name\":\"Workloads\"}]}", root), 0);
-	assert_int_equal(read_units(&organization, "{\"OrganizationalUnits\":[{\"Id\":\"ou-1-prod\",\"Name\":\"Prod\"}]}",
+	assert_int_equal(
+		read_units(&organization,
+			"{\"OrganizationalUnits\":[{\"Id\":\"ou-1-work\",\"Name\":\"Workloads\"}]}", root),
+		0);
+	assert_int_equal(read_units(&organization,
+				 "{\"OrganizationalUnits\":[{\"Id\":\"ou-1-prod\",\"Name\":\"Prod\"}]}",
 				 swp_organization_unit(&organization, "ou-1-work")),
 		0);
 	assert_true(swp_unit_path(organization.accounts[0]->unit, &path));
@@ -152,13 +163,18 @@ static void assumed_roles(void **state)
 		int result;
 		int64_t expires_at_ms;
 	} rows[] = {
-		{"{\"Credentials\":{\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\","
+		{"{\"Credentials\":{\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s\",\"SessionToken\":"
+		 "\"t\","
 		 "\"Expiration\":\"2026-11-22T09:00:00Z\"}}",
 			0, 1795338000000},
-		{"{\"Credentials\":{\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\",\"Expiration\":1795338000}}",
+		{"{\"Credentials\":{\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s\",\"SessionToken\":"
+		 "\"t\",\"Expiration\":1795338000}}",
 			0, 1795338000000},
-		{"{\"Credentials\":{\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s\",\"Expiration\":1}}", SWP_ANSWER_MALFORMED, 0},
-		{"{\"Credentials\":{\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s\",\"SessionToken\":\"t\"}}", SWP_ANSWER_MALFORMED, 0},
+		{"{\"Credentials\":{\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s\",\"Expiration\":1}}",
+			SWP_ANSWER_MALFORMED, 0},
+		{"{\"Credentials\":{\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"s\",\"SessionToken\":"
+		 "\"t\"}}",
+			SWP_ANSWER_MALFORMED, 0},
 		{"{}", SWP_ANSWER_MALFORMED, 0},
 	};
 
@@ -167,7 +183,8 @@ static void assumed_roles(void **state)
 		struct swp_credentials credentials = {0};
 		json_t *document = parse(rows[i].text);
 
-		assert_int_equal(swp_answer_assume_role(document, "arn:aws:iam::1:role/x", &credentials), rows[i].result);
+		assert_int_equal(swp_answer_assume_role(document, "arn:aws:iam::1:role/x", &credentials),
+			rows[i].result);
 		assert_int_equal(credentials.expires_at_ms, rows[i].expires_at_ms);
 		swp_credentials_done(&credentials);
 		json_decref(document);
@@ -177,7 +194,8 @@ static void assumed_roles(void **state)
 static void caller_identity(void **state)
 {
 	struct swp_caller_identity_answer identity;
-	json_t *good = parse("{\"Account\":\"111111111111\",\"Arn\":\"arn:aws-cn:iam::111111111111:user/x\",\"UserId\":\"u\"}");
+	json_t *good = parse("{\"Account\":\"111111111111\",\"Arn\":\"arn:aws-cn:iam::111111111111:user/"
+			     "x\",\"UserId\":\"u\"}");
 	json_t *bad = parse("{\"Account\":\"1\",\"Arn\":\"arn:aws:iam::1:user/x\"}");
 
 	(void)state;

@@ -178,8 +178,8 @@ static void one_that_was_left_behind_is_ended(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	left = fork();
 	if (left == 0) {
-		execl("/usr/bin/redis-server", "redis-server", "--port", "0", "--unixsocket", socket, "--dir", path, "--pidfile",
-			"redis.pid", "--save", "", "--logfile", "old.log", (char *)NULL);
+		execl("/usr/bin/redis-server", "redis-server", "--port", "0", "--unixsocket", socket, "--dir",
+			path, "--pidfile", "redis.pid", "--save", "", "--logfile", "old.log", (char *)NULL);
 		_exit(127);
 	}
 	for (int i = 0; i < 500 && server_pid() != left; i++)

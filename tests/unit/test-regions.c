@@ -12,8 +12,15 @@
 
 #include "coordinator/regions.h"
 
-#define LIST(...) {(const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)}
-#define NOTHING {NULL, 0}
+#define LIST(...)                                                                                            \
+	{                                                                                                    \
+		(const char *const[]){__VA_ARGS__},                                                          \
+			sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)                          \
+	}
+#define NOTHING                                                                                              \
+	{                                                                                                    \
+		NULL, 0                                                                                      \
+	}
 
 static void ask(struct swp_region_table *table, struct swp_text_list regions, struct swp_text_list exclude,
 	struct swp_regions_asked *asked)
@@ -21,10 +28,12 @@ static void ask(struct swp_region_table *table, struct swp_text_list regions, st
 	struct swp_problem problem;
 
 	swp_region_table_init(table);
-	assert_int_equal(swp_regions_ask(table, swp_partition_by_name("aws"), &regions, &exclude, asked, &problem), 0);
+	assert_int_equal(
+		swp_regions_ask(table, swp_partition_by_name("aws"), &regions, &exclude, asked, &problem), 0);
 }
 
-static void expect(const struct swp_region_table *table, const struct swp_region_set *set, const char *expected)
+static void expect(
+	const struct swp_region_table *table, const struct swp_region_set *set, const char *expected)
 {
 	const char *names[SWP_LIMIT_SWEEP_REGIONS];
 	size_t count = swp_region_set_names(table, set, names);
@@ -37,11 +46,12 @@ static void expect(const struct swp_region_table *table, const struct swp_region
 
 static void told(struct swp_region_table *table, struct swp_regions_told *ret_told)
 {
-	json_t *list = json_loads("{\"Regions\":[{\"RegionName\":\"us-east-1\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"},"
-				  "{\"RegionName\":\"eu-west-1\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"},"
-				  "{\"RegionName\":\"me-south-1\",\"RegionOptStatus\":\"ENABLED\"},"
-				  "{\"RegionName\":\"af-south-1\",\"RegionOptStatus\":\"DISABLED\"},"
-				  "{\"RegionName\":\"eu-south-2\",\"RegionOptStatus\":\"ENABLING\"}]}",
+	json_t *list = json_loads(
+		"{\"Regions\":[{\"RegionName\":\"us-east-1\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"},"
+		"{\"RegionName\":\"eu-west-1\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"},"
+		"{\"RegionName\":\"me-south-1\",\"RegionOptStatus\":\"ENABLED\"},"
+		"{\"RegionName\":\"af-south-1\",\"RegionOptStatus\":\"DISABLED\"},"
+		"{\"RegionName\":\"eu-south-2\",\"RegionOptStatus\":\"ENABLING\"}]}",
 		0, NULL);
 
 	*ret_told = (struct swp_regions_told){0};
@@ -72,7 +82,8 @@ static void asked_ones(void **state)
 	struct swp_regions_plan plan;
 
 	(void)state;
-	ask(&table, (struct swp_text_list)LIST("us-east-1", "af-south-1", "sa-east-1"), (struct swp_text_list)NOTHING, &asked);
+	ask(&table, (struct swp_text_list)LIST("us-east-1", "af-south-1", "sa-east-1"),
+		(struct swp_text_list)NOTHING, &asked);
 	told(&table, &answer);
 	plan = swp_regions_plan_told(&asked, &answer);
 	expect(&table, &plan.planned, "us-east-1");
@@ -93,7 +104,8 @@ static void excluded_ones(void **state)
 	int opt_in;
 
 	(void)state;
-	ask(&table, (struct swp_text_list)NOTHING, (struct swp_text_list)LIST("us-east-1", "af-south-1"), &asked);
+	ask(&table, (struct swp_text_list)NOTHING, (struct swp_text_list)LIST("us-east-1", "af-south-1"),
+		&asked);
 	told(&table, &answer);
 	plan = swp_regions_plan_told(&asked, &answer);
 	expect(&table, &plan.planned, "eu-west-1 me-south-1");
@@ -118,9 +130,12 @@ static void unknown_ones(void **state)
 	(void)state;
 	swp_region_table_init(&table);
 	assert_int_equal(
-		swp_regions_ask(&table, swp_partition_by_name("aws"), &regions, &nothing, &asked, &problem), -EINVAL);
+		swp_regions_ask(&table, swp_partition_by_name("aws"), &regions, &nothing, &asked, &problem),
+		-EINVAL);
 	assert_non_null(strstr(problem.text, "did you mean \"eu-west-1\"?"));
-	assert_int_equal(swp_regions_ask(&table, swp_partition_by_name("aws"), &nothing, &china, &asked, &problem), -EINVAL);
+	assert_int_equal(
+		swp_regions_ask(&table, swp_partition_by_name("aws"), &nothing, &china, &asked, &problem),
+		-EINVAL);
 	assert_non_null(strstr(problem.text, "--exclude-regions"));
 }
 
@@ -128,12 +143,14 @@ static void descriptions(void **state)
 {
 	struct swp_region_table table;
 	struct swp_regions_told answer = {0};
-	json_t *list = json_loads("{\"regionInfo\":[{\"regionName\":\"us-east-1\",\"optInStatus\":\"opt-in-not-required\"},"
-				  "{\"regionName\":\"me-south-1\",\"optInStatus\":\"opted-in\"},"
-				  "{\"regionName\":\"af-south-1\",\"optInStatus\":\"not-opted-in\"},"
-				  "{\"regionName\":\"mars-north-1\",\"optInStatus\":\"opted-in\"}]}",
+	json_t *list = json_loads(
+		"{\"regionInfo\":[{\"regionName\":\"us-east-1\",\"optInStatus\":\"opt-in-not-required\"},"
+		"{\"regionName\":\"me-south-1\",\"optInStatus\":\"opted-in\"},"
+		"{\"regionName\":\"af-south-1\",\"optInStatus\":\"not-opted-in\"},"
+		"{\"regionName\":\"mars-north-1\",\"optInStatus\":\"opted-in\"}]}",
 		0, NULL);
-	json_t *bad = json_loads("{\"regionInfo\":[{\"regionName\":\"us east\",\"optInStatus\":\"opted-in\"}]}", 0, NULL);
+	json_t *bad = json_loads(
+		"{\"regionInfo\":[{\"regionName\":\"us east\",\"optInStatus\":\"opted-in\"}]}", 0, NULL);
 	json_t *none = json_loads("{}", 0, NULL);
 
 	(void)state;

@@ -58,7 +58,11 @@ static int tear_down(void **state)
 	return 0;
 }
 
-#define LIST(...) {(const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)}
+#define LIST(...)                                                                                            \
+	{                                                                                                    \
+		(const char *const[]){__VA_ARGS__},                                                          \
+			sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)                          \
+	}
 
 static const struct {
 	const char *name;
@@ -80,10 +84,22 @@ static const struct {
 	{.name = "a segment's glob does not cross segments", .ou = LIST("Work*/T*"), .in = "4"},
 	{.name = "a glob alone is one segment", .ou = LIST("Prod"), .in = "", .unmatched = "Prod"},
 	{.name = "but one branch", .ou = LIST("Workloads"), .exclude_ou = LIST("Workloads/Prod"), .in = "4"},
-	{.name = "accounts and OUs narrow together", .accounts = LIST("shop-*"), .ou = LIST("Workloads/Test"), .in = "4"},
-	{.name = "an account that is not there", .accounts = LIST("222222222222", "shop-prd"), .in = "2", .unmatched = "shop-prd"},
-	{.name = "exclusion that matches nothing", .exclude_accounts = LIST("nobody"), .in = "12345", .unmatched = "nobody"},
-	{.name = "an OU that is not there", .ou = LIST("Workloads/Prd"), .in = "", .unmatched = "Workloads/Prd"},
+	{.name = "accounts and OUs narrow together",
+		.accounts = LIST("shop-*"),
+		.ou = LIST("Workloads/Test"),
+		.in = "4"},
+	{.name = "an account that is not there",
+		.accounts = LIST("222222222222", "shop-prd"),
+		.in = "2",
+		.unmatched = "shop-prd"},
+	{.name = "exclusion that matches nothing",
+		.exclude_accounts = LIST("nobody"),
+		.in = "12345",
+		.unmatched = "nobody"},
+	{.name = "an OU that is not there",
+		.ou = LIST("Workloads/Prd"),
+		.in = "",
+		.unmatched = "Workloads/Prd"},
 };
 
 static void each_row(void **state)
@@ -91,7 +107,9 @@ static void each_row(void **state)
 	(void)state;
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
 		struct swp_sweep_options options = {.accounts = rows[i].accounts,
-			.exclude_accounts = rows[i].exclude_accounts, .ou = rows[i].ou, .exclude_ou = rows[i].exclude_ou};
+			.exclude_accounts = rows[i].exclude_accounts,
+			.ou = rows[i].ou,
+			.exclude_ou = rows[i].exclude_ou};
 		struct swp_scope scope;
 		enum swp_scope_list list;
 		const char *entry = NULL;
@@ -115,8 +133,10 @@ static void nearest(void **state)
 {
 	(void)state;
 	assert_string_equal(swp_scope_nearest(&organization, SWP_SCOPE_ACCOUNTS, "shop-prd"), "shop-prod");
-	assert_string_equal(swp_scope_nearest(&organization, SWP_SCOPE_OU, "Workloads/Prd"), "Workloads/Prod");
-	assert_string_equal(swp_scope_nearest(&organization, SWP_SCOPE_EXCLUDE_OU, "ou-ab12-sandsant"), "ou-ab12-sandsand");
+	assert_string_equal(
+		swp_scope_nearest(&organization, SWP_SCOPE_OU, "Workloads/Prd"), "Workloads/Prod");
+	assert_string_equal(swp_scope_nearest(&organization, SWP_SCOPE_EXCLUDE_OU, "ou-ab12-sandsant"),
+		"ou-ab12-sandsand");
 	assert_null(swp_scope_nearest(&organization, SWP_SCOPE_ACCOUNTS, "zzzzzzzzzzzzzzzz"));
 }
 
@@ -124,7 +144,8 @@ static void an_empty_unit_is_a_match_too(void **state)
 {
 	struct swp_sweep_options options = {.exclude_ou = LIST("Empty")};
 	struct swp_scope scope;
-	struct swp_unit *empty = unit("ou-ab12-emptyempty", "Empty", swp_organization_unit(&organization, "r-ab12"));
+	struct swp_unit *empty =
+		unit("ou-ab12-emptyempty", "Empty", swp_organization_unit(&organization, "r-ab12"));
 
 	(void)state;
 	assert_int_equal(swp_scope_init(&scope, &options), 0);
@@ -144,9 +165,12 @@ static void only_named_branches_are_needed(void **state)
 	assert_true(swp_scope_needs_units(&scope));
 	assert_true(swp_scope_needs_unit_names(&scope));
 	assert_true(swp_scope_needs_children(&scope, swp_organization_unit(&organization, "r-ab12")));
-	assert_true(swp_scope_needs_children(&scope, swp_organization_unit(&organization, "ou-ab12-workload")));
-	assert_false(swp_scope_needs_children(&scope, swp_organization_unit(&organization, "ou-ab12-production")));
-	assert_false(swp_scope_needs_children(&scope, swp_organization_unit(&organization, "ou-ab12-sandsand")));
+	assert_true(
+		swp_scope_needs_children(&scope, swp_organization_unit(&organization, "ou-ab12-workload")));
+	assert_false(
+		swp_scope_needs_children(&scope, swp_organization_unit(&organization, "ou-ab12-production")));
+	assert_false(
+		swp_scope_needs_children(&scope, swp_organization_unit(&organization, "ou-ab12-sandsand")));
 	swp_scope_done(&scope);
 	options.ou = (struct swp_text_list)LIST("ou-ab12-sandsand");
 	assert_int_equal(swp_scope_init(&scope, &options), 0);

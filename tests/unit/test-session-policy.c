@@ -56,21 +56,24 @@ static bool any_allows(const struct swp_session_policies *policies, const char *
 
 static void few_actions_are_named(void **state)
 {
-	const char *actions[] = {"sagemaker:ListEndpoints", "bedrock:ListGuardrails", "bedrock:ListGuardrails"};
+	const char *actions[] = {
+		"sagemaker:ListEndpoints", "bedrock:ListGuardrails", "bedrock:ListGuardrails"};
 	struct swp_session_policies policies;
 
 	(void)state;
 	assert_int_equal(swp_session_policies_make(actions, SWP_ARRAY_SIZE(actions), &policies), 0);
 	assert_int_equal(policies.count, 1);
-	assert_string_equal(policies.texts[0],
-		"{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[\"account:ListRegions\","
-		"\"bedrock:ListGuardrails\",\"ec2:DescribeRegions\",\"sagemaker:ListEndpoints\"],\"Resource\":\"*\"}]}");
+	assert_string_equal(policies.texts[0], "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":"
+					       "\"Allow\",\"Action\":[\"account:ListRegions\","
+					       "\"bedrock:ListGuardrails\",\"ec2:DescribeRegions\","
+					       "\"sagemaker:ListEndpoints\"],\"Resource\":\"*\"}]}");
 	swp_session_policies_done(&policies);
 	swp_session_policies_done(&policies);
 }
 
 /* `services` × `verbs` × `nouns` actions. */
-static void make_many(unsigned services, unsigned nouns, struct swp_session_policies *ret_policies, bool *ret_all_allowed)
+static void make_many(
+	unsigned services, unsigned nouns, struct swp_session_policies *ret_policies, bool *ret_all_allowed)
 {
 	static const char *const verbs[] = {"Get", "List", "Describe"};
 	static char texts[20000][64];
@@ -80,8 +83,8 @@ static void make_many(unsigned services, unsigned nouns, struct swp_session_poli
 	for (unsigned service = 0; service < services; service++)
 		for (size_t verb = 0; verb < SWP_ARRAY_SIZE(verbs); verb++)
 			for (unsigned noun = 0; noun < nouns; noun++) {
-				snprintf(texts[count], sizeof(texts[count]), "service-%03u:%sThing%cDetails", service, verbs[verb],
-					'A' + noun);
+				snprintf(texts[count], sizeof(texts[count]), "service-%03u:%sThing%cDetails",
+					service, verbs[verb], 'A' + noun);
 				actions[count] = texts[count];
 				count++;
 			}
@@ -129,7 +132,8 @@ static void more_are_spread(void **state)
 
 static void what_is_no_action(void **state)
 {
-	static const char *const bad[] = {"", "bedrock", "bedrock:", ":List", "bedrock:List*", "a:b:c", "bed\"rock:List"};
+	static const char *const bad[] = {
+		"", "bedrock", "bedrock:", ":List", "bedrock:List*", "a:b:c", "bed\"rock:List"};
 	struct swp_session_policies policies;
 
 	(void)state;
