@@ -1,5 +1,7 @@
 """Builds and runs every test; prints a line for each step, the output of those that fail, and last "N passed, N failed".
 
+A skipped test is counted as skipped, never as passed; the line before the last says how many there were.
+
 usage: runner.py [--only PART] [--list] [--jobs N]"""
 import argparse
 import concurrent.futures
@@ -7,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -16,6 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILDS = ROOT / "tests" / ".build"
 PYTHON = sys.executable
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
+CMOCKA = re.compile(r"^\[  (PASSED|SKIPPED|FAILED ) *\] (\d+) test", re.M)
+SKIPPED_EXIT = 77
 STEP_SECONDS = 840
 VALGRIND = ("valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect "
             "--errors-for-leak-kinds=definite,indirect")
@@ -29,8 +34,8 @@ CONFIGURATIONS = {
 
 
 class Outcome:
-    def __init__(self, passed, failed, text):
-        self.passed, self.failed, self.text = passed, failed, text
+    def __init__(self, passed, failed, text, skipped=0):
+        self.passed, self.failed, self.text, self.skipped = passed, failed, text, skipped
 
 
 def environment():
@@ -66,37 +71,47 @@ def build(name):
     return Outcome(int(not code), int(bool(code)), text)
 
 
-def meson_tests(name, suite=None, wrap=None, multiplier=1, only=None):
+def cases_of(row):
+    """(passed, failed, skipped) of one program that meson ran: cmocka's own count of cases, where it gives one."""
+    if row["result"] == "SKIP":
+        return 0, 0, 1
+    counts = {"PASSED": 0, "SKIPPED": 0, "FAILED": 0}
+    for kind, number in CMOCKA.findall(row.get("stdout", "") + "\n" + row.get("stderr", "")):
+        counts[kind.strip()] += int(number)
+    if row["result"] != "OK":
+        return counts["PASSED"], max(1, counts["FAILED"]), counts["SKIPPED"]
+    return (counts["PASSED"] if any(counts.values()) else 1), 0, counts["SKIPPED"]
+
+
+def meson_tests(name, suite=None, wrap=None, multiplier=1):
     folder = BUILDS / name
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs", "--num-processes", "2", "-t", str(multiplier)]
-    log = "testlog"
+    log = folder / "meson-logs" / ("testlog-valgrind.json" if wrap else "testlog.json")
     if suite:
         command += ["--suite", suite]
     if wrap:
         command += [f"--wrap={wrap}"]
-        log = "testlog-valgrind"
+    log.unlink(missing_ok=True)
     code, text = run(command)
-    passed = failed = 0
-    logs = folder / "meson-logs"
-    for line in (logs / f"{log}.json").read_text().splitlines() if (logs / f"{log}.json").exists() else []:
-        result = json.loads(line)["result"]
-        passed += result in ("OK", "EXPECTEDFAIL")
-        failed += result not in ("OK", "EXPECTEDFAIL", "SKIP")
+    rows = [json.loads(line) for line in log.read_text(errors="replace").splitlines()] if log.exists() else []
+    passed, failed, skipped = (sum(column) for column in zip(*map(cases_of, rows))) if rows else (0, 1, 0)
     if code and not failed:
         failed = 1
-    return Outcome(passed, failed, text)
+    return Outcome(passed, failed, text, skipped)
 
 
 def program(*command):
     """A test program of its own: its closing line counts; without one, its exit code is one test."""
     code, text = run(command)
     closing = CLOSING.findall(text)
+    if code == SKIPPED_EXIT:
+        return Outcome(0, 0, text, 1)
     if not closing:
         return Outcome(int(not code), int(bool(code)), text)
-    passed, failed = sum(int(row[0]) for row in closing[-1:]), sum(int(row[1]) for row in closing[-1:])
+    passed, failed, skipped = (int(number or 0) for number in closing[-1])
     if code and not failed:
         failed = 1
-    return Outcome(passed, failed, text)
+    return Outcome(passed, failed, text, skipped)
 
 
 def formatting():
@@ -107,7 +122,7 @@ def formatting():
 
 
 def shell_scripts():
-    code, text = run(["shellcheck", "deploy/quickstart", "deploy/install-packages", "tests/run", ".ci/run"])
+    code, text = run(["shellcheck", "deploy/quickstart", "deploy/install-packages", "tests/run", "tests/fuzz/run", ".ci/run", "tests/simulator/bench-nginx.sh"])
     return Outcome(int(not code), int(bool(code)), text)
 
 
@@ -151,13 +166,15 @@ def timed(action):
 
 
 def show(name, outcome, seconds):
-    print(f"{'ok  ' if not outcome.failed else 'FAIL'} {name}: {outcome.passed} passed, {outcome.failed} failed [{seconds:.0f} s]", flush=True)
+    skipped = f", {outcome.skipped} skipped" if outcome.skipped else ""
+    print(f"{'FAIL' if outcome.failed else 'ok  '} {name}: {outcome.passed} passed, {outcome.failed} failed{skipped} [{seconds:.0f} s]", flush=True)
     if outcome.failed:
         print(outcome.text[-12000:], flush=True)
 
 
 def schedule(steps, jobs):
-    waiting, done, passed, failed = list(steps), {}, 0, 0
+    """Runs the steps, as many at a time as there are jobs, the first ones first. Returns (passed, failed, skipped)."""
+    waiting, done, passed, failed, skipped = list(steps), {}, 0, 0, 0
     names = {name for name, _, _ in steps}
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         running = {}
@@ -181,7 +198,8 @@ def schedule(steps, jobs):
                 done[name] = not outcome.failed or not name.startswith("build")
                 passed += outcome.passed
                 failed += outcome.failed
-    return passed, failed
+                skipped += outcome.skipped
+    return passed, failed, skipped
 
 
 def main():
@@ -194,7 +212,10 @@ def main():
     if options.list:
         print("\n".join(step[0] for step in steps))
         return 0
-    passed, failed = schedule(steps, options.jobs)
+    start = time.monotonic()
+    passed, failed, skipped = schedule(steps, options.jobs)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{skipped} skipped; {time.monotonic() - start:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

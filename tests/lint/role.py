@@ -34,7 +34,7 @@ def main():
     if fresh != text:
         print("deploy/role.yaml does not grant what the catalogue reads; run: python3 tests/lint/role.py ORGSWEEP --write")
         failed += 1
-    lint = subprocess.run([sys.executable, "-m", "cfnlint", str(TEMPLATE)], capture_output=True, text=True)
+    lint = subprocess.run([pathlib.Path(sys.executable).parent / "cfn-lint", str(TEMPLATE)], capture_output=True, text=True)
     if lint.returncode:
         print(lint.stdout + lint.stderr)
         failed += 1
