@@ -26,7 +26,9 @@ static const struct option {
 		KIND_LIST, 0, true},
 	{"key", "FILE", "this worker's key pair (NAME.key, mode 0600)", TEXT(key), true},
 	{"server-key", "FILE", "the coordinator's public key (server.pub)", TEXT(server_key), true},
-	{"store", "URL", "where records go: redis://…, rediss://…, unix:///PATH", TEXT(store), true},
+	{"store", "URL",
+		"where records go: redis://…, rediss://…, unix:///PATH; default: the private store of this user's running sweep",
+		TEXT(store), false},
 	{"name", "NAME", "how coordinators and records call this worker; default: HOST-PID", TEXT(name),
 		false},
 	{"log-format", "FORMAT", "text or json", TEXT(log_format), false},
@@ -207,7 +209,7 @@ int swp_worker_options_help(struct swp_buf *out)
 	char left[64];
 
 	swp_buf_append_text(out,
-		"usage: orgsweep-worker --connect ENDPOINT... --key FILE --server-key FILE --store URL "
+		"usage: orgsweep-worker --connect ENDPOINT... --key FILE --server-key FILE [--store URL] "
 		"[--name NAME]\n\n"
 		"Takes jobs from coordinators, calls AWS, commits results to the store.\n\n");
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(options); i++) {

@@ -85,7 +85,6 @@ static const struct {
 	{{"--key"}, "--key wants FILE"},
 	{{"--key="}, "--key is empty"},
 	{{"--help=yes"}, "--help takes no value"},
-	{{"--connect", "a", "--key", "b", "--server-key", "c"}, "--store URL is needed"},
 	{{"--connect", "a", "--key", "b", "--store", "c"}, "--server-key FILE is needed"},
 	{{NEEDED, "--log-format", "xml"}, "text or json"},
 	{{NEEDED, "--credits", "many"}, "--credits is a number"},
