@@ -404,6 +404,60 @@ static void test_faults(void **state)
 		{"{\"builtin\": \"policy-public\", \"with\": {\"document\": \"doc.x\"}}", 'F'});
 }
 
+/* docs/catalogue.md has each row of the tables, word for word. */
+static char *read_documentation(void)
+{
+	FILE *stream = fopen("docs/catalogue.md", "rb");
+	char *text = calloc(1, 1u << 18);
+
+	assert_true(stream && text);
+	assert_true(fread(text, 1, (1u << 18) - 1, stream) > 0);
+	fclose(stream);
+	return text;
+}
+
+static void is_documented(const char *documentation, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void is_documented(const char *documentation, const char *format, ...)
+{
+	char line[2048];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	if (!strstr(documentation, line))
+		fail_msg("docs/catalogue.md lacks: %s", line);
+}
+
+static void test_documentation(void **state)
+{
+	static const char *const operands[] = {[SWP_OPERAND_SCALAR] = "a text, number or boolean",
+		[SWP_OPERAND_SCALARS] = "a list of them, or $set.NAME",
+		[SWP_OPERAND_TEXT] = "a text",
+		[SWP_OPERAND_TEXTS] = "a text, or a list of texts",
+		[SWP_OPERAND_NUMBER] = "a number",
+		[SWP_OPERAND_TRUE] = "true, with `type`"};
+	char *documentation = read_documentation();
+
+	(void)state;
+	for (size_t i = 0; i < swp_operator_count; i++)
+		is_documented(documentation, "\n| `%s` | %s | %s | %s |\n", swp_operators[i].name,
+			operands[swp_operators[i].operand], swp_operators[i].when_absent ? "true" : "false",
+			swp_operators[i].help);
+	for (size_t i = 0; i < swp_transform_count; i++)
+		is_documented(documentation, "\n| `%s` | %s | %s |\n", swp_transforms[i].name,
+			swp_type_name(swp_transforms[i].result), swp_transforms[i].help);
+	for (size_t i = 0; i < swp_builtin_count; i++) {
+		is_documented(documentation, "\n| `%s` | ", swp_builtins[i].name);
+		is_documented(documentation, " | %s |\n", swp_builtins[i].help);
+		for (size_t k = 0; k < SWP_LIMIT_BUILTIN_ARGUMENTS && swp_builtins[i].arguments[k].name; k++)
+			is_documented(documentation, "`%s`: %s", swp_builtins[i].arguments[k].name,
+				swp_builtins[i].arguments[k].help);
+	}
+	free(documentation);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +468,7 @@ int main(void)
 		cmocka_unit_test(test_quantifiers),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_documentation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
