@@ -135,16 +135,32 @@ static void add_statistics(const struct swp_worker *worker, struct swp_message_h
 	heartbeat->store_away = !worker->store_up;
 }
 
+static void add_lease(
+	struct swp_message_heartbeat *heartbeat, struct swp_wire_lease *leases, uint64_t job, uint64_t epoch)
+{
+	if (heartbeat->job_count < SWP_LIMIT_HOLDS)
+		leases[heartbeat->job_count++] = (struct swp_wire_lease){job, epoch};
+}
+
+/* Jobs that wait for their catalogue are named too: they are this worker's. */
+static void add_waiting(
+	const struct swp_link *link, struct swp_message_heartbeat *heartbeat, struct swp_wire_lease *leases)
+{
+	for (const struct swp_worker_sweep *sweep = link->worker->sweeps; sweep; sweep = sweep->next)
+		for (const struct swp_waiting_job *waiting = sweep->waiting; waiting && sweep->link == link;
+			waiting = waiting->next)
+			add_lease(heartbeat, leases, waiting->message.job.job, waiting->message.job.epoch);
+}
+
 static void send_heartbeat(struct swp_link *link)
 {
 	struct swp_wire_lease leases[SWP_LIMIT_HOLDS];
 	struct swp_message message = {.type = SWP_MESSAGE_HEARTBEAT, .heartbeat = {.jobs = leases}};
 
-	for (const struct swp_job *job = link->worker->jobs; job; job = job->next) {
-		if (job->link != link || message.heartbeat.job_count == SWP_LIMIT_HOLDS)
-			continue;
-		leases[message.heartbeat.job_count++] = (struct swp_wire_lease){job->number, job->epoch};
-	}
+	for (const struct swp_job *job = link->worker->jobs; job; job = job->next)
+		if (job->link == link)
+			add_lease(&message.heartbeat, leases, job->number, job->epoch);
+	add_waiting(link, &message.heartbeat, leases);
 	add_statistics(link->worker, &message.heartbeat);
 	send_now(link, &message);
 }
@@ -343,8 +359,10 @@ static void refused(struct swp_link *link, const struct swp_message *message)
 		"the coordinator speaks another version of the protocol; use the same release for both",
 		SWP_LOG_S("coordinator", link->endpoint), SWP_LOG_S("version", message->welcome.version),
 		SWP_LOG_N("protocol", message->welcome.protocol));
-	if (link->worker->link_count == 1)
-		swp_worker_fail(link->worker, "worker.end", "no coordinator of this version");
+	for (size_t i = 0; i < link->worker->link_count; i++)
+		if (link->worker->links[i]->session.state != SWP_SESSION_CLOSED)
+			return;
+	swp_worker_fail(link->worker, "worker.end", "no coordinator of this version");
 }
 
 static void handle(struct swp_link *link, enum swp_session_event event, struct swp_message *message)

@@ -1,5 +1,6 @@
 /* bus.h: the other end is the test. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -291,7 +292,7 @@ void player_peer_says(swp_bus_peer peer, const char *user, const struct swp_mess
 	delivery = begin_delivery(server->loop, bytes.data, bytes.length);
 	delivery->server = server;
 	delivery->peer = peer;
-	strncpy(delivery->user, user, sizeof(delivery->user) - 1);
+	snprintf(delivery->user, sizeof(delivery->user), "%s", user);
 	swp_buf_done(&bytes);
 }
 
@@ -379,7 +380,7 @@ struct swp_bus_server *swp_bus_server_new(struct swp_loop *loop, const char *end
 		player_fail("out of memory");
 	server->loop = loop;
 	server->events = *events;
-	strncpy(server->endpoint, endpoint, sizeof(server->endpoint) - 1);
+	snprintf(server->endpoint, sizeof(server->endpoint), "%s", endpoint);
 	return server;
 }
 

@@ -672,7 +672,8 @@ static void job_before_catalogue(void)
 	struct swp_message sweep = {.type = SWP_MESSAGE_SWEEP,
 		.sweep = {
 			.sweep = STAGE_SWEEP, .selection = checks, .selection_count = 1, .partition = "aws"}};
-	struct swp_message catalogue = {.type = SWP_MESSAGE_CATALOGUE}, wanted;
+	struct swp_message catalogue = {.type = SWP_MESSAGE_CATALOGUE}, wanted, heartbeat;
+	size_t leases;
 
 	stage_open_alone("a job before its catalogue", 1);
 	stage_welcome(0);
@@ -686,6 +687,12 @@ static void job_before_catalogue(void)
 	stage_job_with(0, 2, 1, STAGE_REGION, 3600000);
 	stage_cancel(2, 1, false);
 	player_advance(SECOND);
+	do {
+		player_take(0, SWP_MESSAGE_HEARTBEAT, &heartbeat);
+		leases = heartbeat.heartbeat.job_count;
+		swp_message_done(&heartbeat);
+	} while (player_has(0, SWP_MESSAGE_HEARTBEAT));
+	stage_check(leases == 1, "a job that waits for its catalogue is named in heartbeats");
 	plain_answers();
 	catalogue.catalogue.compiled.bytes =
 		swp_catalogue_compiled(stage.catalogue, &catalogue.catalogue.compiled.length);
