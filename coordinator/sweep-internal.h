@@ -117,6 +117,7 @@ void swp_sweep_end_text(struct swp_sweep *sweep, enum swp_sweep_end end, const c
 /* Rows, index and catalogue into the store; plan to the fleet; once organization and store are known. */
 void swp_sweep_begin(struct swp_sweep *sweep);
 void swp_sweep_write_meta(struct swp_sweep *sweep);
+void swp_sweep_write_plan(struct swp_sweep *sweep);
 /* The gap of an enumeration that broke off; it may break off before the store is there. */
 void swp_sweep_write_gap(struct swp_sweep *sweep);
 int64_t swp_sweep_wall_ms(const struct swp_sweep *sweep);

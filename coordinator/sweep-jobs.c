@@ -383,10 +383,7 @@ static void store_fresh(void *context)
 	swp_log(SWP_LOG_WARNING, "store.fresh",
 		"the store is another run than before; what was written is checked",
 		SWP_LOG_N("jobs_done", sweep->progress.jobs_done));
-	if (sweep->begun) {
-		swp_sweep_write_meta(sweep);
-		swp_sweep_write_all_accounts(sweep);
-	}
+	swp_sweep_write_plan(sweep);
 	sweep->reconciled = false;
 	sweep->seal_account = 0;
 	sweep->seal_region = 0;

@@ -132,6 +132,16 @@ static void write_end(struct swp_sweep *sweep)
 	swp_ledger_set(sweep->ledger, fields);
 }
 
+static void write_last(void *context)
+{
+	struct swp_sweep *sweep = context;
+
+	if (sweep->told)
+		return;
+	write_end(sweep);
+	swp_ledger_when_idle(sweep->ledger, all_written);
+}
+
 /* Everything is settled: the last words into the store, then `finished`. */
 static void finish(struct swp_sweep *sweep)
 {
@@ -155,8 +165,8 @@ static void finish(struct swp_sweep *sweep)
 		swp_timer_start(&sweep->pump, 0);
 		return;
 	}
-	write_end(sweep);
-	swp_ledger_when_idle(sweep->ledger, all_written);
+	/* An earlier write that must be repeated may not come behind the last ones. */
+	swp_ledger_when_idle(sweep->ledger, write_last);
 }
 
 /* --- over accounts --- */
@@ -238,6 +248,7 @@ static bool after_the_jobs(struct swp_sweep *sweep)
 		sweep->reconciled = sweep->seals_missing == 0;
 		sweep->seals_missing = 0;
 		if (!sweep->reconciled) {
+			swp_sweep_write_plan(sweep);
 			swp_sweep_kick(sweep);
 			return false;
 		}
@@ -540,6 +551,22 @@ void swp_sweep_write_gap(struct swp_sweep *sweep)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 }
 
+/* All that the report needs beside the records. Also written again when the store has lost something. */
+void swp_sweep_write_plan(struct swp_sweep *sweep)
+{
+	const struct swp_catalogue *catalogue = sweep->options->catalogue;
+	size_t length;
+	const char *compiled = swp_catalogue_compiled(catalogue, &length);
+
+	if (!sweep->begun)
+		return;
+	if (swp_ledger_keep_catalogue(sweep->ledger, swp_catalogue_hash(catalogue), compiled, length) < 0)
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
+	swp_sweep_write_meta(sweep);
+	swp_sweep_write_gap(sweep);
+	swp_sweep_write_all_accounts(sweep);
+}
+
 void swp_sweep_begin(struct swp_sweep *sweep)
 {
 	const char *compiled;
@@ -548,18 +575,13 @@ void swp_sweep_begin(struct swp_sweep *sweep)
 	if (sweep->begun || sweep->options->plan_only || !sweep->described || !sweep->store_ready ||
 		sweep->told || sweep->closing)
 		return;
-	compiled = swp_catalogue_compiled(sweep->options->catalogue, &length);
-	if (make_plan(sweep) < 0 || make_correlator(sweep) < 0 ||
-		swp_ledger_keep_catalogue(
-			sweep->ledger, swp_catalogue_hash(sweep->options->catalogue), compiled, length) < 0) {
+	if (make_plan(sweep) < 0 || make_correlator(sweep) < 0) {
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "out of memory");
 		return;
 	}
 	sweep->begun = true;
-	swp_sweep_write_meta(sweep);
-	swp_sweep_write_gap(sweep);
-	/* Accounts that were listed before the store was there. */
-	swp_sweep_write_all_accounts(sweep);
+	swp_sweep_write_plan(sweep); /* accounts may have been listed before the store was there */
+	compiled = swp_catalogue_compiled(sweep->options->catalogue, &length);
 	sweep->prune = swp_prune_start(swp_ledger_store(sweep->ledger), sweep->options->keep, sweep->id);
 	swp_fleet_set_plan(sweep->fleet, &sweep->plan, compiled, length);
 	if (sweep->progress.phase < SWP_SWEEP_SWEEPING && sweep->organization.count > 0)
