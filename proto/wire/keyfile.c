@@ -147,8 +147,7 @@ int swp_keyfile_parse(const char *name, const char *text, size_t length, bool wa
 		return swp_problem_set(problem, -EINVAL, "%s is too long for a key file", name);
 	r = length ? take_lines(&keyfile, name, text, length, problem) : 0;
 	if (r == 0 && !keyfile.public_key[0])
-		r = swp_problem_set(problem, -EINVAL,
-			"%s has no public-key line; make one with: orgsweep keys new NAME", name);
+		r = swp_problem_set(problem, -EINVAL, "%s has no public-key line", name);
 	if (r == 0 && want_secret && !swp_secret_is_set(&keyfile.secret_key))
 		r = swp_problem_set(problem, -EINVAL,
 			"%s has no secret-key line; give the NAME.key file, not NAME.pub", name);
