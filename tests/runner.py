@@ -29,7 +29,7 @@ CONFIGURATIONS = {
     "gcc": ({"CC": "gcc"}, ["--buildtype=debugoptimized", "-Dwerror=true"]),
     "clang-sanitizers": ({"CC": "clang"}, ["--buildtype=debug", "-Doptimization=1", "-Db_sanitize=address,undefined",
                                            "-Db_lundef=false", "-Dwerror=true"]),
-    "release": ({"CC": "gcc"}, ["--buildtype=release", "-Dwerror=true"]),
+    "release": ({"CC": "gcc"}, ["--buildtype=release", "-Db_ndebug=true", "-Dwerror=true"]),
 }
 
 
@@ -131,29 +131,35 @@ def python(script, *arguments):
 
 
 GCC = BUILDS / "gcc"
+RELEASE = BUILDS / "release"
 ORGSWEEP = GCC / "coordinator" / "orgsweep"
 
-# name, what to do, what must have been done before
+def scripts(folder, what, *arguments, needs):
+    return [(f"{what} {path.stem[5:]}", python(path.relative_to(ROOT / "tests"), *arguments), needs)
+            for path in sorted((ROOT / "tests" / folder).glob("test-*.py"))]
+
+
+# name, what to do, what must have been done before. The first ones are begun first.
 STEPS = [
     ("build gcc", lambda: build("gcc"), ()),
-    ("lint floors", python("lint/floors.py"), ()),
-    ("lint headers", python("lint/headers.py"), ()),
-    ("lint sizes", python("lint/sizes.py"), ()),
-    ("lint formatting", formatting, ()),
-    ("lint shell", shell_scripts, ()),
-    ("build clang with sanitizers", lambda: build("clang-sanitizers"), ("build gcc",)),
-    ("unit and scenario tests, gcc", lambda: meson_tests("gcc", multiplier=4), ("build gcc",)),
-    ("unit and scenario tests, clang with sanitizers", lambda: meson_tests("clang-sanitizers", multiplier=8),
+    ("build clang with sanitizers", lambda: build("clang-sanitizers"), ()),
+    ("build release", lambda: build("release"), ()),
+    ("unit tests, valgrind", lambda: meson_tests("gcc", suite="unit", wrap=VALGRIND, multiplier=20), ("unit, scenario and fuzz tests, gcc",)),
+    ("unit, scenario and fuzz tests, gcc", lambda: meson_tests("gcc", multiplier=4), ("build gcc",)),
+    ("unit, scenario and fuzz tests, clang with sanitizers", lambda: meson_tests("clang-sanitizers", multiplier=8),
      ("build clang with sanitizers",)),
-    ("unit tests, valgrind", lambda: meson_tests("gcc", suite="unit", wrap=VALGRIND, multiplier=20), ("unit and scenario tests, gcc",)),
+    *scripts("sweeps", "sweep", GCC, needs=("build gcc",)),
+    *scripts("simulator", "simulator", GCC / "tests/simulator/orgsweep-simulator", needs=("build gcc",)),
+    *scripts("contract", "contract", GCC, needs=("build gcc",)),
+    ("lint headers", python("lint/headers.py"), ()),
+    ("lint formatting", formatting, ()),
+    ("lint floors", python("lint/floors.py"), ()),
+    ("lint sizes", python("lint/sizes.py"), ()),
+    ("lint tree", python("lint/tree.py"), ()),
+    ("lint shell", shell_scripts, ()),
     ("lint role", python("lint/role.py", ORGSWEEP), ("build gcc",)),
+    ("benchmark, short", python("bench/bench.py", RELEASE, "--short"), ("build release",)),
 ]
-STEPS += [(f"contract {path.stem[5:]}", python(f"contract/{path.name}", GCC), ("build gcc",))
-          for path in sorted((ROOT / "tests" / "contract").glob("test-*.py"))]
-STEPS += [(f"sweep {path.stem[5:]}", python(f"sweeps/{path.name}", GCC), ("build gcc",))
-          for path in sorted((ROOT / "tests" / "sweeps").glob("test-*.py"))]
-STEPS += [(f"simulator {path.stem[5:]}", python(f"simulator/{path.name}", GCC / "tests/simulator/orgsweep-simulator"), ("build gcc",))
-          for path in sorted((ROOT / "tests" / "simulator").glob("test-*.py"))]
 
 
 def timed(action):

@@ -367,7 +367,7 @@ static void attempts_share_one_id(void **state)
 	struct bench bench;
 	struct asked asked;
 	struct swp_call_request request;
-	char first[64];
+	char first[600];
 
 	(void)state;
 	bench_start(&bench, steps, 3, 0);
