@@ -152,7 +152,9 @@ static int report(struct sweeping *sweeping, int *ret_code, struct swp_buf *why)
 	struct swp_asker asker = {sweeping->loop, swp_sweep_store(sweeping->sweep), REPORT_PATIENCE_MS};
 	struct swp_report *model = NULL;
 	enum swp_severity fail_on = SWP_SEVERITY_COUNT;
-	int error = swp_report_open(&asker, swp_sweep_id(sweeping->sweep), &model, &sweeping->problem);
+	int error;
+	swp_sweep_release(sweeping->sweep);
+	error = swp_report_open(&asker, swp_sweep_id(sweeping->sweep), &model, &sweeping->problem);
 	if (error)
 		return error;
 	(void)swp_severity_parse(swp_options_text(options, SWP_OPT_FAIL_ON), &fail_on);

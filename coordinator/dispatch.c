@@ -21,6 +21,7 @@ struct swp_dispatch_worker {
 	struct swp_region_set held;			 /* regions whose connections it has */
 	int64_t paused_until_ms;
 	bool draining;
+	bool silent; /* a lease of its ran out: nothing new before it is heard of */
 };
 
 struct swp_dispatch {
@@ -336,7 +337,7 @@ int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char 
 	memcpy(worker->name, name, strnlen(name, sizeof(worker->name) - 1));
 	worker->credits = credits;
 	worker->paused_until_ms = 0;
-	worker->draining = false;
+	worker->draining = worker->silent = false;
 	for (struct swp_job *job = worker->jobs.first; job; job = next) {
 		next = job->next;
 		/* A DONE or a JOB was lost with the connection: the record tells which. */
@@ -351,6 +352,10 @@ int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char 
 void swp_dispatch_heartbeat(struct swp_dispatch *dispatch, uint64_t peer,
 	const struct swp_dispatch_hold *jobs, size_t count, int64_t now_ms)
 {
+	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+
+	if (worker)
+		worker->silent = false;
 	for (size_t i = 0; i < count; i++) {
 		struct swp_job *job = swp_dispatch_held(dispatch, peer, jobs[i].job, jobs[i].epoch);
 
@@ -589,7 +594,7 @@ static struct swp_job *choose_job(
 
 static bool has_credit(const struct swp_dispatch_worker *worker, int64_t now_ms)
 {
-	return !worker->draining && worker->jobs.length < worker->credits &&
+	return !worker->draining && !worker->silent && worker->jobs.length < worker->credits &&
 	       worker->paused_until_ms <= now_ms;
 }
 
@@ -636,9 +641,10 @@ static int64_t judge_leases(struct swp_dispatch *dispatch, int64_t now_ms)
 			next = job->next;
 			if (job->state != SWP_JOB_RUNNING)
 				continue;
-			if (job->lease_due_ms <= now_ms)
+			if (job->lease_due_ms <= now_ms) {
+				worker->silent = true;
 				look_up(dispatch, job);
-			else if (job->lease_due_ms < next_ms)
+			} else if (job->lease_due_ms < next_ms)
 				next_ms = job->lease_due_ms;
 		}
 		if (worker->paused_until_ms > now_ms && worker->paused_until_ms < next_ms)

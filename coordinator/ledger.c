@@ -9,13 +9,6 @@
 #include "proto/base/text.h"
 #include "proto/record/scripts.h"
 
-/* Answers 1. An account that is correlated again may have fewer chains than before. */
-static const char replace_hash_source[] = "redis.call('DEL', KEYS[1])\n"
-					  "for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end\n"
-					  "return 1\n";
-#define SCRIPT_REPLACE_HASH SWP_SCRIPT_COUNT
-#define SCRIPT_COUNT (SWP_SCRIPT_COUNT + 1)
-
 enum operation_kind {
 	WRITE,
 	GRANT,
@@ -43,7 +36,7 @@ struct swp_ledger {
 	struct swp_store *store;
 	struct swp_ledger_events events;
 	char sweep[80];
-	struct swp_store_script scripts[SCRIPT_COUNT];
+	struct swp_store_script scripts[SWP_SCRIPT_COUNT];
 	struct operation *again, *last_again;
 	size_t open;
 	struct swp_timer retry, watch, idle_timer;
@@ -341,7 +334,6 @@ static struct swp_ledger *make(struct swp_loop *loop, const char *sweep, int64_t
 	memcpy(ledger->sweep, sweep, strlen(sweep) + 1);
 	for (int i = 0; i < SWP_SCRIPT_COUNT; i++)
 		ledger->scripts[i].source = swp_script_row((enum swp_script)i)->source;
-	ledger->scripts[SCRIPT_REPLACE_HASH].source = replace_hash_source;
 	swp_timer_init(&ledger->retry, loop, retry_now);
 	swp_timer_init(&ledger->watch, loop, patience_ends);
 	swp_timer_init(&ledger->idle_timer, loop, idle_fires);
@@ -496,9 +488,9 @@ int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_accoun
 		(struct swp_store_argument[]){TEXT("HSET"), TEXT(key), TEXT(row->id), {bytes.data, bytes.length}}, 4);
 }
 
-/* RPUSH would add the gap twice when an answer is lost, so it is taken out first. */
 int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap)
 {
+	const struct operation like = {.kind = WRITE, .script = SWP_SCRIPT_ADD_ONCE};
 	SWP_CLEANUP(swp_buf_done) struct swp_buf bytes = {0};
 	char key[SWP_KEY_BYTES];
 	int error = swp_gap_encode(gap, &bytes);
@@ -506,11 +498,7 @@ int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap)
 	if (error < 0)
 		return error;
 	key_of(ledger, SWP_KEY_GAPS, NULL, NULL, key);
-	return submit(ledger, &a_write,
-		(struct swp_store_argument[]){TEXT("EVAL"),
-			TEXT("redis.call('LREM', KEYS[1], 0, ARGV[1]) return redis.call('RPUSH', KEYS[1], ARGV[1])"),
-			TEXT("1"), TEXT(key), {bytes.data, bytes.length}},
-		5);
+	return submit(ledger, &like, (struct swp_store_argument[]){TEXT(key), {bytes.data, bytes.length}}, 2);
 }
 
 int swp_ledger_write(struct swp_ledger *ledger, const struct swp_store_argument *arguments, size_t count)
@@ -522,7 +510,7 @@ int swp_ledger_write(struct swp_ledger *ledger, const struct swp_store_argument 
 int swp_ledger_replace_hash(struct swp_ledger *ledger, const char *key, const struct swp_store_argument *fields_and_values,
 	size_t count)
 {
-	const struct operation like = {.kind = WRITE, .script = SCRIPT_REPLACE_HASH};
+	const struct operation like = {.kind = WRITE, .script = SWP_SCRIPT_REPLACE_HASH};
 	struct swp_store_argument *arguments = swp_calloc(2 * count + 1, sizeof(*arguments));
 	int error;
 

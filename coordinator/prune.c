@@ -9,6 +9,7 @@
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 #include "proto/record/keys.h"
+#include "proto/record/scripts.h"
 
 #define SCAN_COUNT "500"
 #define SWEEPS_AT_ONCE 100 /* of one run; the next sweep goes on */
@@ -20,6 +21,7 @@ struct swp_prune {
 	char cursor[32];
 	char present[80];
 	char catalogue[80]; /* of the sweep that goes */
+	struct swp_store_script leave;
 	bool waiting; /* an answer is owed */
 	bool freed;
 };
@@ -63,15 +65,6 @@ static void catalogue_gone(void *context, const struct swp_store_reply *reply)
 	next_sweep(prune);
 }
 
-/* Removed from the index; its catalogue goes unless another sweep names it. One script, since a sweep may begin meanwhile. */
-static const char leave_script[] =
-	"redis.call('ZREM', KEYS[1], ARGV[1])\n"
-	"if ARGV[2] == '' then return 0 end\n"
-	"for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do\n"
-	"  if redis.call('HGET', 'swp:' .. id .. ':sweep', 'catalogue') == ARGV[2] then return 0 end\n"
-	"end\n"
-	"return redis.call('DEL', KEYS[2])\n";
-
 static void leave_index(struct swp_prune *prune)
 {
 	char index[SWP_KEY_BYTES], catalogue[SWP_KEY_BYTES];
@@ -82,10 +75,10 @@ static void leave_index(struct swp_prune *prune)
 		return;
 	swp_log(SWP_LOG_INFO, "sweep.pruned", "an old sweep was removed from the store",
 		SWP_LOG_S("old_sweep", prune->sweeps[prune->at]));
-	ask(prune,
-		(struct swp_store_argument[]){TEXT("EVAL"), TEXT(leave_script), TEXT("2"), TEXT(index), TEXT(catalogue),
-			TEXT(prune->sweeps[prune->at]), TEXT(prune->catalogue)},
-		7, catalogue_gone);
+	prune->waiting = swp_store_run(prune->store, &prune->leave,
+		(struct swp_store_argument[]){TEXT(index), TEXT(catalogue)}, 2,
+		(struct swp_store_argument[]){TEXT(prune->sweeps[prune->at]), TEXT(prune->catalogue)}, 2, catalogue_gone,
+		prune) == 0;
 }
 
 static void scan(struct swp_prune *prune);
@@ -186,6 +179,7 @@ struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const 
 	if (!prune)
 		return NULL;
 	prune->store = store;
+	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
 	snprintf(prune->present, sizeof(prune->present), "%s", present);
 	/* Oldest first; all but the newest `keep`. The present one is in the index already, so it counts. */
 	snprintf(last, sizeof(last), "-%u", keep + 1);

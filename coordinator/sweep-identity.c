@@ -104,12 +104,8 @@ void swp_sweep_identity_stop(struct swp_sweep *sweep)
 	sweep->enumeration = NULL;
 }
 
-void swp_sweep_identity_done(struct swp_sweep *sweep)
+void swp_sweep_identity_release(struct swp_sweep *sweep)
 {
-	swp_free((char *)(uintptr_t)sweep->enumeration_gap.action);
-	swp_free((char *)(uintptr_t)sweep->enumeration_gap.error_code);
-	swp_free((char *)(uintptr_t)sweep->enumeration_gap.message);
-	swp_free((char *)(uintptr_t)sweep->enumeration_gap.request_id);
 	swp_sweep_identity_stop(sweep);
 	swp_credential_source_free(sweep->source);
 	swp_terminal_free(sweep->terminal);
@@ -119,6 +115,15 @@ void swp_sweep_identity_done(struct swp_sweep *sweep)
 	sweep->terminal = NULL;
 	sweep->caller = NULL;
 	sweep->http = NULL;
+}
+
+void swp_sweep_identity_done(struct swp_sweep *sweep)
+{
+	swp_free((char *)(uintptr_t)sweep->enumeration_gap.action);
+	swp_free((char *)(uintptr_t)sweep->enumeration_gap.error_code);
+	swp_free((char *)(uintptr_t)sweep->enumeration_gap.message);
+	swp_free((char *)(uintptr_t)sweep->enumeration_gap.request_id);
+	swp_sweep_identity_release(sweep);
 }
 
 /* --- the organization --- */

@@ -27,7 +27,7 @@
 #include "proto/io/terminal.h"
 
 #define SWP_SWEEP_ID_BYTES 48
-#define SWP_COORDINATOR_CALLS 64  /* AWS calls of the coordinator in flight */
+#define SWP_COORDINATOR_CALLS 48  /* AWS calls of the coordinator in flight: each is a TLS connection of 60 to 75 KiB */
 #define SWP_RECONCILE_AT_ONCE 512 /* seals that are looked up at once */
 #define SWP_ACCOUNT_REDO 3	  /* times that an account's lost records are done again */
 #define SWP_NO_WORKER_MS 5000	  /* without any worker for so long: say so */
@@ -126,6 +126,7 @@ int64_t swp_sweep_wall_ms(const struct swp_sweep *sweep);
 int swp_sweep_identity_init(struct swp_sweep *sweep, struct swp_problem *problem);
 void swp_sweep_identity_start(struct swp_sweep *sweep);
 void swp_sweep_identity_stop(struct swp_sweep *sweep); /* no more questions to Organizations */
+void swp_sweep_identity_release(struct swp_sweep *sweep); /* connections and credentials; may come again */
 void swp_sweep_identity_done(struct swp_sweep *sweep);
 
 /* sweep-accounts.c */
@@ -150,6 +151,7 @@ size_t swp_sweep_correlate_jobs(struct swp_sweep *sweep, const struct swp_accoun
 /* sweep-jobs.c */
 int swp_sweep_jobs_init(
 	struct swp_sweep *sweep, struct swp_problem *problem); /* ledger, fleet, workers, dispatch */
+void swp_sweep_jobs_release(struct swp_sweep *sweep); /* all but the ledger and its store; may come again */
 void swp_sweep_jobs_done(struct swp_sweep *sweep);
 int swp_sweep_add_jobs(struct swp_sweep *sweep, struct swp_open_account *open);
 void swp_sweep_run_dispatch(struct swp_sweep *sweep);

@@ -761,19 +761,28 @@ int swp_sweep_jobs_init(struct swp_sweep *sweep, struct swp_problem *problem)
 	return error;
 }
 
-void swp_sweep_jobs_done(struct swp_sweep *sweep)
+void swp_sweep_jobs_release(struct swp_sweep *sweep)
 {
 	swp_workers_free(sweep->workers);
+	sweep->workers = NULL;
 	swp_fleet_free(sweep->fleet);
+	sweep->fleet = NULL;
+	swp_correlator_free(sweep->correlator);
+	sweep->correlator = NULL;
+	swp_dispatch_free(sweep->dispatch);
+	sweep->dispatch = NULL;
+}
+
+void swp_sweep_jobs_done(struct swp_sweep *sweep)
+{
+	swp_sweep_jobs_release(sweep);
 	if (sweep->run_folder) {
 		remove_run_folder(sweep->run_folder);
 		swp_folder_unlock(sweep->run_lock);
 		swp_free(sweep->run_folder);
 	}
 	swp_prune_free(sweep->prune);
-	swp_correlator_free(sweep->correlator);
 	swp_ledger_free(sweep->ledger);
 	swp_private_store_free(sweep->private_store);
-	swp_dispatch_free(sweep->dispatch);
 	swp_job_services_done(&sweep->services);
 }

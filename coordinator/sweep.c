@@ -280,6 +280,8 @@ static void count_own_calls(struct swp_sweep *sweep)
 {
 	struct swp_caller_statistics own = {0};
 
+	if (!sweep->caller) /* released: the numbers stand */
+		return;
 	swp_caller_statistics_get(sweep->caller, &own);
 	sweep->progress.calls = own.calls + (sweep->fleet ? swp_fleet_calls(sweep->fleet) : 0);
 }
@@ -697,6 +699,16 @@ int swp_sweep_start(struct swp_sweep *sweep)
 		swp_timer_start(&sweep->no_worker, SWP_NO_WORKER_MS);
 	sweep->starting = sweep->closing; /* what failed already asks AWS nothing */
 	return swp_timer_start(&sweep->pump, 0);
+}
+
+void swp_sweep_release(struct swp_sweep *sweep)
+{
+	SWP_ASSERT(sweep->told);
+	swp_sweep_jobs_release(sweep);
+	swp_accounts_free(sweep->accounts);
+	sweep->accounts = NULL;
+	swp_sweep_identity_release(sweep);
+	swp_organization_done(&sweep->organization);
 }
 
 void swp_sweep_free(struct swp_sweep *sweep)

@@ -169,6 +169,9 @@ int swp_sweep_start(struct swp_sweep *sweep);
 /* Signal or deadline: what is committed within SWP_CANCEL_GRACE_MS counts, the rest is NOT_ASSESSED(cancelled).
  * `finished` follows. `number`: SIGINT, SIGTERM, or 0 for a deadline. Later calls change nothing. */
 void swp_sweep_cancel(struct swp_sweep *sweep, int number);
+/* After `finished`: ends the workers and frees all but the store and what can be asked, so that the report does not come on top of
+ * it in memory. May be left out. */
+void swp_sweep_release(struct swp_sweep *sweep);
 /* Ends everything that it started: workers, private redis-server. Takes NULL. */
 void swp_sweep_free(struct swp_sweep *sweep);
 

@@ -1,4 +1,4 @@
-/* The Lua of a job's hash. Each script touches one key, which it is told in KEYS. */
+/* The Lua. Each script touches the keys that it is told in KEYS; leave-index also reads the rows of other sweeps. */
 #include "proto/record/scripts.h"
 
 /* Drops the parts p0, p1 … of a hash; shared text of several scripts. */
@@ -85,6 +85,37 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			"redis.call('HDEL', KEYS[1], 's', 't', 'l', 'a')\n"
 			"redis.call('HINCRBY', KEYS[1], 'e', 1)\n"
 			"return 1\n",
+		},
+	[SWP_SCRIPT_REPLACE_HASH] =
+		{
+			.name = "replace-hash",
+			.keys = "hash",
+			.arguments = "field, value, and so on",
+			.answers = "1",
+			.source = "redis.call('DEL', KEYS[1])\n"
+				  "for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end\n"
+				  "return 1\n",
+		},
+	[SWP_SCRIPT_ADD_ONCE] =
+		{
+			.name = "add-once",
+			.keys = "list",
+			.arguments = "entry",
+			.answers = "length of the list",
+			.source = "redis.call('LREM', KEYS[1], 0, ARGV[1])\n"
+				  "return redis.call('RPUSH', KEYS[1], ARGV[1])\n",
+		},
+	[SWP_SCRIPT_LEAVE_INDEX] =
+		{
+			.name = "leave-index",
+			.keys = "index, catalogue",
+			.arguments = "sweep, hash of the catalogue",
+			.answers = "1 the catalogue went too, 0 not",
+			.source = "redis.call('ZREM', KEYS[1], ARGV[1])\n"
+				  "for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do\n"
+				  "  if redis.call('HGET', 'swp:' .. id .. ':sweep', 'catalogue') == ARGV[2] then return 0 end\n"
+				  "end\n"
+				  "return redis.call('DEL', KEYS[2])\n",
 		},
 };
 

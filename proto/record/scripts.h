@@ -1,4 +1,4 @@
-/* The Lua scripts by which a job's hash is written, one row each: source, keys, arguments, answers. Every one is idempotent or
+/* The Lua scripts by which a job's hash is written, and what else must be done at once, one row each: source, keys, arguments, answers. Every one is idempotent or
  * harmless when repeated (an answer that was lost is asked for again). Users copy `source` into a struct swp_store_script.
  * No I/O here.
  *
@@ -23,6 +23,13 @@ enum swp_script {
 	SWP_SCRIPT_GIVE_UP,
 	/* KEYS job → 1. Seal, parts, attempts and the lost mark go; the epoch stays and grows, so that an old worker stays stale. */
 	SWP_SCRIPT_FORGET,
+	/* KEYS hash; ARGV field, value … → 1. The hash holds these fields and no others; none: it is gone. */
+	SWP_SCRIPT_REPLACE_HASH,
+	/* KEYS list; ARGV entry → length. The entry stands in the list once, at its end. */
+	SWP_SCRIPT_ADD_ONCE,
+	/* KEYS index, catalogue; ARGV sweep, catalogue's hash → 1 the catalogue went too, 0 not. The sweep leaves the index; its catalogue goes
+	 * unless another sweep of the index names it. */
+	SWP_SCRIPT_LEAVE_INDEX,
 	SWP_SCRIPT_COUNT,
 };
 

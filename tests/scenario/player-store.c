@@ -282,6 +282,33 @@ static const char *argument(const struct request *request, size_t at)
 	return request->arguments[at].bytes;
 }
 
+static int64_t replace_hash(const char *key, const struct swp_store_argument *arguments, size_t count)
+{
+	drop(key, NULL, true);
+	for (size_t i = 0; i + 1 < count; i += 2)
+		player_store_put(key, arguments[i].bytes, arguments[i + 1].bytes, arguments[i + 1].length);
+	return 1;
+}
+
+static int64_t add_once(const char *key, const struct swp_store_argument *entry)
+{
+	char field[24];
+	size_t length = count_fields(key);
+
+	for (size_t i = 0; i < length; i++) {
+		size_t bytes;
+		const char *there;
+
+		snprintf(field, sizeof(field), "%zu", i);
+		there = player_store_get(key, field, &bytes);
+		if (there && bytes == entry->length && memcmp(there, entry->bytes, bytes) == 0)
+			return (int64_t)length;
+	}
+	snprintf(field, sizeof(field), "%zu", length);
+	player_store_put(key, field, entry->bytes, entry->length);
+	return (int64_t)length + 1;
+}
+
 static void run_script(const struct request *request, struct answer *answer)
 {
 	const struct swp_store_argument *arguments = request->arguments + request->key_count;
@@ -308,6 +335,12 @@ static void run_script(const struct request *request, struct answer *answer)
 		return;
 	case SWP_SCRIPT_FORGET:
 		say_number(answer, forget(key));
+		return;
+	case SWP_SCRIPT_REPLACE_HASH:
+		say_number(answer, replace_hash(key, arguments, count));
+		return;
+	case SWP_SCRIPT_ADD_ONCE:
+		say_number(answer, add_once(key, arguments));
 		return;
 	default:
 		player_fail("a script that the player does not know");

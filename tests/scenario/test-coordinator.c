@@ -1,0 +1,549 @@
+/* The coordinator's logic against a scripted world: organization, store and workers of the test. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/base/error.h"
+#include "proto/base/limits.h"
+#include "proto/record/keys.h"
+#include "proto/record/record.h"
+#include "proto/record/scripts.h"
+#include "tests/scenario/coordinator-stage.h"
+
+#define SECOND 1000
+#define MINUTE (60 * SECOND)
+
+static void begin(const char *scenario, unsigned members)
+{
+	stage_open(scenario);
+	stage_answer_identity();
+	stage_answer_accounts(members);
+	stage_answer_sessions();
+	stage_start();
+}
+
+static void begin_with_worker(const char *scenario, unsigned members, unsigned credits)
+{
+	begin(scenario, members);
+	stage_greet(STAGE_WORKER, credits);
+	stage_take_plan(STAGE_WORKER);
+}
+
+static void expect_end(enum swp_sweep_end end, enum swp_sweep_status status)
+{
+	if (stage.result.end != end || (end == SWP_SWEEP_END_SWEPT && stage.result.status != status))
+		player_fail("end %d status %d (%s), expected end %d status %d", stage.result.end, stage.result.status,
+			stage.problem.text, end, status);
+	if (end == SWP_SWEEP_END_SWEPT)
+		stage_check(strcmp(stage_meta(SWP_SWEEP_FIELD_STATUS), swp_sweep_status_name(status)) == 0 &&
+				strcmp(stage_meta(SWP_SWEEP_FIELD_STATE), "finished") == 0,
+			"the store has the status");
+}
+
+static struct swp_record_account account_row(const char *id, struct swp_region *region)
+{
+	struct swp_record_account row;
+	char key[SWP_KEY_BYTES];
+	size_t length;
+	const char *bytes;
+
+	if (swp_key_format(SWP_KEY_ACCOUNTS, swp_sweep_id(stage.sweep), NULL, NULL, key) < 0)
+		player_fail("no key");
+	bytes = player_store_get(key, id, &length);
+	if (!bytes || swp_account_decode(bytes, length, region, &row) < 0)
+		player_fail("no row of account %s", id);
+	return row;
+}
+
+/* --- the plain way --- */
+
+static void whole(void)
+{
+	struct swp_region *region = swp_region_new(0);
+	struct swp_record_account row;
+	const struct swp_sweep_progress *progress;
+
+	begin_with_worker("a whole sweep", 2, 8);
+	stage_work_all(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	progress = swp_sweep_progress(stage.sweep);
+	stage_check(progress->jobs_planned == 3 && progress->jobs_done == 3 && progress->cells_not_applicable == 3 &&
+			progress->accounts_done == 3 && progress->cells_planned == 3,
+		"three jobs with one cell each");
+	stage_check(strcmp(stage_meta(SWP_SWEEP_FIELD_ENUMERATION), "complete") == 0 &&
+			strcmp(stage_meta(SWP_SWEEP_FIELD_ORGANIZATION), "o-stage") == 0 &&
+			strcmp(stage_meta(SWP_SWEEP_FIELD_CALLER_ACCOUNT), STAGE_MANAGEMENT) == 0,
+		"the sweep's row");
+	row = account_row(STAGE_MEMBER, region);
+	stage_check(strcmp(row.path, "Root") == 0 && row.region_count == 1 && strcmp(row.regions[0], STAGE_REGION) == 0 &&
+			row.region_not_enabled_count == 1 && row.unread.reason == 0,
+		"a member's row");
+	swp_region_free(region);
+	stage_close();
+}
+
+/* The first job goes out while the list of accounts is still being read. */
+static void dispatch_beside_enumeration(void)
+{
+	struct stage_job job;
+
+	stage_open("dispatch beside enumeration");
+	stage_answer_identity();
+	player_answer((struct player_answer){.call = "ListAccounts",
+		.body = "{\"Accounts\":[{\"Id\":\"222222222222\",\"Name\":\"a\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/r-1/222222222222/\"]}],"
+			"\"NextToken\":\"t\"}"});
+	player_answer((struct player_answer){.call = "ListAccounts", .body_contains = "\"t\"", .delay_ms = 20 * SECOND,
+		.body = "{\"Accounts\":[{\"Id\":\"333333333333\",\"Name\":\"b\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/r-1/333333333333/\"]}]}"});
+	player_answer((struct player_answer){.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
+	stage_answer_sessions();
+	stage_start();
+	stage_greet(STAGE_WORKER, 8);
+	stage_take_plan(STAGE_WORKER);
+	job = stage_take_job(STAGE_WORKER);
+	stage_check(player_now_ms() < 1 * SECOND, "the first job within a second");
+	stage_check(strcmp(job.account, STAGE_MEMBER) == 0 && job.attempt == 1 && job.keys >= 4, "with keys for two days");
+	stage_check(strcmp(job.access_key_id, "ASIASTAGE") == 0, "with the session's key id");
+	stage_seal(&job);
+	stage_done(STAGE_WORKER, &job, SWP_DONE_SEALED);
+	stage_work_all(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_close();
+}
+
+/* --- workers --- */
+
+static void worker_lost(void)
+{
+	struct stage_job first, second;
+
+	begin_with_worker("a worker is lost", 0, 1);
+	first = stage_take_job(STAGE_WORKER);
+	stage_beat(STAGE_WORKER, &first, 1, 20 * SECOND); /* heartbeats keep the lease */
+	stage_check(!player_peer_has(STAGE_WORKER, SWP_MESSAGE_JOB), "a renewed lease is not given again");
+	stage_greet(2, 1);
+	stage_take_plan(2);
+	stage_beat(2, NULL, 0, SWP_LEASE_MS + SECOND); /* the first one is silent */
+	second = stage_take_job(2);
+	stage_check(second.job == first.job && second.epoch > first.epoch && second.attempt == 2, "another attempt, another epoch");
+	stage_check(stage_seal(&first) < 0, "the late worker can write nothing");
+	stage_check(stage_seal(&second) == 1, "the second one can");
+	stage_done(2, &second, SWP_DONE_SEALED);
+	stage_work_all(2);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_close();
+}
+
+static void late_commit(void)
+{
+	struct stage_job job;
+
+	begin_with_worker("the worker is gone after its commit", 0, 1);
+	job = stage_take_job(STAGE_WORKER);
+	stage_check(stage_seal(&job) == 1, "sealed");
+	player_advance(SWP_LEASE_MS + SECOND); /* DONE was never heard; the record tells */
+	stage_until_finished(5 * SECOND);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_check(swp_sweep_progress(stage.sweep)->jobs_done == 1, "done once");
+	stage_close();
+}
+
+static void duplicate_done(void)
+{
+	struct stage_job job;
+
+	begin_with_worker("DONE twice", 1, 1);
+	job = stage_take_job(STAGE_WORKER);
+	stage_seal(&job);
+	stage_done(STAGE_WORKER, &job, SWP_DONE_SEALED);
+	stage_done(STAGE_WORKER, &job, SWP_DONE_SEALED);
+	stage_done(STAGE_WORKER, &job, SWP_DONE_DUPLICATE);
+	stage_check(swp_sweep_progress(stage.sweep)->jobs_done == 1, "counted once");
+	stage_work_all(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_check(swp_sweep_progress(stage.sweep)->jobs_done == 2, "two jobs");
+	stage_close();
+}
+
+static void three_losses(void)
+{
+	begin("three workers are lost on one job", 0);
+	for (swp_bus_peer peer = 1; peer <= 3; peer++) {
+		struct stage_job job;
+
+		stage_greet(peer, 1);
+		stage_take_plan(peer);
+		job = stage_take_job(peer);
+		stage_check(job.attempt == peer, "attempts are counted");
+		player_advance(SWP_LEASE_MS + 2 * SECOND);
+	}
+	stage_until_finished(30 * SECOND);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_PARTIAL);
+	stage_check(swp_sweep_progress(stage.sweep)->cells_not_assessed == 1, "its cell is not assessed");
+	stage_close();
+}
+
+static void renewal(void)
+{
+	struct swp_message renew = {.type = SWP_MESSAGE_RENEW}, answer = {0};
+	struct stage_job jobs[2];
+	unsigned assumed;
+
+	stage_open("two jobs of an account ask for new credentials");
+	stage_answer_identity();
+	stage_answer_accounts(1);
+	player_answer((struct player_answer){.call = "POST /listRegions", .times = PLAYER_ALWAYS,
+		.body = "{\"Regions\":[{\"RegionName\":\"eu-west-1\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"},"
+			"{\"RegionName\":\"eu-west-2\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"}]}"});
+	stage_answer_sessions();
+	stage.options.accounts = (struct swp_text_list){(const char *const[]){STAGE_MEMBER}, 1};
+	stage_start();
+	stage_greet(STAGE_WORKER, 8);
+	stage_take_plan(STAGE_WORKER);
+	jobs[0] = stage_take_job(STAGE_WORKER);
+	jobs[1] = stage_take_job(STAGE_WORKER);
+	assumed = player_requests("AssumeRole");
+	player_advance(100);
+	for (int i = 0; i < 2; i++) {
+		renew.renew.job = jobs[i].job;
+		renew.renew.epoch = jobs[i].epoch;
+		player_peer_says(STAGE_WORKER, "w", &renew);
+	}
+	player_advance(SECOND);
+	for (int i = 0; i < 2; i++) {
+		player_peer_take(STAGE_WORKER, SWP_MESSAGE_CREDENTIALS, &answer);
+		stage_check(answer.credentials.refused == 0 && answer.credentials.credentials.key_count >= 4, "new keys");
+		swp_message_done(&answer);
+	}
+	stage_check(player_requests("AssumeRole") == assumed + 1, "one AssumeRole for both");
+	/* A job that is not its any more. */
+	renew.renew.epoch = 99;
+	player_peer_says(STAGE_WORKER, "w", &renew);
+	player_advance(SECOND);
+	player_peer_take(STAGE_WORKER, SWP_MESSAGE_CANCEL, &answer);
+	swp_message_done(&answer);
+	for (int i = 0; i < 2; i++) {
+		stage_seal(&jobs[i]);
+		stage_done(STAGE_WORKER, &jobs[i], SWP_DONE_SEALED);
+	}
+	stage_until_finished(5 * SECOND);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_close();
+}
+
+static void greets_again(void)
+{
+	struct swp_wire_hold hold = {0};
+	struct swp_message hello = {.type = SWP_MESSAGE_HELLO,
+		.hello = {.protocol = SWP_WIRE_VERSION, .version = "0", .name = "w", .host = "h", .credits = 1, .holds = &hold,
+			.hold_count = 1}},
+		      message = {0};
+	struct stage_job job;
+
+	begin_with_worker("a worker greets again with what it holds", 0, 1);
+	job = stage_take_job(STAGE_WORKER);
+	player_advance(SWP_LEASE_MS - 2 * SECOND);
+	hold = (struct swp_wire_hold){.job = job.job, .epoch = job.epoch, .sweep = swp_sweep_id(stage.sweep),
+		.account = job.account, .region = job.region};
+	player_peer_says(STAGE_WORKER, "w", &hello);
+	player_settle();
+	player_peer_take(STAGE_WORKER, SWP_MESSAGE_WELCOME, &message);
+	swp_message_done(&message);
+	stage_take_plan(STAGE_WORKER);
+	/* Of a sweep whose coordinator is gone: dropped. */
+	hold.sweep = "another";
+	player_peer_says(STAGE_WORKER, "w", &hello);
+	player_settle();
+	player_peer_take(STAGE_WORKER, SWP_MESSAGE_WELCOME, &message);
+	swp_message_done(&message);
+	stage_take_plan(STAGE_WORKER);
+	player_peer_take(STAGE_WORKER, SWP_MESSAGE_CANCEL, &message);
+	swp_message_done(&message);
+	stage_work_all(STAGE_WORKER);
+	stage_close();
+}
+
+/* --- cancel --- */
+
+static void cancelled(void)
+{
+	struct swp_region *region = swp_region_new(0);
+	struct swp_message message = {0};
+	struct stage_job jobs[2];
+	int64_t began_ms;
+
+	begin_with_worker("a signal", 2, 2);
+	jobs[0] = stage_take_job(STAGE_WORKER);
+	jobs[1] = stage_take_job(STAGE_WORKER);
+	began_ms = player_now_ms();
+	swp_sweep_cancel(stage.sweep, SIGINT);
+	swp_sweep_cancel(stage.sweep, SIGTERM);
+	/* What is committed within the grace counts. */
+	stage_seal(&jobs[0]);
+	stage_done(STAGE_WORKER, &jobs[0], SWP_DONE_SEALED);
+	stage_until_finished(3 * SECOND);
+	stage_check(player_now_ms() - began_ms <= 2 * SECOND, "within two seconds");
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_CANCELLED);
+	stage_check(stage.result.cancelled_by == SIGINT, "by the first signal");
+	player_peer_take(STAGE_WORKER, SWP_MESSAGE_CANCEL, &message);
+	stage_check(message.cancel.all, "everything else is cancelled");
+	swp_message_done(&message);
+	stage_check(stage_meta(SWP_SWEEP_FIELD_CANCELLED_AT)[0] != '\0', "the store knows when");
+	stage_check(account_row(STAGE_MEMBER, region).unread.reason == 0, "a job was made: its seal decides");
+	swp_region_free(region);
+	stage_close();
+}
+
+static void cancelled_with_aws_hanging(void)
+{
+	struct swp_region *region = swp_region_new(0);
+
+	stage_open("a signal while AssumeRole hangs");
+	stage_answer_identity();
+	stage_answer_accounts(2);
+	player_answer((struct player_answer){.call = "AssumeRole", .times = 2, .never = true});
+	player_answer((struct player_answer){.call = "POST /listRegions", .never = true});
+	stage_start();
+	player_advance(5 * SECOND);
+	swp_sweep_cancel(stage.sweep, SIGTERM);
+	stage_until_finished(2 * SECOND);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_CANCELLED);
+	stage_check(account_row(STAGE_MEMBER, region).unread.reason == SWP_REASON_CANCELLED, "never entered: cancelled");
+	swp_region_free(region);
+	stage_close();
+}
+
+static void deadline(void)
+{
+	stage_open("a deadline");
+	stage_answer_identity();
+	stage_answer_accounts(0);
+	stage_answer_sessions();
+	stage.options.deadline_ms = 10 * SECOND;
+	stage_start();
+	stage_until_finished(12 * SECOND);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_CANCELLED);
+	stage_check(stage.result.cancelled_by == 0, "by no signal");
+	stage_close();
+}
+
+/* --- the organization --- */
+
+static void breaks_off(void)
+{
+	char key[SWP_KEY_BYTES];
+
+	stage_open("the list of accounts breaks off");
+	stage_answer_identity();
+	player_answer((struct player_answer){.call = "ListAccounts",
+		.body = "{\"Accounts\":[{\"Id\":\"222222222222\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/r-1/222222222222/\"]}],\"NextToken\":\"t\"}"});
+	player_answer((struct player_answer){.call = "ListAccounts", .body_contains = "\"t\"", .status = 400,
+		.error_type = "AccessDeniedException", .body = "{\"message\":\"not any more\"}"});
+	player_answer((struct player_answer){.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
+	stage_answer_sessions();
+	stage_start();
+	stage_greet(STAGE_WORKER, 8);
+	stage_take_plan(STAGE_WORKER);
+	stage_work_all(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_PARTIAL);
+	stage_check(!stage.result.enumeration_complete && strcmp(stage_meta(SWP_SWEEP_FIELD_ENUMERATION), "incomplete") == 0,
+		"incomplete");
+	if (swp_key_format(SWP_KEY_GAPS, swp_sweep_id(stage.sweep), NULL, NULL, key) < 0 || !player_store_get(key, "0", NULL))
+		player_fail("a gap says so");
+	stage_close();
+}
+
+static void expect_could_not_run(const char *part)
+{
+	stage_until_finished(MINUTE);
+	expect_end(SWP_SWEEP_END_COULD_NOT_RUN, SWP_SWEEP_COMPLETE);
+	if (!strstr(stage.problem.text, part))
+		player_fail("\"%s\" does not say \"%s\"", stage.problem.text, part);
+	stage_close();
+}
+
+static void organizations_refused(void)
+{
+	stage_open("Organizations refuses");
+	stage_answer_identity();
+	player_answer((struct player_answer){.call = "ListAccounts", .status = 400, .error_type = "AccessDeniedException",
+		.body = "{\"message\":\"no\"}"});
+	stage_start();
+	expect_could_not_run("--no-org");
+}
+
+static void matches_nothing(void)
+{
+	stage_open("an account that is not there");
+	stage_answer_identity();
+	stage_answer_accounts(2);
+	stage.options.accounts = (struct swp_text_list){(const char *const[]){STAGE_MEMBER, "membr-1"}, 2};
+	stage_start();
+	stage_until_finished(MINUTE);
+	stage_check(player_requests("AssumeRole") == 0 && player_requests("POST /listRegions") == 0, "nothing was swept");
+	/* The names were still being asked for. */
+	player_advance(SECOND);
+	expect_could_not_run("did you mean \"member-1\"?");
+}
+
+static void role_refused(void)
+{
+	struct swp_region *region = swp_region_new(0);
+	struct swp_record_account row;
+
+	stage_open("the role can't be assumed in a member");
+	stage_answer_identity();
+	stage_answer_accounts(1);
+	player_answer((struct player_answer){.call = "AssumeRole", .status = 403,
+		.body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error><RequestId>r1</RequestId></ErrorResponse>"});
+	player_answer((struct player_answer){.call = "POST /listRegions",
+		.body = "{\"Regions\":[{\"RegionName\":\"eu-west-1\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"}]}"});
+	stage_start();
+	stage_greet(STAGE_WORKER, 8);
+	stage_take_plan(STAGE_WORKER);
+	stage_work_all(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	row = account_row(STAGE_MEMBER, region);
+	stage_check(row.unread.reason == SWP_REASON_ROLE_NOT_ASSUMABLE && strcmp(row.unread.action, "sts:AssumeRole") == 0 &&
+			strcmp(row.unread.error_code, "AccessDenied") == 0 && row.unread.request_id[0] != '\0',
+		"the row says why");
+	stage_check(row.region_count > 10, "planned with the regions enabled by default");
+	swp_region_free(region);
+	stage_close();
+}
+
+static void sts_region_disabled(void)
+{
+	stage_open("STS is disabled in the home region");
+	stage_answer_identity();
+	stage_answer_accounts(1);
+	stage.options.accounts = (struct swp_text_list){(const char *const[]){STAGE_MEMBER}, 1};
+	player_answer((struct player_answer){.call = "AssumeRole", .host = "sts.eu-west-1.amazonaws.com", .status = 403,
+		.body = "<ErrorResponse><Error><Code>RegionDisabledException</Code><Message>STS is not activated</Message></Error>"
+			"<RequestId>r1</RequestId></ErrorResponse>"});
+	stage_answer_sessions();
+	stage_start();
+	stage_greet(STAGE_WORKER, 8);
+	stage_take_plan(STAGE_WORKER);
+	stage_work_all(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_check(player_requests("AssumeRole") == 2, "asked in the next region");
+	stage_close();
+}
+
+/* --- the store --- */
+
+static void job_key(const struct stage_job *job, char key[static SWP_KEY_BYTES])
+{
+	if (swp_key_format(SWP_KEY_JOB, swp_sweep_id(stage.sweep), job->account, job->region, key) < 0)
+		player_fail("no key");
+}
+
+static void store_lost_a_record(void)
+{
+	struct stage_job jobs[2], again;
+	char key[SWP_KEY_BYTES];
+
+	begin_with_worker("the store comes back without a record", 1, 2);
+	jobs[0] = stage_take_job(STAGE_WORKER);
+	jobs[1] = stage_take_job(STAGE_WORKER);
+	stage_seal(&jobs[0]);
+	stage_done(STAGE_WORKER, &jobs[0], SWP_DONE_SEALED);
+	stage_beat(STAGE_WORKER, &jobs[1], 1, 2 * SECOND);
+	player_store_away("gone");
+	stage_beat(STAGE_WORKER, &jobs[1], 1, 5 * SECOND);
+	/* It was acknowledged, and is not there any more: as if the last second of the file had been lost. */
+	job_key(&jobs[0], key);
+	player_store_script(SWP_SCRIPT_FORGET, key, NULL, 0);
+	player_store_back(true);
+	stage_beat(STAGE_WORKER, &jobs[1], 1, 2 * SECOND);
+	stage_seal(&jobs[1]);
+	stage_done(STAGE_WORKER, &jobs[1], SWP_DONE_SEALED);
+	again = stage_take_job(STAGE_WORKER);
+	stage_check(strcmp(again.account, jobs[0].account) == 0 && again.epoch > jobs[0].epoch, "it is done again");
+	stage_seal(&again);
+	stage_done(STAGE_WORKER, &again, SWP_DONE_SEALED);
+	stage_work_all(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_close();
+}
+
+static void store_away_too_long(void)
+{
+	struct stage_job job;
+
+	begin_with_worker("the store is away for ten minutes", 1, 1);
+	job = stage_take_job(STAGE_WORKER);
+	stage_seal(&job);
+	stage_done(STAGE_WORKER, &job, SWP_DONE_SEALED);
+	stage_beat(STAGE_WORKER, NULL, 0, SECOND);
+	player_store_away("gone");
+	stage_beat(STAGE_WORKER, NULL, 0, SWP_STORE_AWAY_MS - 5 * SECOND);
+	stage_check(!stage.finished, "it is waited for");
+	stage_beat(STAGE_WORKER, NULL, 0, 6 * SECOND);
+	stage_check(stage.finished, "and then not any more");
+	expect_end(SWP_SWEEP_END_STORE_LOST, SWP_SWEEP_COMPLETE);
+	while (player_peer_has(STAGE_WORKER, SWP_MESSAGE_JOB))
+		stage_take_job(STAGE_WORKER);
+	stage_close();
+}
+
+static void store_never_there(void)
+{
+	stage_open("the store is never there");
+	stage_answer_identity();
+	stage_answer_accounts(0);
+	player_store_away("refused");
+	stage_start();
+	stage_until_finished(20 * SECOND);
+	expect_could_not_run("store");
+}
+
+static void lost_replies(void)
+{
+	begin("answers of the store are lost", 2);
+	stage_greet(STAGE_WORKER, 8);
+	stage_take_plan(STAGE_WORKER);
+	player_store_lose_replies(3, true);
+	stage_beat(STAGE_WORKER, NULL, 0, 300);
+	player_store_lose_replies(2, false);
+	player_store_error("OOM command not allowed when used memory > 'maxmemory'.");
+	stage_work_all(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_close();
+}
+
+int main(void)
+{
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} scenarios[] = {
+		{"whole", whole},
+		{"dispatch_beside_enumeration", dispatch_beside_enumeration},
+		{"worker_lost", worker_lost},
+		{"late_commit", late_commit},
+		{"duplicate_done", duplicate_done},
+		{"three_losses", three_losses},
+		{"renewal", renewal},
+		{"greets_again", greets_again},
+		{"cancelled", cancelled},
+		{"cancelled_with_aws_hanging", cancelled_with_aws_hanging},
+		{"deadline", deadline},
+		{"breaks_off", breaks_off},
+		{"organizations_refused", organizations_refused},
+		{"matches_nothing", matches_nothing},
+		{"role_refused", role_refused},
+		{"sts_region_disabled", sts_region_disabled},
+		{"store_lost_a_record", store_lost_a_record},
+		{"store_away_too_long", store_away_too_long},
+		{"store_never_there", store_never_there},
+		{"lost_replies", lost_replies},
+	};
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(scenarios); i++) {
+		puts(scenarios[i].name);
+		fflush(stdout);
+		scenarios[i].run();
+	}
+	return 0;
+}
