@@ -2,6 +2,7 @@
 #include "checks/evaluation-internal.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,6 +104,7 @@ static void walk_free(struct swp_evaluation *evaluation, struct swp_walk *walk)
 	json_decref(walk->input);
 	swp_free(walk->key);
 	swp_free(walk->token);
+	swp_free(walk->guard);
 	swp_free(walk->policy);
 	swp_free(walk);
 }
@@ -174,20 +176,21 @@ void swp_source_unwait(struct swp_source *source, struct swp_waiter *waiter)
 
 /* --- finding and making --- */
 
+/* The operation's address in hexadecimal, then the input. Inputs are built in the order of their members' names, so that equal ones
+ * give equal text. */
 static char *call_key(const struct swp_operation *operation, const json_t *input)
 {
-	SWP_CLEANUP(swp_buf_done) struct swp_buf key = {0};
-	size_t length;
+	const size_t digits = 2 * sizeof(uintptr_t);
+	size_t length = json_dumpb(input, NULL, 0, JSON_COMPACT);
+	uintptr_t address = (uintptr_t)operation;
+	char *key = swp_calloc(1, digits + length + 1);
 
-	/* Inputs are built in the order of their members' names, so equal ones give equal text. */
-	length = json_dumpb(input, NULL, 0, JSON_COMPACT);
-	if (swp_buf_append_format(&key, "%p", (const void *)operation) < 0 ||
-		swp_buf_reserve(&key, length + 1) < 0)
+	if (!key)
 		return NULL;
-	json_dumpb(input, key.data + key.length, length, JSON_COMPACT);
-	key.length += length;
-	key.data[key.length] = '\0';
-	return swp_buf_steal(&key);
+	for (size_t i = 0; i < digits; i++, address >>= 4)
+		key[i] = "0123456789abcdef"[address & 15];
+	json_dumpb(input, key + digits, length, JSON_COMPACT);
+	return key;
 }
 
 static bool same_items(const struct swp_items *a, const struct swp_items *b)
@@ -675,7 +678,9 @@ static int after_page(struct swp_evaluation *evaluation, struct swp_walk *walk, 
 			"the page token is no text, or missing");
 	if (!walk->operation->aws.input_token)
 		return settle(evaluation, walk, SWP_SOURCE_READ, NULL);
-	verdict = swp_page_guard_next(&walk->guard, *token ? token : NULL, elements_on_page(walk, document));
+	if (!walk->guard && !(walk->guard = swp_calloc(1, sizeof(*walk->guard))))
+		return -ENOMEM;
+	verdict = swp_page_guard_next(walk->guard, *token ? token : NULL, elements_on_page(walk, document));
 	switch (verdict) {
 	case SWP_PAGE_LAST:
 		return settle(evaluation, walk, SWP_SOURCE_READ, NULL);

@@ -52,7 +52,7 @@ struct swp_walk {
 	struct swp_source *sources;
 	enum swp_walk_state state;
 	char *token;
-	struct swp_page_guard guard;
+	struct swp_page_guard *guard; /* once there are pages */
 	uint32_t id;	/* while open */
 	bool urgent;	/* behind a resource: made before more pages of lists are asked for */
 	bool held;	/* kept to the end: lists, calls of the job, probes */
