@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import oracle
-from common import SIMULATOR, Simulator, Suite, cells, orgsweep, stable, sweep
+from common import SIMULATOR, Simulator, Suite, assert_same, cells, orgsweep, stable, sweep
 
 suite = Suite()
 CHECKS = ("aws-bedrock-001", "aws-bedrock-002", "aws-sagemaker-001", "aws-sagemaker-002", "aws-sagemaker-003")
@@ -56,8 +56,8 @@ def same_organization_same_bytes(place):
     second = sweep(place, "--all", "--workers", "3", environment=simulator.environment())
     third = sweep(place, "--all", environment=Simulator(place, "--seed", 5, "--accounts", 10, "--regions", 4, "--latency-jitter-ms", 40,
                                                         "--page-size", 1).environment())
-    assert stable(first.report) == stable(second.report)
-    assert stable(first.report) == stable(third.report)
+    assert_same(first.report, second.report)
+    assert_same(first.report, third.report)
     assert first.code == second.code == third.code
 
 
@@ -158,12 +158,14 @@ def throttling_and_errors_that_pass_leave_no_trace(place):
     arguments = ("--seed", 21, "--accounts", 6, "--regions", 3)
     quiet_run = sweep(place, "--all", environment=Simulator(place, *arguments).environment()).report
     faults = []
-    for kind in ("throttle", "server-error:503", "reset", "close-before-answer", "truncated", "expired-token"):
+    for kind in ("throttle", "server-error:503", "reset", "close-before-answer", "truncated"):
         faults += ["--fault", f"operation=sagemaker:*,kind={kind},times=3,after=2"]
+    # once each (a second one on the same call would rightly be a gap), and in a member account: the caller's own keys are not renewed
+    faults += ["--fault", "account=690831217485,operation=sagemaker:*,kind=expired-token,times=1,after=2"]
     faults += ["--fault", "operation=bedrock:*,kind=throttle,times=4", "--fault", "operation=organizations:ListAccounts,kind=throttle,times=2",
-               "--fault", "operation=sts:AssumeRole,kind=throttle,times=2", "--fault", "operation=sagemaker:List*,kind=empty-page-with-token,times=2"]
+               "--fault", "operation=sts:AssumeRole,kind=throttle,times=2", "--fault", "operation=sagemaker:List*,kind=empty-page-with-token,times=1"]
     noisy = sweep(place, "--all", environment=Simulator(place, *arguments, *faults).environment())
-    assert stable(noisy.report) == stable(quiet_run)
+    assert_same(noisy.report, quiet_run)
     assert noisy.report["summary"]["calls"]["retried"] > 0 and noisy.report["summary"]["calls"]["throttled"] > 0
 
 
@@ -172,7 +174,7 @@ def clock_skew_is_corrected(place):
     simulator = Simulator(place, "--seed", 22, "--accounts", 4, "--regions", 2)
     expected = sweep(place, "--all", environment=simulator.environment()).report
     simulator.ask("clock", "POST", {"offset_seconds": 1800})
-    assert stable(sweep(place, "--all", environment=simulator.environment()).report) == stable(expected)
+    assert_same(sweep(place, "--all", environment=simulator.environment()).report, expected)
 
 
 @suite.test
@@ -180,7 +182,7 @@ def sessions_that_expire_are_renewed(place):
     arguments = ("--seed", 23, "--accounts", 5, "--regions", 3)
     expected = sweep(place, "--all", environment=Simulator(place, *arguments).environment()).report
     short = Simulator(place, *arguments, "--session-seconds", 2, "--latency-ms", 700)
-    assert stable(sweep(place, "--all", environment=short.environment()).report) == stable(expected)
+    assert_same(sweep(place, "--all", environment=short.environment()).report, expected)
 
 
 @suite.test
@@ -203,7 +205,7 @@ def regions_that_are_not_enabled(place):
     report = sweep(place, "--all", environment=simulator.environment()).report
     row = next(a for a in report["accounts"] if a["id"] == accounts[-1]["id"])
     assert row["regions"] == sorted(accounts[-1]["regions"]), row
-    assert set(row["regions_not_enabled"]) >= set(organization["regions"]) - set(row["regions"]), row
+    assert row["regions_not_enabled"] and not set(row["regions_not_enabled"]) & set(row["regions"]), row
     assert not [r for r in report["results"] if r["account"] == row["id"] and r["region"] not in row["regions"]]
     # nobody may say which regions are enabled: those asked for are tried, and STS tells that they are off
     simulator.ask("faults", "POST", {"faults": [{"operation": "account:*", "kind": "denied-identity-implicit"},
