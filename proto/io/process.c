@@ -27,11 +27,13 @@
 #endif
 
 #define READ_BYTES (16u << 10)
+#define LOOK_FOR_EXIT_MS 20
 
 struct swp_process {
 	pid_t pid;			/* 0: reaped */
 	int pidfd, input_fd, output_fd; /* −1: none */
 	struct swp_watch exit_watch, input_watch, output_watch;
+	struct swp_timer exit_timer; /* instead of exit_watch where the kernel (or valgrind) has no pidfd */
 	struct swp_buf input, output;
 	bool own_group, captures, too_much;
 	swp_process_ended ended;
@@ -297,14 +299,8 @@ static void output_ready(struct swp_watch *watch, uint32_t epoll_events)
 	close_fd(&process->output_fd);
 }
 
-static void exit_ready(struct swp_watch *watch, uint32_t epoll_events)
+static void child_ended(struct swp_process *process, int status)
 {
-	struct swp_process *process = SWP_CONTAINER_OF(watch, struct swp_process, exit_watch);
-	int status = 0;
-
-	(void)epoll_events;
-	if (waitpid(process->pid, &status, WNOHANG) == 0)
-		return;
 	process->pid = 0;
 	swp_watch_remove(&process->exit_watch);
 	close_fd(&process->pidfd);
@@ -322,14 +318,42 @@ static void exit_ready(struct swp_watch *watch, uint32_t epoll_events)
 		process->ended(process->context, status, NULL, 0);
 }
 
+static void exit_ready(struct swp_watch *watch, uint32_t epoll_events)
+{
+	struct swp_process *process = SWP_CONTAINER_OF(watch, struct swp_process, exit_watch);
+	int status = 0;
+
+	(void)epoll_events;
+	if (waitpid(process->pid, &status, WNOHANG) != 0)
+		child_ended(process, status);
+}
+
+static void look_for_exit(struct swp_timer *timer)
+{
+	struct swp_process *process = SWP_CONTAINER_OF(timer, struct swp_process, exit_timer);
+	int status = 0;
+
+	if (waitpid(process->pid, &status, WNOHANG) == 0)
+		swp_timer_start(timer, LOOK_FOR_EXIT_MS);
+	else
+		child_ended(process, status);
+}
+
+static int watch_exit(struct swp_process *process, struct swp_loop *loop)
+{
+	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0u);
+	if (process->pidfd >= 0)
+		return swp_watch_add(&process->exit_watch, loop, process->pidfd, EPOLLIN, exit_ready);
+	if (errno != ENOSYS)
+		return -errno;
+	swp_timer_init(&process->exit_timer, loop, look_for_exit);
+	return swp_timer_start(&process->exit_timer, LOOK_FOR_EXIT_MS);
+}
+
 static int watch_child(struct swp_process *process, struct swp_loop *loop)
 {
-	int error;
+	int error = watch_exit(process, loop);
 
-	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0u);
-	if (process->pidfd < 0)
-		return -errno;
-	error = swp_watch_add(&process->exit_watch, loop, process->pidfd, EPOLLIN, exit_ready);
 	if (!error && process->input_fd >= 0)
 		error = swp_watch_add(&process->input_watch, loop, process->input_fd, EPOLLOUT, input_ready);
 	if (!error && process->output_fd >= 0)
@@ -411,6 +435,7 @@ void swp_process_free(struct swp_process *process)
 			;
 	}
 	swp_watch_remove(&process->exit_watch);
+	swp_timer_stop(&process->exit_timer);
 	swp_watch_remove(&process->output_watch);
 	stop_input(process);
 	close_fd(&process->pidfd);

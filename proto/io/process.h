@@ -1,4 +1,4 @@
-/* Children: they die with us (parent-death signal, parent rechecked), are watched by pidfd, and never inherit what they need not.
+/* Children: they die with us (parent-death signal, parent rechecked), are watched by pidfd (a timer where there is none), and never inherit what they need not.
  */
 #ifndef SWP_IO_PROCESS_H
 #define SWP_IO_PROCESS_H
