@@ -694,6 +694,12 @@ int swp_store_run(struct swp_store *store, struct swp_store_script *script,
 		done, context);
 }
 
+const char *swp_store_advice(const char *words)
+{
+	(void)words;
+	return "";
+}
+
 size_t swp_store_open_commands(const struct swp_store *store)
 {
 	size_t count = 0;
