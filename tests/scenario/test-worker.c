@@ -72,6 +72,7 @@ static void denied(void)
 {
 	stage_open("a refusal is an answer");
 	refuse("ListThings", "AccessDeniedException", 1);
+	refuse("ListBoxes", "AccessDeniedException", PLAYER_ALWAYS); /* the service's probe, if it is made */
 	stage_job(1, NULL);
 	player_advance(5 * SECOND);
 	stage_expect_done(1, 1, SWP_DONE_SEALED);
