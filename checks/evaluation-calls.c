@@ -435,7 +435,8 @@ static int settle_not_offered(struct swp_evaluation *evaluation, struct swp_walk
 	return r;
 }
 
-/* After a refusal by a service control policy: is the whole service closed here? Its probe set tells. */
+/* After a refusal, whoever it names (a selected call may be refused for two reasons, and AWS names one): is the whole service closed
+ * here by a service control policy? Its probe set tells, whatever is selected. */
 static int start_probes(struct swp_evaluation *evaluation, const struct swp_service *service)
 {
 	struct swp_service_run *run = &evaluation->services[service->index];
@@ -481,16 +482,15 @@ static int keep_policy(struct swp_walk *walk, const char *message)
 static int take_failure(struct swp_evaluation *evaluation, struct swp_walk *walk, const struct swp_gap *gap)
 {
 	const struct swp_service *service = walk->operation->service;
+	bool refused = gap->reason >= SWP_REASON_DENIED_IAM && gap->reason <= SWP_REASON_DENIED_SESSION;
 	int r = 0;
 
-	if (gap->reason == SWP_REASON_DENIED_SCP) {
-		if (!walk->answered) {
-			walk->refused_by_scp = true;
-			r = keep_policy(walk, gap->message);
-		}
-		if (r == 0)
-			r = start_probes(evaluation, service);
+	if (gap->reason == SWP_REASON_DENIED_SCP && !walk->answered) {
+		walk->refused_by_scp = true;
+		r = keep_policy(walk, gap->message);
 	}
+	if (r == 0 && refused)
+		r = start_probes(evaluation, service);
 	walk->answered = true;
 	return r == 0 ? settle(evaluation, walk, SWP_SOURCE_UNREAD, gap) : r;
 }
@@ -712,18 +712,36 @@ static int take_document(struct swp_evaluation *evaluation, struct swp_walk *wal
 	return r < 0 ? r : after_page(evaluation, walk, document);
 }
 
+/* Is the call one that can't be answered "not there": a list, or the document that is asked for in its own right? Only what
+ * another document names can be gone. */
+static bool must_be_there(const struct swp_walk *walk)
+{
+	for (const struct swp_source *source = walk->sources; source; source = source->next) {
+		if (source->stream)
+			return true;
+		for (const struct swp_waiter *waiter = source->waiters; waiter; waiter = waiter->next) {
+			const struct swp_resource *resource = waiter->item->run->resource;
+
+			if (!resource->has_list && resource->steps[waiter->step].gone == SWP_GONE_UNREAD)
+				return true;
+		}
+	}
+	return false;
+}
+
 int swp_walk_answer(
 	struct swp_evaluation *evaluation, struct swp_walk *walk, const struct swp_evaluation_answer *answer)
 {
 	struct swp_gap gone = answer->gap;
 
-	gone.reason = SWP_REASON_NOT_FOUND;
+	gone.reason = must_be_there(walk) ? SWP_REASON_SERVICE_UNAVAILABLE : SWP_REASON_NOT_FOUND;
 	switch (answer->kind) {
 	case SWP_ANSWER_DOCUMENT:
 		return take_document(evaluation, walk, answer->document);
 	case SWP_ANSWER_NOT_FOUND:
 		walk->answered = true;
-		return settle(evaluation, walk, SWP_SOURCE_GONE, &gone);
+		return settle(evaluation, walk,
+			gone.reason == SWP_REASON_NOT_FOUND ? SWP_SOURCE_GONE : SWP_SOURCE_UNREAD, &gone);
 	case SWP_ANSWER_NOT_OFFERED:
 		walk->answered = true;
 		return settle_not_offered(evaluation, walk);

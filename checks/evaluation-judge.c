@@ -480,7 +480,7 @@ static int finish_listed(struct swp_evaluation *evaluation, size_t index)
 	const char *policy;
 	enum swp_not_applicable absence = absence_of(cell->run, &policy);
 
-	if (absence != SWP_NOT_APPLICABLE_NONE && cell->run->listed == 0)
+	if (absence != SWP_NOT_APPLICABLE_NONE && cell->run->listed == 0 && cell->run->gap)
 		return give_absence(cell->run, index, absence, policy);
 	if (cell->run->gap) {
 		result.status = SWP_STATUS_NOT_ASSESSED;
