@@ -77,7 +77,8 @@ static int run(const char *output, char **names, size_t count)
 	if (r == 0)
 		r = swp_catalogue_compile(files, count, NULL, complain, NULL, &compiled);
 	if (r == 0 && strcmp(output, "-") != 0)
-		r = swp_text_ends(output, ".json") ? write_text(output, &compiled) : write_array(output, &compiled);
+		r = swp_text_ends(output, ".json") ? write_text(output, &compiled)
+						   : write_array(output, &compiled);
 	if (r < 0)
 		fprintf(stderr, "swp-catalogue-compile: %s\n", strerror(-r));
 	for (size_t i = 0; contents && i < count; i++)

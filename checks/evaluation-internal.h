@@ -53,9 +53,9 @@ struct swp_walk {
 	enum swp_walk_state state;
 	char *token;
 	struct swp_page_guard *guard; /* once there are pages */
-	uint32_t id;	/* while open */
-	bool urgent;	/* behind a resource: made before more pages of lists are asked for */
-	bool held;	/* kept to the end: lists, calls of the job, probes */
+	uint32_t id;		      /* while open */
+	bool urgent;		      /* behind a resource: made before more pages of lists are asked for */
+	bool held;		      /* kept to the end: lists, calls of the job, probes */
 	bool shareable; /* kept a while when nobody uses it: others may follow to the same document */
 	bool answered, refused_by_scp;		      /* what the first page met */
 	char *policy;				      /* ARN of the policy that refused it, if AWS told */
@@ -158,7 +158,7 @@ struct swp_evaluation {
 	size_t run_count;
 	struct swp_cell_run *cells; /* by check index */
 	enum swp_reason closing;    /* finish: new calls are not made, for that reason */
-	uint64_t vanished;
+	struct swp_map *vanished;   /* ARNs of resources that were listed and are gone, each once */
 	int failed;
 };
 

@@ -451,8 +451,9 @@ static int take_value(struct swp_item *item, const struct swp_step *step)
 	if (!slot->source)
 		return 0;
 	if (slot->source->state == SWP_SOURCE_GONE && step->gone == SWP_GONE_VANISHED) {
-		item->run->evaluation->vanished++;
-		return 1;
+		int r = swp_map_put(item->run->evaluation->vanished, item->arn, item->run, NULL);
+
+		return r < 0 ? r : 1;
 	}
 	return source_value(step, slot, slot->source, value);
 }

@@ -127,8 +127,8 @@ static int start(struct swp_evaluation *evaluation)
 		job->account, "region", job->region, "organization",
 		job->organization_id ? job->organization_id : "", "management",
 		job->management_account ? job->management_account : "");
-	if (!evaluation->job_root || !evaluation->facts || !evaluation->calls || !evaluation->services ||
-		!evaluation->runs || !evaluation->cells)
+	if (!evaluation->job_root || !evaluation->facts || !evaluation->calls || !evaluation->vanished ||
+		!evaluation->services || !evaluation->runs || !evaluation->cells)
 		return -ENOMEM;
 	r = plan_runs(evaluation);
 	for (size_t i = 0; i < evaluation->run_count && r == 0; i++)
@@ -152,6 +152,7 @@ struct swp_evaluation *swp_evaluation_new(struct swp_catalogue *catalogue,
 	evaluation->sink = sink;
 	evaluation->facts = swp_wanted_facts_new(catalogue, job->selection);
 	evaluation->calls = swp_map_new();
+	evaluation->vanished = swp_map_new();
 	evaluation->services = swp_calloc(catalogue->service_count + 1, sizeof(*evaluation->services));
 	evaluation->runs = swp_calloc(catalogue->resource_count + 1, sizeof(*evaluation->runs));
 	evaluation->cells = swp_calloc(catalogue->check_count + 1, sizeof(*evaluation->cells));
@@ -183,6 +184,7 @@ void swp_evaluation_free(struct swp_evaluation *evaluation)
 	if (evaluation->calls)
 		swp_walks_free(evaluation);
 	swp_map_free(evaluation->calls, NULL);
+	swp_map_free(evaluation->vanished, NULL);
 	for (size_t i = 0; evaluation->services && i < evaluation->catalogue->service_count; i++)
 		swp_free(evaluation->services[i].probes);
 	for (size_t i = 0; evaluation->cells && i < evaluation->catalogue->check_count; i++) {
@@ -304,5 +306,5 @@ int swp_evaluation_finish(struct swp_evaluation *evaluation, enum swp_reason unr
 
 uint64_t swp_evaluation_vanished(const struct swp_evaluation *evaluation)
 {
-	return evaluation->vanished;
+	return swp_map_count(evaluation->vanished);
 }

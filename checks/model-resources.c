@@ -248,28 +248,42 @@ static int build_step(struct resource_builder *self, const json_t *steps, struct
 	return r;
 }
 
-/* All that a step needs, however far behind; a circle is told once. */
+/* One round of "needs what its needs need". True when something was new. */
+static bool widen_needs(struct swp_resource *resource)
+{
+	bool widened = false;
+
+	for (size_t i = 0; i < resource->step_count; i++) {
+		uint64_t needs = resource->steps[i].needs, wide = needs;
+
+		for (size_t k = 0; k < resource->step_count; k++)
+			wide |= needs >> k & 1 ? resource->steps[k].roots >> SWP_ROOT_STEPS : 0;
+		resource->steps[i].needs = wide;
+		widened = widened || wide != needs;
+	}
+	return widened;
+}
+
+/* All that a step needs, however far behind. */
 static void close_needs(struct resource_builder *self, const json_t *steps)
 {
 	struct swp_resource *resource = self->resource;
-	bool told = false;
+	int rounds = 1;
 
 	for (size_t i = 0; i < resource->step_count; i++)
 		resource->steps[i].needs = resource->steps[i].roots >> SWP_ROOT_STEPS;
-	for (int depth = 0; depth < SWP_LIMIT_FOLLOW_DEPTH; depth++) {
-		for (size_t i = 0; i < resource->step_count; i++) {
-			uint64_t needs = resource->steps[i].needs;
-
-			for (size_t k = 0; k < resource->step_count; k++)
-				resource->steps[i].needs |= needs >> k & 1 ? resource->steps[k].needs : 0;
-		}
+	while (widen_needs(resource))
+		rounds++;
+	for (size_t i = 0; i < resource->step_count; i++) {
+		if (!(resource->steps[i].needs >> i & 1))
+			continue;
+		swp_lint_fault(
+			self->builder->lint, steps, resource->steps[i].name, "steps go round in a circle");
+		return;
 	}
-	for (size_t i = 0; i < resource->step_count && !told; i++) {
-		told = resource->steps[i].needs >> i & 1;
-		if (told)
-			swp_lint_fault(self->builder->lint, steps, resource->steps[i].name,
-				"steps go round in a circle");
-	}
+	if (rounds > SWP_LIMIT_FOLLOW_DEPTH)
+		swp_lint_fault(self->builder->lint, self->row, "steps",
+			"more than %d steps behind one another", SWP_LIMIT_FOLLOW_DEPTH);
 }
 
 static int build_steps(struct resource_builder *self)

@@ -22,9 +22,10 @@ static unsigned long plays;
 
 /* What a play under a fault may differ in. */
 struct tolerance {
-	const char *reason;  /* of what was not read */
-	const char *absence; /* NOT_APPLICABLE reason that is right too ("not-offered"); NULL */
-	bool may_vanish;     /* a resource may be gone */
+	const char *reason;    /* of what was not read */
+	const char *or_reason; /* NULL, or another one that is right too */
+	const char *absence;   /* NOT_APPLICABLE reason that is right too ("not-offered"); NULL */
+	bool may_vanish;       /* a resource may be gone */
 	bool may_be_absent; /* the document may be known not to be there: verdicts on its resource are free */
 };
 
@@ -57,7 +58,9 @@ static const char *text_of(const json_t *object, const char *key)
 static bool is_excused(const struct play *play, const json_t *row)
 {
 	if (strcmp(text_of(row, "status"), "NOT_ASSESSED") == 0)
-		return strcmp(text_of(row, "reason"), play->tolerance.reason) == 0;
+		return strcmp(text_of(row, "reason"), play->tolerance.reason) == 0 ||
+		       (play->tolerance.or_reason &&
+			       strcmp(text_of(row, "reason"), play->tolerance.or_reason) == 0);
 	return play->tolerance.absence && strcmp(text_of(row, "status"), "NOT_APPLICABLE") == 0 &&
 	       strcmp(text_of(row, "reason"), play->tolerance.absence) == 0;
 }
@@ -196,8 +199,10 @@ static void play_absences(struct play *play, const json_t *fixture)
 	json_t *gone = json_pack("{s:b}", "gone", 1), *not_offered = json_pack("{s:b}", "not_offered", 1);
 
 	play->what = "gone";
-	play->tolerance =
-		(struct tolerance){.reason = "not-found", .may_vanish = true, .may_be_absent = true};
+	play->tolerance = (struct tolerance){.reason = "not-found",
+		.or_reason = "service-unavailable", /* a list can't be gone */
+		.may_vanish = true,
+		.may_be_absent = true};
 	play_fault(play, fixture, gone, false);
 	play->what = "not offered";
 	play->tolerance = (struct tolerance){.reason = "service-unavailable", .absence = "not-offered"};

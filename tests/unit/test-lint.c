@@ -12,6 +12,7 @@
 
 #include "checks/catalogue.h"
 #include "proto/base/alloc.h"
+#include "proto/base/limits.h"
 
 /* A small catalogue without faults, line by line: a fault replaces one line. */
 static const char *const good[] = {
@@ -350,6 +351,136 @@ static void test_refused_action(void **state)
 	swp_catalogue_unref(base);
 }
 
+/* --- ceilings --- */
+
+static void crosses(const char *yaml, const char *part)
+{
+	struct told told = {.part = part, .line = 0};
+	struct swp_buf compiled = {0};
+
+	if (compile(yaml, NULL, &told, &compiled) != 1 || !strstr(told.all, part))
+		fail_msg("'%s' is not told: %s", part, told.all);
+	swp_buf_done(&compiled);
+}
+
+static void keeps(const char *yaml)
+{
+	struct told told = {.part = ""};
+	struct swp_buf compiled = {0};
+
+	if (compile(yaml, NULL, &told, &compiled) != 0)
+		fail_msg("%s", told.all);
+	swp_buf_done(&compiled);
+}
+
+/* The good catalogue with another cow: `count` steps, each behind the one before if `chained`. */
+static char *cow_with_steps(unsigned count, bool chained)
+{
+	struct swp_buf text = {0};
+	char *yaml;
+
+	for (unsigned i = 0; i < 31; i++)
+		swp_buf_append_format(&text, "%s\n", good[i]);
+	swp_buf_append_text(
+		&text, "    steps:\n      describe: {operation: DescribeCow, input: {Name: $list.Name}}\n");
+	for (unsigned i = 1; i < count; i++)
+		swp_buf_append_format(&text,
+			"      s%u: {operation: DescribeCow, input: {Name: $%s%.0u.Name}}\n", i,
+			chained && i > 1 ? "s" : "describe", chained && i > 1 ? i - 1 : 0);
+	yaml = swp_buf_steal(&text);
+	assert_non_null(yaml);
+	return yaml;
+}
+
+static char *good_with_predicate(const char *predicate)
+{
+	char line[8192];
+
+	snprintf(line, sizeof(line), "  is-red: %s", predicate);
+	return text_with(24, line);
+}
+
+static void repeat(char *text, const char *part, unsigned times)
+{
+	while (times-- > 0)
+		strcat(text, part);
+}
+
+static void test_step_ceilings(void **state)
+{
+	char *yaml;
+
+	(void)state;
+	yaml = cow_with_steps(SWP_LIMIT_STEPS, false);
+	keeps(yaml);
+	swp_free(yaml);
+	yaml = cow_with_steps(SWP_LIMIT_STEPS + 1, false);
+	crosses(yaml, "more than 60 steps");
+	swp_free(yaml);
+	yaml = cow_with_steps(SWP_LIMIT_FOLLOW_DEPTH, true);
+	keeps(yaml);
+	swp_free(yaml);
+	yaml = cow_with_steps(SWP_LIMIT_FOLLOW_DEPTH + 2, true);
+	crosses(yaml, "steps behind one another");
+	swp_free(yaml);
+}
+
+static void test_predicate_ceilings(void **state)
+{
+	char text[8192], *yaml;
+
+	(void)state;
+	for (unsigned depth = SWP_LIMIT_PREDICATE_DEPTH - 2; depth <= SWP_LIMIT_PREDICATE_DEPTH; depth += 2) {
+		text[0] = '\0';
+		repeat(text, "{not: ", depth);
+		strcat(text, "{path: describe.Colour, equals: red}");
+		repeat(text, "}", depth);
+		yaml = good_with_predicate(text);
+		if (depth < SWP_LIMIT_PREDICATE_DEPTH)
+			keeps(yaml);
+		else
+			crosses(yaml, "nested too deep");
+		free(yaml);
+	}
+	strcpy(text, "{path: describe");
+	repeat(text, ".x", 40);
+	strcat(text, ", equals: red}");
+	yaml = good_with_predicate(text);
+	crosses(yaml, "is no path");
+	free(yaml);
+	text[0] = '\0';
+	repeat(text, "{some: {in: \"describe.L[]\", where: ", 9);
+	strcat(text, "{path: describe.Colour, equals: red}");
+	repeat(text, "}}", 9);
+	yaml = good_with_predicate(text);
+	crosses(yaml, "quantifiers are nested too deep");
+	free(yaml);
+	/* Named ones that double at each level. */
+	strcpy(text, "{all: [{predicate: p0}, {predicate: p0}]}");
+	for (unsigned i = 0; i < 16; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			"\n  p%u: {all: [{predicate: p%u}, {predicate: p%u}]}", i, i + 1, i + 1);
+	strcat(text, "\n  p16: {path: describe.Colour, equals: red}");
+	yaml = good_with_predicate(text);
+	crosses(yaml, "too many");
+	free(yaml);
+}
+
+static void test_row_ceiling(void **state)
+{
+	struct swp_buf text = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		swp_buf_append_format(&text, "%s\n", good[i]);
+	for (unsigned i = 0; i <= SWP_LIMIT_CATALOGUE_ROWS; i++)
+		swp_buf_append_format(&text, "      List%u: {result: X}\n", i);
+	swp_buf_append_text(&text, "      ListCows: {result: X}\n      ListBarns: {result: X}\n");
+	assert_int_equal(text.failed, 0);
+	crosses(text.data, "more than 10000 rows");
+	swp_buf_done(&text);
+}
+
 static int add_action(const char *action, void *context)
 {
 	strcat(context, action);
@@ -434,6 +565,9 @@ int main(void)
 		cmocka_unit_test(test_canonical),
 		cmocka_unit_test(test_on_top),
 		cmocka_unit_test(test_refused_action),
+		cmocka_unit_test(test_step_ceilings),
+		cmocka_unit_test(test_predicate_ceilings),
+		cmocka_unit_test(test_row_ceiling),
 		cmocka_unit_test(test_selection),
 		cmocka_unit_test(test_out_of_memory),
 	};
