@@ -689,6 +689,29 @@ static void test_hosts_that_do_not_answer(void **state)
 	swp_loop_step(s->loop, 0);
 }
 
+/* A listener that takes the connection and then says nothing: the TLS handshake never ends by itself. */
+static void test_the_ceiling_of_connecting(void **state)
+{
+	struct scene *s = *state;
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int64_t before = swp_clock_monotonic_ms(swp_clock_system());
+	char url[64], words[64];
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(fd, 10), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	snprintf(url, sizeof(url), "rediss://127.0.0.1:%u", ntohs(address.sin_port));
+	assert_int_equal(swp_store_address_parse(url, &s->options.address, NULL), 0);
+	open_store(s);
+	run_until(s, &s->downs, 1);
+	snprintf(words, sizeof(words), "no connection within %d ms", SWP_LIMIT_CONNECT_MS);
+	assert_string_equal(s->why, words);
+	assert_true(swp_clock_monotonic_ms(swp_clock_system()) - before >= SWP_LIMIT_CONNECT_MS);
+	close(fd);
+}
+
 /* --- TLS --- */
 
 static void make_certificates(void)
@@ -1229,6 +1252,7 @@ int main(void)
 		TEST(test_over_tcp_by_name),
 		TEST(test_database_that_is_not_there),
 		TEST(test_hosts_that_do_not_answer),
+		TEST(test_the_ceiling_of_connecting),
 		TEST(test_tls),
 		TEST(test_tls_that_is_not_trusted),
 		TEST(test_tls_with_client_certificate),
