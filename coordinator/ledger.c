@@ -45,7 +45,9 @@ struct swp_ledger {
 	int64_t away_ms;
 	struct swp_problem trouble;
 	bool was_up, dead, borrowed;
-	bool orphan; /* freed, but a store that is not ours still owes it answers */
+	bool was_written; /* a write was acknowledged */
+	bool refuses; /* the trouble is a write that was refused: that something can be read does not end it */
+	bool orphan;  /* freed, but a store that is not ours still owes it answers */
 };
 
 /* --- trouble --- */
@@ -69,7 +71,8 @@ static void die(struct swp_ledger *ledger)
 
 static int64_t patience_ms(const struct swp_ledger *ledger)
 {
-	return ledger->was_up || ledger->away_ms < SWP_LEDGER_FIRST_MS ? ledger->away_ms : SWP_LEDGER_FIRST_MS;
+	return ledger->was_written || ledger->away_ms < SWP_LEDGER_FIRST_MS ? ledger->away_ms
+									    : SWP_LEDGER_FIRST_MS;
 }
 
 static void trouble_begins(struct swp_ledger *ledger, const char *why)
@@ -77,9 +80,10 @@ static void trouble_begins(struct swp_ledger *ledger, const char *why)
 	if (ledger->trouble_since_ms >= 0 || ledger->dead)
 		return;
 	ledger->trouble_since_ms = swp_loop_now_ms(ledger->loop);
-	swp_problem_set(&ledger->trouble, -EIO, "the store can't be used: %s", why);
+	swp_problem_set(&ledger->trouble, -EIO, "the store can't be used: %s%s", why, swp_store_advice(why));
 	if (ledger->was_up)
-		swp_log(SWP_LOG_WARNING, "store.away", "the store can't be used; waiting for it", SWP_LOG_S("why", why));
+		swp_log(SWP_LOG_WARNING, "store.away", "waiting for the store",
+			SWP_LOG_S("why", ledger->trouble.text));
 	swp_timer_start(&ledger->watch, patience_ms(ledger));
 }
 
@@ -91,7 +95,16 @@ static void trouble_ends(struct swp_ledger *ledger)
 		swp_log(SWP_LOG_INFO, "store.back", "the store is back",
 			SWP_LOG_N("away_ms", swp_loop_now_ms(ledger->loop) - ledger->trouble_since_ms));
 	ledger->trouble_since_ms = -1;
+	ledger->refuses = false;
 	swp_timer_stop(&ledger->watch);
+}
+
+void swp_ledger_hurry(struct swp_ledger *ledger, int64_t away_ms)
+{
+	if (away_ms < ledger->away_ms)
+		ledger->away_ms = away_ms;
+	if (ledger->trouble_since_ms >= 0 && !ledger->dead)
+		swp_timer_start(&ledger->watch, patience_ms(ledger));
 }
 
 static void patience_ends(struct swp_timer *timer)
@@ -151,15 +164,16 @@ static void send_operation(struct operation *operation)
 	const char *at = operation->bytes.data;
 	int error = 0;
 
-	if (operation->count > SWP_LEDGER_ARGUMENTS && !(arguments = swp_calloc(operation->count, sizeof(*arguments))))
+	if (operation->count > SWP_LEDGER_ARGUMENTS &&
+		!(arguments = swp_calloc(operation->count, sizeof(*arguments))))
 		error = -ENOMEM;
 	for (size_t i = 0; error == 0 && i < operation->count; i++) {
 		arguments[i] = (struct swp_store_argument){at, operation->lengths[i]};
 		at += operation->lengths[i];
 	}
 	if (error == 0 && operation->script >= 0)
-		error = swp_store_run(ledger->store, &ledger->scripts[operation->script], arguments, 1, arguments + 1,
-			operation->count - 1, answered, operation);
+		error = swp_store_run(ledger->store, &ledger->scripts[operation->script], arguments, 1,
+			arguments + 1, operation->count - 1, answered, operation);
 	else if (error == 0)
 		error = swp_store_command(ledger->store, arguments, operation->count, answered, operation);
 	if (arguments != few)
@@ -200,14 +214,15 @@ static void tell_granted(struct operation *operation, const struct swp_store_rep
 	struct swp_ledger *ledger = operation->ledger;
 	enum swp_dispatch_grant what = SWP_DISPATCH_GRANT_GIVEN;
 
-	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < 3 || reply->items[0].type != SWP_STORE_REPLY_TEXT)
+	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < 3 ||
+		reply->items[0].type != SWP_STORE_REPLY_TEXT)
 		return;
 	if (strcmp(reply->items[0].bytes, "sealed") == 0)
 		what = SWP_DISPATCH_GRANT_SEALED;
 	else if (strcmp(reply->items[0].bytes, "lost") == 0)
 		what = SWP_DISPATCH_GRANT_LOST;
-	ledger->events.granted(ledger->events.context, operation->job, what, (uint64_t)reply_number(&reply->items[1]),
-		(unsigned)reply_number(&reply->items[2]));
+	ledger->events.granted(ledger->events.context, operation->job, what,
+		(uint64_t)reply_number(&reply->items[1]), (unsigned)reply_number(&reply->items[2]));
 }
 
 /* HMGET t l a: one script writes a seal and its time, and the time is the shorter one to ask for. */
@@ -244,9 +259,15 @@ static void tell(struct operation *operation, const struct swp_store_reply *repl
 		events->given_up(events->context, operation->job, reply_number(reply) == 0);
 		break;
 	case CHECK:
-		events->checked(events->context, operation->token, operation->number, found_in(reply, &attempts));
+		events->checked(
+			events->context, operation->token, operation->number, found_in(reply, &attempts));
 		break;
 	}
+}
+
+static bool is_write(const struct operation *operation)
+{
+	return operation->kind != LOOK_UP && operation->kind != CHECK;
 }
 
 static void answered(void *context, const struct swp_store_reply *reply)
@@ -267,10 +288,13 @@ static void answered(void *context, const struct swp_store_reply *reply)
 	}
 	if (reply->type == SWP_STORE_REPLY_ERROR) {
 		trouble_begins(ledger, reply->bytes);
+		ledger->refuses |= is_write(operation);
 		queue_again(operation);
 		return;
 	}
-	trouble_ends(ledger);
+	ledger->was_written |= is_write(operation);
+	if (is_write(operation) || !ledger->refuses)
+		trouble_ends(ledger);
 	ledger->open--;
 	tell(operation, reply);
 	operation_free(operation);
@@ -289,8 +313,8 @@ static void idle_fires(struct swp_timer *timer)
 	idle(ledger->events.context);
 }
 
-static int submit(struct swp_ledger *ledger, const struct operation *like, const struct swp_store_argument *arguments,
-	size_t count)
+static int submit(struct swp_ledger *ledger, const struct operation *like,
+	const struct swp_store_argument *arguments, size_t count)
 {
 	struct operation *operation = swp_calloc(1, sizeof(*operation));
 
@@ -319,8 +343,8 @@ static int submit(struct swp_ledger *ledger, const struct operation *like, const
 
 /* --- life --- */
 
-static struct swp_ledger *make(struct swp_loop *loop, const char *sweep, int64_t away_ms,
-	const struct swp_ledger_events *events)
+static struct swp_ledger *make(
+	struct swp_loop *loop, const char *sweep, int64_t away_ms, const struct swp_ledger_events *events)
 {
 	struct swp_ledger *ledger = swp_calloc(1, sizeof(*ledger));
 
@@ -340,11 +364,13 @@ static struct swp_ledger *make(struct swp_loop *loop, const char *sweep, int64_t
 	return ledger;
 }
 
-struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_options *store, const char *sweep,
-	int64_t away_ms, const struct swp_ledger_events *events, struct swp_problem *problem)
+struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_options *store,
+	const char *sweep, int64_t away_ms, const struct swp_ledger_events *events,
+	struct swp_problem *problem)
 {
 	struct swp_ledger *ledger = make(loop, sweep, away_ms, events);
-	struct swp_store_events store_events = {.up = store_up, .down = store_down, .refused = store_refused, .context = ledger};
+	struct swp_store_events store_events = {
+		.up = store_up, .down = store_down, .refused = store_refused, .context = ledger};
 
 	if (!ledger) {
 		swp_problem_set(problem, -ENOMEM, "out of memory");
@@ -359,8 +385,8 @@ struct swp_ledger *swp_ledger_new(struct swp_loop *loop, const struct swp_store_
 	return ledger;
 }
 
-struct swp_ledger *swp_ledger_borrow(struct swp_loop *loop, struct swp_store *store, const char *sweep, int64_t away_ms,
-	const struct swp_ledger_events *events)
+struct swp_ledger *swp_ledger_borrow(struct swp_loop *loop, struct swp_store *store, const char *sweep,
+	int64_t away_ms, const struct swp_ledger_events *events)
 {
 	struct swp_ledger *ledger = make(loop, sweep, away_ms, events);
 
@@ -368,7 +394,7 @@ struct swp_ledger *swp_ledger_borrow(struct swp_loop *loop, struct swp_store *st
 		return NULL;
 	ledger->store = store;
 	ledger->borrowed = true;
-	ledger->was_up = true;
+	ledger->was_up = ledger->was_written = true;
 	return ledger;
 }
 
@@ -399,7 +425,8 @@ void swp_ledger_free(struct swp_ledger *ledger)
 		return;
 	ledger->dead = true;
 	if (!ledger->borrowed)
-		swp_store_free(ledger->store); /* answers what is open, which then waits to be forgotten here */
+		swp_store_free(
+			ledger->store); /* answers what is open, which then waits to be forgotten here */
 	ledger->open -= forget_again(ledger);
 	swp_timer_stop(&ledger->retry);
 	swp_timer_stop(&ledger->watch);
@@ -467,12 +494,14 @@ int swp_ledger_index(struct swp_ledger *ledger, int64_t started_at_ms)
 		(struct swp_store_argument[]){TEXT("ZADD"), TEXT(key), TEXT(score), TEXT(ledger->sweep)}, 4);
 }
 
-int swp_ledger_keep_catalogue(struct swp_ledger *ledger, const char *hash, const char *compiled, size_t length)
+int swp_ledger_keep_catalogue(
+	struct swp_ledger *ledger, const char *hash, const char *compiled, size_t length)
 {
 	char key[SWP_KEY_BYTES];
 
 	key_of(ledger, SWP_KEY_CATALOGUE, hash, NULL, key);
-	return submit(ledger, &a_write, (struct swp_store_argument[]){TEXT("SET"), TEXT(key), {compiled, length}}, 3);
+	return submit(ledger, &a_write,
+		(struct swp_store_argument[]){TEXT("SET"), TEXT(key), {compiled, length}}, 3);
 }
 
 int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_account *row)
@@ -485,7 +514,9 @@ int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_accoun
 		return error;
 	key_of(ledger, SWP_KEY_ACCOUNTS, NULL, NULL, key);
 	return submit(ledger, &a_write,
-		(struct swp_store_argument[]){TEXT("HSET"), TEXT(key), TEXT(row->id), {bytes.data, bytes.length}}, 4);
+		(struct swp_store_argument[]){
+			TEXT("HSET"), TEXT(key), TEXT(row->id), {bytes.data, bytes.length}},
+		4);
 }
 
 int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap)
@@ -501,14 +532,23 @@ int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap)
 	return submit(ledger, &like, (struct swp_store_argument[]){TEXT(key), {bytes.data, bytes.length}}, 2);
 }
 
+int swp_ledger_probe(struct swp_ledger *ledger)
+{
+	char version[16];
+	const struct swp_ledger_field fields[] = {{SWP_SWEEP_FIELD_VERSION, version}, {NULL, NULL}};
+
+	snprintf(version, sizeof(version), "%d", SWP_RECORD_VERSION);
+	return ledger->open > 0 ? 0 : swp_ledger_set(ledger, fields);
+}
+
 int swp_ledger_write(struct swp_ledger *ledger, const struct swp_store_argument *arguments, size_t count)
 {
 	SWP_ASSERT(count <= SWP_LEDGER_ARGUMENTS);
 	return submit(ledger, &a_write, arguments, count);
 }
 
-int swp_ledger_replace_hash(struct swp_ledger *ledger, const char *key, const struct swp_store_argument *fields_and_values,
-	size_t count)
+int swp_ledger_replace_hash(struct swp_ledger *ledger, const char *key,
+	const struct swp_store_argument *fields_and_values, size_t count)
 {
 	const struct operation like = {.kind = WRITE, .script = SWP_SCRIPT_REPLACE_HASH};
 	struct swp_store_argument *arguments = swp_calloc(2 * count + 1, sizeof(*arguments));
@@ -526,8 +566,8 @@ int swp_ledger_replace_hash(struct swp_ledger *ledger, const char *key, const st
 
 /* --- jobs --- */
 
-int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region, const char *worker,
-	bool counts, uint64_t least_epoch)
+int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region,
+	const char *worker, bool counts, uint64_t least_epoch)
 {
 	const struct operation like = {.kind = GRANT, .script = SWP_SCRIPT_GRANT, .job = job};
 	char key[SWP_KEY_BYTES], least[32];
@@ -535,10 +575,12 @@ int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *accoun
 	key_of(ledger, SWP_KEY_JOB, account, region, key);
 	snprintf(least, sizeof(least), "%llu", (unsigned long long)least_epoch);
 	return submit(ledger, &like,
-		(struct swp_store_argument[]){TEXT(key), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)}, 4);
+		(struct swp_store_argument[]){TEXT(key), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)},
+		4);
 }
 
-static int ask_record(struct swp_ledger *ledger, const struct operation *like, const char *account, const char *region)
+static int ask_record(
+	struct swp_ledger *ledger, const struct operation *like, const char *account, const char *region)
 {
 	char key[SWP_KEY_BYTES];
 
@@ -551,10 +593,12 @@ static int ask_record(struct swp_ledger *ledger, const struct operation *like, c
 
 int swp_ledger_look_up(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region)
 {
-	return ask_record(ledger, &(struct operation){.kind = LOOK_UP, .script = -1, .job = job}, account, region);
+	return ask_record(
+		ledger, &(struct operation){.kind = LOOK_UP, .script = -1, .job = job}, account, region);
 }
 
-int swp_ledger_give_up(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region, const char *why)
+int swp_ledger_give_up(
+	struct swp_ledger *ledger, uint64_t job, const char *account, const char *region, const char *why)
 {
 	const struct operation like = {.kind = GIVE_UP, .script = SWP_SCRIPT_GIVE_UP, .job = job};
 	char key[SWP_KEY_BYTES];
@@ -563,8 +607,10 @@ int swp_ledger_give_up(struct swp_ledger *ledger, uint64_t job, const char *acco
 	return submit(ledger, &like, (struct swp_store_argument[]){TEXT(key), TEXT(why)}, 2);
 }
 
-int swp_ledger_check(struct swp_ledger *ledger, const char *account, const char *region, void *token, unsigned number)
+int swp_ledger_check(
+	struct swp_ledger *ledger, const char *account, const char *region, void *token, unsigned number)
 {
-	return ask_record(ledger, &(struct operation){.kind = CHECK, .script = -1, .token = token, .number = number}, account,
+	return ask_record(ledger,
+		&(struct operation){.kind = CHECK, .script = -1, .token = token, .number = number}, account,
 		region);
 }

@@ -18,7 +18,7 @@
 #include "proto/record/record.h"
 
 #define SWP_LEDGER_RETRY_MS 500	  /* after an error reply */
-#define SWP_LEDGER_FIRST_MS 10000 /* a store that does not answer for so long at the start: exit 2 */
+#define SWP_LEDGER_FIRST_MS 10000 /* a store that has not taken anything for so long at the start: exit 2 */
 
 struct swp_ledger; /* opaque */
 
@@ -59,6 +59,8 @@ int swp_ledger_keep_catalogue(
 	struct swp_ledger *ledger, const char *hash, const char *compiled, size_t length);
 int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_account *row);
 int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap);
+/* Writes something that is there already, if nothing else is being written: a store that takes nothing shows only by that. */
+int swp_ledger_probe(struct swp_ledger *ledger);
 /* Any idempotent command (at most SWP_LEDGER_ARGUMENTS arguments, copied). */
 #define SWP_LEDGER_ARGUMENTS 40
 int swp_ledger_write(struct swp_ledger *ledger, const struct swp_store_argument *arguments, size_t count);
@@ -75,6 +77,9 @@ int swp_ledger_give_up(
 /* Is that job sealed? For reconciliation, where no job is in memory. `token` and `number` come back in `checked`. */
 int swp_ledger_check(
 	struct swp_ledger *ledger, const char *account, const char *region, void *token, unsigned number);
+
+/* From now on the store may be away for `away_ms` only (if that is less than before), counted from now. */
+void swp_ledger_hurry(struct swp_ledger *ledger, int64_t away_ms);
 
 /* Writes and questions whose answer is out; 0: everything is in the store. */
 size_t swp_ledger_open(const struct swp_ledger *ledger);

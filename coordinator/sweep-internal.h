@@ -95,6 +95,7 @@ struct swp_sweep {
 	unsigned seal_region;
 	size_t seals_asked, seals_missing;
 	bool any_lost;
+	bool any_granted; /* a job was given out: from then on it is not "nothing was swept" */
 
 	struct swp_timer pump, lease, grace, deadline, no_worker;
 	struct swp_record_gap enumeration_gap; /* owned texts; reason 0: the enumeration did not break off */

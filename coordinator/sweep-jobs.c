@@ -307,7 +307,8 @@ static void heartbeat(void *context, uint64_t peer, const struct swp_message_hea
 {
 	struct swp_sweep *sweep = context;
 
-	(void)beat;
+	if (beat->store_away && sweep->begun && swp_ledger_probe(sweep->ledger) < 0)
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 	swp_dispatch_heartbeat(sweep->dispatch, peer, jobs, count, now_ms(sweep));
 }
 
@@ -394,11 +395,12 @@ static void store_lost(void *context, const struct swp_problem *problem)
 {
 	struct swp_sweep *sweep = context;
 
-	swp_sweep_end(sweep,
-		sweep->progress.jobs_done > 0 || sweep->progress.jobs_running > 0
-			? SWP_SWEEP_END_STORE_LOST
-			: SWP_SWEEP_END_COULD_NOT_RUN,
-		problem);
+	if (sweep->any_granted)
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST,
+			"%s; what was committed can be read when it is back: orgsweep report %s",
+			problem->text, sweep->id);
+	else
+		swp_sweep_end(sweep, SWP_SWEEP_END_COULD_NOT_RUN, problem);
 }
 
 static void granted(
@@ -406,6 +408,7 @@ static void granted(
 {
 	struct swp_sweep *sweep = context;
 
+	sweep->any_granted |= what == SWP_DISPATCH_GRANT_GIVEN;
 	swp_dispatch_granted(sweep->dispatch, job, what, epoch, attempts, now_ms(sweep));
 	swp_sweep_kick(sweep);
 }

@@ -358,6 +358,8 @@ void swp_sweep_cancel(struct swp_sweep *sweep, int number)
 	sweep->cancelled_wall_ms = swp_sweep_wall_ms(sweep);
 	if (sweep->dispatch)
 		swp_dispatch_hold(sweep->dispatch, true);
+	if (sweep->ledger && number)
+		swp_ledger_hurry(sweep->ledger, SWP_CANCEL_STORE_MS);
 	swp_timer_start(&sweep->grace, sweep->progress.jobs_running > 0 ? SWP_CANCEL_GRACE_MS : 0);
 }
 

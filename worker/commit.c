@@ -89,13 +89,15 @@ static void answered(void *context, const struct swp_store_reply *reply)
 		free_request(commit);
 		return;
 	}
+	commit->worker->store_refuses = reply->type == SWP_STORE_REPLY_ERROR;
 	if (reply->type == SWP_STORE_REPLY_NUMBER) {
 		tell_job(commit, reply->number);
 		return;
 	}
 	if (reply->type != SWP_STORE_REPLY_LOST && commit->pause_ms == 0)
 		swp_log(SWP_LOG_WARNING, "store.error", "the store did not take a record; it is tried again",
-			SWP_LOG_S("key", commit->key), SWP_LOG_S("answer", reply->bytes));
+			SWP_LOG_S("key", commit->key), SWP_LOG_S("answer", reply->bytes),
+			SWP_LOG_S("fix", swp_store_advice(reply->bytes)));
 	send_later(commit);
 }
 

@@ -132,7 +132,7 @@ static void add_statistics(const struct swp_worker *worker, struct swp_message_h
 	}
 	heartbeat->resident_bytes = resident_bytes();
 	heartbeat->uncommitted_bytes = worker->uncommitted_bytes;
-	heartbeat->store_away = !worker->store_up;
+	heartbeat->store_away = !worker->store_up || worker->store_refuses;
 }
 
 static void add_lease(

@@ -32,6 +32,7 @@ struct swp_worker {
 	uint64_t calls;		  /* HTTP requests of jobs that are over */
 	size_t uncommitted_bytes; /* rows not yet acknowledged by the store */
 	bool store_up, draining, closing;
+	bool store_refuses; /* its last answer was an error */
 	int exit_code;
 	struct swp_timer drain_timer;	     /* the drain's end */
 	struct swp_timer ended_timer;	     /* calls `ended` from the loop */

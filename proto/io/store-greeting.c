@@ -170,32 +170,54 @@ static enum swp_store_verdict judge_cluster(
 	return never(greeting, "Redis Cluster is not supported: give a Redis that is not part of a cluster");
 }
 
+/* Redis 6.2 tells what fails within a script as "ERR Error running script (…): … -OOM command not allowed …". */
+static bool says(const char *words, const char *first)
+{
+	size_t length = strlen(first);
+	const char *within = strstr(words, first);
+
+	return swp_text_starts(words, first) ||
+	       (within && within[-1] == '-' && (within[length] == ' ' || within[length] == '\0'));
+}
+
+const char *swp_store_advice(const char *words)
+{
+	static const struct {
+		const char *first, *advice;
+	} rows[] = {
+		{"OOM", "; raise maxmemory of this Redis, or give another one (--store)"},
+		{"MISCONF", "; free disk space where this Redis keeps its files"},
+		{"NOPERM", "; the user needs to read and write the keys swp:* (docs/store.md lists the "
+			   "commands)"},
+		{"NOAUTH", "; put the password into ORGSWEEP_STORE_PASSWORD"},
+		{"WRONGPASS", "; give the right user in the URL and password in ORGSWEEP_STORE_PASSWORD"},
+		{"NOREPLICAS", "; this Redis waits for replicas (min-replicas-to-write)"},
+	};
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++)
+		if (says(words, rows[i].first))
+			return rows[i].advice;
+	return "";
+}
+
 /* Error replies by their first word; the first row that fits counts. */
 static enum swp_store_verdict judge_error(struct swp_store_greeting *greeting, const char *words)
 {
 	static const struct {
 		const char *start;
 		enum swp_store_verdict verdict;
-		const char *advice;
 	} rows[] = {
-		{"LOADING", SWP_STORE_AGAIN, ""},
-		{"BUSY", SWP_STORE_AGAIN, ""},
-		{"MASTERDOWN", SWP_STORE_AGAIN, ""},
-		{"ERR max number of clients", SWP_STORE_AGAIN, ""},
-		{"WRONGPASS", SWP_STORE_NEVER,
-			"; give the right user in the URL and password in ORGSWEEP_STORE_PASSWORD"},
-		{"NOAUTH", SWP_STORE_NEVER, "; put the password into ORGSWEEP_STORE_PASSWORD"},
-		{"DENIED", SWP_STORE_NEVER, ""},
-		{"NOPERM", SWP_STORE_NEVER,
-			"; the user needs to read and write the keys swp:* (docs/store.md lists the "
-			"commands)"},
-		{"", SWP_STORE_NEVER, ""},
+		{"LOADING", SWP_STORE_AGAIN},
+		{"BUSY", SWP_STORE_AGAIN},
+		{"MASTERDOWN", SWP_STORE_AGAIN},
+		{"ERR max number of clients", SWP_STORE_AGAIN},
+		{"", SWP_STORE_NEVER},
 	};
 	size_t i = 0;
 
 	while (!swp_text_starts(words, rows[i].start))
 		i++;
-	swp_problem_set(&greeting->problem, 0, "Redis says: %s%s", words, rows[i].advice);
+	swp_problem_set(&greeting->problem, 0, "Redis says: %s%s", words, swp_store_advice(words));
 	return rows[i].verdict;
 }
 

@@ -104,6 +104,8 @@ struct swp_store_script {
 int swp_store_run(struct swp_store *store, struct swp_store_script *script,
 	const struct swp_store_argument *keys, size_t key_count, const struct swp_store_argument *arguments,
 	size_t argument_count, swp_store_done done, void *context);
+/* What can be done about an ERROR reply of these words: "; free disk space where Redis keeps its files". "" when that is not known. */
+const char *swp_store_advice(const char *words);
 /* Commands sent or waiting whose answer is out. */
 size_t swp_store_open_commands(const struct swp_store *store);
 
