@@ -298,6 +298,8 @@ static void test_children_die_with_their_parent(void **state)
 				.arguments = arguments, .output_fd = -1, .error_fd = -1},
 			NULL, NULL, NULL);
 
+		/* Whatever becomes of the test, this one goes too. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		child = process ? swp_process_pid(process) : 0;
 		if (write(report[1], &child, sizeof(child)) < 0)
 			_exit(1);
