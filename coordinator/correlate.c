@@ -233,14 +233,25 @@ static int sink_chain(void *context, const struct swp_chain_instance *instance)
 	return buf ? pack_chain(instance, buf) : -ENOMEM;
 }
 
+/* A chain that was given up at a ceiling stands in the report beside those that the selection leaves out. */
 static int sink_not_evaluated(void *context, size_t chain, const char *reason)
 {
 	struct output *output = context;
+	struct swp_correlator *correlator = output->correlator;
+	const char *id = swp_catalogue_chain(correlator->options.catalogue, chain)->id;
+	char key[SWP_KEY_BYTES], field[128];
+	int error =
+		swp_key_format(SWP_KEY_SWEEP, swp_ledger_sweep(correlator->options.ledger), NULL, NULL, key);
 
 	swp_log(SWP_LOG_WARNING, "chain.not-evaluated", "a chain could not be evaluated here",
-		SWP_LOG_S("chain", swp_catalogue_chain(output->correlator->options.catalogue, chain)->id),
-		SWP_LOG_S("reason", reason));
-	return 0;
+		SWP_LOG_S("chain", id), SWP_LOG_S("reason", reason));
+	if (error < 0)
+		return error;
+	snprintf(field, sizeof(field), SWP_SWEEP_FIELD_NOT_EVALUATED "%s", id);
+	return swp_ledger_write(correlator->options.ledger,
+		(struct swp_store_argument[]){SWP_STORE_TEXT_ARGUMENT("HSET"), SWP_STORE_TEXT_ARGUMENT(key),
+			SWP_STORE_TEXT_ARGUMENT(field), SWP_STORE_TEXT_ARGUMENT(reason)},
+		4);
 }
 
 static int run(struct swp_correlation *correlation, struct output *output)

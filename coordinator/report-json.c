@@ -146,8 +146,7 @@ static int write_chains(struct writing *writing, struct swp_problem *problem)
 	swp_json_array_end(&writing->json);
 	swp_json_array_begin(&writing->json, "chains_not_evaluated", false);
 	if (!error)
-		error = swp_correlation_not_evaluated(swp_report_catalogue(writing->report),
-			swp_report_selection(writing->report), write_not_evaluated, writing);
+		error = swp_report_each_not_evaluated(writing->report, write_not_evaluated, writing);
 	swp_json_array_end(&writing->json);
 	return error;
 }

@@ -5,6 +5,7 @@
 #include "coordinator/report.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -907,6 +908,39 @@ int swp_report_each_chain(struct swp_report *report,
 			if (chains && (chains[c / 8] & (1u << (c % 8))))
 				error = each_account_chain(report, i, c, visit, context, problem);
 		}
+	}
+	return error;
+}
+
+struct not_evaluated {
+	const char **reasons; /* by chain */
+	struct swp_region *memory;
+};
+
+static int note_not_evaluated(size_t chain, const char *reason, void *context)
+{
+	struct not_evaluated *noted = context;
+	noted->reasons[chain] = swp_region_strdup(noted->memory, reason);
+	return noted->reasons[chain] ? 0 : -ENOMEM;
+}
+
+int swp_report_each_not_evaluated(struct swp_report *report,
+	int (*visit)(size_t chain, const char *reason, void *context), void *context)
+{
+	size_t count = swp_catalogue_chain_count(report->catalogue);
+	struct not_evaluated noted = {
+		swp_region_alloc(report->memory, (count + 1) * sizeof(*noted.reasons)), report->memory};
+	int error = noted.reasons ? 0 : -ENOMEM;
+	if (!error)
+		error = swp_correlation_not_evaluated(
+			report->catalogue, &report->selection, note_not_evaluated, &noted);
+	for (size_t i = 0; !error && i < count; i++) {
+		char field[128];
+		snprintf(field, sizeof(field), SWP_SWEEP_FIELD_NOT_EVALUATED "%s",
+			swp_catalogue_chain(report->catalogue, i)->id);
+		const char *reason = noted.reasons[i] ? noted.reasons[i] : swp_report_field(report, field);
+		if (*reason)
+			error = visit(i, reason, context);
 	}
 	return error;
 }

@@ -105,6 +105,9 @@ int swp_report_each_row(struct swp_report *report, unsigned rows,
 int swp_report_each_chain(struct swp_report *report,
 	int (*visit)(void *context, const struct swp_record_chain *chain), void *context,
 	struct swp_problem *problem);
+/* Chains that were not evaluated, by id: the selection leaves out a leg they need, or they were given up at a ceiling. */
+int swp_report_each_not_evaluated(struct swp_report *report,
+	int (*visit)(size_t chain, const char *reason, void *context), void *context);
 /* Gaps without an account. */
 size_t swp_report_plain_gap_count(const struct swp_report *report);
 const struct swp_record_gap *swp_report_plain_gap(const struct swp_report *report, size_t index);

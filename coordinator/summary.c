@@ -158,8 +158,7 @@ static int print_chains(struct summary *summary, struct swp_problem *problem)
 	if (!error && !summary->chains_shown)
 		fputs("  none\n", summary->out);
 	if (!error)
-		error = swp_correlation_not_evaluated(swp_report_catalogue(summary->report),
-			swp_report_selection(summary->report), chain_not_evaluated, summary);
+		error = swp_report_each_not_evaluated(summary->report, chain_not_evaluated, summary);
 	return error;
 }
 
