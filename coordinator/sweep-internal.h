@@ -34,7 +34,8 @@
 
 struct swp_sweep {
 	struct swp_loop *loop;
-	const struct swp_sweep_options *options;
+	struct swp_sweep_options given; /* what it points to is borrowed */
+	const struct swp_sweep_options *options; /* = &given */
 	struct swp_sweep_events events;
 	char id[SWP_SWEEP_ID_BYTES];
 	char session_name[64];

@@ -672,7 +672,8 @@ struct swp_sweep *swp_sweep_new(struct swp_loop *loop, const struct swp_sweep_op
 		return NULL;
 	}
 	sweep->loop = loop;
-	sweep->options = options;
+	sweep->given = *options;
+	sweep->options = &sweep->given;
 	if (events)
 		sweep->events = *events;
 	sweep->home_region = "";

@@ -21,7 +21,7 @@
 #include "proto/io/loop.h"
 #include "proto/io/store.h"
 
-/* --- what is asked for: resolved by the command line, all of it borrowed until swp_sweep_free --- */
+/* --- what is asked for: resolved by the command line, what it points to is borrowed until swp_sweep_free --- */
 
 struct swp_text_list {
 	const char *const *items;
