@@ -37,7 +37,7 @@ const struct swp_row *swp_rows_of(const struct swp_rows *rows, size_t source, si
 	size_t first = lower_bound(rows, source, 0);
 
 	*ret_count = lower_bound(rows, source + 1, 0) - first;
-	return rows->rows + first;
+	return rows->rows ? rows->rows + first : NULL;
 }
 
 /* Fields of an ARN: arn:partition:service:region:account:…; false when it is none. */

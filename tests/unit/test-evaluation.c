@@ -207,12 +207,13 @@ static void test_endless_list(void **state)
 
 static json_t *big_guardrails(size_t name_bytes)
 {
-	char *arn = calloc(1, name_bytes + 64);
+	static const char prefix[] = "arn:aws:bedrock:eu-west-1:111122223333:guardrail/";
+	char *arn = calloc(1, sizeof(prefix) + name_bytes);
 	json_t *document;
 
 	assert_non_null(arn);
-	strcpy(arn, "arn:aws:bedrock:eu-west-1:111122223333:guardrail/");
-	memset(arn + strlen(arn), 'x', name_bytes);
+	memcpy(arn, prefix, sizeof(prefix));
+	memset(arn + strlen(prefix), 'x', name_bytes);
 	document = json_pack("{s:[{s:s, s:s, s:s, s:s, s:s, s:s, s:s}]}", "guardrails", "arn", arn, "id", "g",
 		"name", "n", "status", "READY", "version", "1", "createdAt", "c", "updatedAt", "u");
 	free(arn);

@@ -175,14 +175,23 @@ static void complain(const struct swp_lint_message *message, void *context)
 	}
 }
 
+static void append(char *text, size_t size, const char *part)
+{
+	size_t length = strlen(text);
+
+	assert_true(strlen(part) < size - length);
+	memcpy(text + length, part, strlen(part) + 1);
+}
+
 static char *text_with(unsigned line, const char *replacement)
 {
-	char *text = calloc(1, 16384);
+	enum { SIZE = 16384 };
+	char *text = calloc(1, SIZE);
 
 	assert_non_null(text);
 	for (unsigned i = 0; i < SWP_ARRAY_SIZE(good); i++) {
-		strcat(text, i + 1 == line ? replacement : good[i]);
-		strcat(text, "\n");
+		append(text, SIZE, i + 1 == line ? replacement : good[i]);
+		append(text, SIZE, "\n");
 	}
 	return text;
 }
@@ -400,10 +409,10 @@ static char *good_with_predicate(const char *predicate)
 	return text_with(24, line);
 }
 
-static void repeat(char *text, const char *part, unsigned times)
+static void repeat(char *text, size_t size, const char *part, unsigned times)
 {
 	while (times-- > 0)
-		strcat(text, part);
+		append(text, size, part);
 }
 
 static void test_step_ceilings(void **state)
@@ -432,9 +441,9 @@ static void test_predicate_ceilings(void **state)
 	(void)state;
 	for (unsigned depth = SWP_LIMIT_PREDICATE_DEPTH - 2; depth <= SWP_LIMIT_PREDICATE_DEPTH; depth += 2) {
 		text[0] = '\0';
-		repeat(text, "{not: ", depth);
-		strcat(text, "{path: describe.Colour, equals: red}");
-		repeat(text, "}", depth);
+		repeat(text, sizeof(text), "{not: ", depth);
+		append(text, sizeof(text), "{path: describe.Colour, equals: red}");
+		repeat(text, sizeof(text), "}", depth);
 		yaml = good_with_predicate(text);
 		if (depth < SWP_LIMIT_PREDICATE_DEPTH)
 			keeps(yaml);
@@ -442,25 +451,27 @@ static void test_predicate_ceilings(void **state)
 			crosses(yaml, "nested too deep");
 		free(yaml);
 	}
-	strcpy(text, "{path: describe");
-	repeat(text, ".x", 40);
-	strcat(text, ", equals: red}");
+	text[0] = '\0';
+	append(text, sizeof(text), "{path: describe");
+	repeat(text, sizeof(text), ".x", 40);
+	append(text, sizeof(text), ", equals: red}");
 	yaml = good_with_predicate(text);
 	crosses(yaml, "is no path");
 	free(yaml);
 	text[0] = '\0';
-	repeat(text, "{some: {in: \"describe.L[]\", where: ", 9);
-	strcat(text, "{path: describe.Colour, equals: red}");
-	repeat(text, "}}", 9);
+	repeat(text, sizeof(text), "{some: {in: \"describe.L[]\", where: ", 9);
+	append(text, sizeof(text), "{path: describe.Colour, equals: red}");
+	repeat(text, sizeof(text), "}}", 9);
 	yaml = good_with_predicate(text);
 	crosses(yaml, "quantifiers are nested too deep");
 	free(yaml);
 	/* Named ones that double at each level. */
-	strcpy(text, "{all: [{predicate: p0}, {predicate: p0}]}");
+	text[0] = '\0';
+	append(text, sizeof(text), "{all: [{predicate: p0}, {predicate: p0}]}");
 	for (unsigned i = 0; i < 16; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
 			"\n  p%u: {all: [{predicate: p%u}, {predicate: p%u}]}", i, i + 1, i + 1);
-	strcat(text, "\n  p16: {path: describe.Colour, equals: red}");
+	append(text, sizeof(text), "\n  p16: {path: describe.Colour, equals: red}");
 	yaml = good_with_predicate(text);
 	crosses(yaml, "too many");
 	free(yaml);
@@ -481,10 +492,12 @@ static void test_row_ceiling(void **state)
 	swp_buf_done(&text);
 }
 
+enum { ACTIONS_BYTES = 4096 };
+
 static int add_action(const char *action, void *context)
 {
-	strcat(context, action);
-	strcat(context, " ");
+	append(context, ACTIONS_BYTES, action);
+	append(context, ACTIONS_BYTES, " ");
 	return 0;
 }
 
@@ -499,7 +512,7 @@ static void test_selection(void **state)
 {
 	struct swp_catalogue *base = load_builtin();
 	struct swp_selection selection = {{0}};
-	char actions[4096] = "";
+	char actions[ACTIONS_BYTES] = "";
 	unsigned services = 0;
 	struct swp_buf arn = {0};
 

@@ -119,7 +119,7 @@ static char *nested(unsigned depth)
 	char *text = calloc(1, depth * 2 + 8);
 
 	assert_non_null(text);
-	strcpy(text, "a: ");
+	memcpy(text, "a: ", 3);
 	memset(text + 3, '[', depth);
 	memset(text + 3 + depth, ']', depth);
 	return text;
@@ -137,7 +137,7 @@ static void test_ceilings(void **state)
 	json_decref(document);
 	assert_int_equal(parse(bad, &told, NULL, &document), SWP_YAML_FAULTY);
 	memset(key, 'k', 256);
-	strcpy(key + 256, ": 1");
+	memcpy(key + 256, ": 1", sizeof(": 1"));
 	assert_int_equal(parse(key, &told, NULL, &document), SWP_YAML_FAULTY);
 	free(good);
 	free(bad);
