@@ -33,6 +33,7 @@ struct swp_worker {
 	size_t uncommitted_bytes; /* rows not yet acknowledged by the store */
 	bool store_up, draining, closing;
 	bool store_refuses; /* its last answer was an error */
+	bool store_gone;    /* a record was given up because of it, and nothing was committed since: no new jobs */
 	int exit_code;
 	struct swp_timer drain_timer;	     /* the drain's end */
 	struct swp_timer ended_timer;	     /* calls `ended` from the loop */

@@ -17,6 +17,7 @@ static void store_up(void *context, bool fresh_run)
 	struct swp_worker *worker = context;
 
 	worker->store_up = true;
+	worker->store_gone = false;
 	swp_log(SWP_LOG_INFO, "store.up", "the store is there", SWP_LOG_N("fresh_run", fresh_run));
 }
 
@@ -25,8 +26,9 @@ static void store_down(void *context, const char *why)
 	struct swp_worker *worker = context;
 
 	worker->store_up = false;
-	swp_log(SWP_LOG_WARNING, "store.down", "the store is away; results are kept until it is back",
-		SWP_LOG_S("why", why));
+	/* A local worker starts beside its private Redis, which may still be a moment from listening. */
+	swp_log(worker->store_was_up ? SWP_LOG_WARNING : SWP_LOG_INFO, "store.down",
+		"the store is away; results are kept until it is back", SWP_LOG_S("why", why));
 }
 
 static void store_refused(void *context, const char *why)
