@@ -31,9 +31,9 @@ struct swp_worker {
 	unsigned credits;
 	uint64_t calls;		  /* HTTP requests of jobs that are over */
 	size_t uncommitted_bytes; /* rows not yet acknowledged by the store */
-	bool store_up, draining, closing;
+	bool store_up, store_was_up, draining, closing;
 	bool store_refuses; /* its last answer was an error */
-	bool store_gone;    /* a record was given up because of it, and nothing was committed since: no new jobs */
+	bool store_gone;    /* a record was given up because it is not there: no new jobs until it is */
 	int exit_code;
 	struct swp_timer drain_timer;	     /* the drain's end */
 	struct swp_timer ended_timer;	     /* calls `ended` from the loop */
