@@ -140,11 +140,28 @@ static void start_watch(struct swp_job *job)
 	swp_timer_start(&job->watch, due_ms > now_ms ? due_ms - now_ms : 0);
 }
 
+/* A coordinator that can't reach the store for so long has ended. So one that is there can, and perhaps another worker, too. */
+static void watch_commit(struct swp_job *job, int64_t now_ms)
+{
+	int64_t left_ms = job->progress_ms + SWP_STORE_AWAY_MS - now_ms;
+
+	if (left_ms <= 0 && swp_link_is_open(job->link)) {
+		job->worker->store_gone = !job->worker->store_up;
+		swp_job_give_back(job, SWP_GIVE_BACK_STORE_AWAY, "the store has taken nothing for too long");
+		return;
+	}
+	swp_timer_start(&job->watch, left_ms > SWP_HEARTBEAT_MS ? left_ms : SWP_HEARTBEAT_MS);
+}
+
 static void watch(struct swp_timer *timer)
 {
 	struct swp_job *job = SWP_CONTAINER_OF(timer, struct swp_job, watch);
 	int64_t now_ms = swp_loop_now_ms(job->worker->loop);
 
+	if (job->state != SWP_JOB_COLLECTING) {
+		watch_commit(job, now_ms);
+		return;
+	}
 	if (swp_worker_is_full(job->worker))
 		job->progress_ms = now_ms; /* it waits for the store, not for AWS */
 	if (now_ms >= job->deadline_ms || now_ms >= job->progress_ms + SWP_LIMIT_JOB_IDLE_MS) {
@@ -404,8 +421,9 @@ void swp_job_finish(struct swp_job *job, enum swp_reason unread)
 	if (job->state != SWP_JOB_COLLECTING)
 		return;
 	swp_job_calls_cancel(job);
-	swp_timer_stop(&job->watch);
 	job->state = SWP_JOB_COMMITTING;
+	job->progress_ms = swp_loop_now_ms(job->worker->loop);
+	swp_timer_start(&job->watch, SWP_STORE_AWAY_MS);
 	r = swp_evaluation_finish(job->evaluation, unread);
 	if (r < 0) {
 		swp_job_give_back(job, SWP_GIVE_BACK_RESOURCES, strerror(-r));

@@ -228,6 +228,8 @@ static enum swp_give_back_why why_not(
 		return SWP_GIVE_BACK_DRAINING;
 	if (!sweep || sweep->unusable)
 		return SWP_GIVE_BACK_UNKNOWN_SWEEP;
+	if (link->worker->store_gone)
+		return SWP_GIVE_BACK_STORE_AWAY;
 	if (link->jobs >= link->worker->credits)
 		return SWP_GIVE_BACK_NO_CREDIT;
 	if (job->credentials.access_key_id[0] == '\0')

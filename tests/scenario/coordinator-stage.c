@@ -15,43 +15,43 @@
 
 struct coordinator_stage stage;
 
-static const char catalogue_text[] =
-	"services:\n"
-	"  things:\n"
-	"    protocol: json-1.1\n"
-	"    target: Things\n"
-	"    signing_name: things\n"
-	"    endpoint_prefix: things\n"
-	"    endpoint_variable: THINGS\n"
-	"    scope: regional\n"
-	"    rate: 4\n"
-	"    regions: [eu-west-1]\n"
-	"    probe: [ListThings, ListBoxes]\n"
-	"    operations:\n"
-	"      ListThings:\n"
-	"        result: Things\n"
-	"        required: [Things]\n"
-	"      ListBoxes:\n"
-	"        result: Boxes\n"
-	"        required: [Boxes]\n"
-	"resources:\n"
-	"  thing:\n"
-	"    service: things\n"
-	"    list: {operation: ListThings}\n"
-	"    item: {required: [Arn]}\n"
-	"    identity: \"{list.Arn}\"\n"
-	"checks:\n"
-	"  aws-things-001:\n"
-	"    title: A thing is open\n"
-	"    service: things\n"
-	"    severity: HIGH\n"
-	"    resource: thing\n"
-	"    fail_when: {path: list.State, equals: Open}\n"
-	"    evidence: {State: {path: list.State}}\n"
-	"    rationale: x.\n"
-	"    remediation: {text: x, cli: x, terraform: x, effort: low, documentation: \"https://docs.aws.amazon.com/\"}\n"
-	"    compliance: []\n"
-	"    aliases: []\n";
+static const char catalogue_text[] = "services:\n"
+				     "  things:\n"
+				     "    protocol: json-1.1\n"
+				     "    target: Things\n"
+				     "    signing_name: things\n"
+				     "    endpoint_prefix: things\n"
+				     "    endpoint_variable: THINGS\n"
+				     "    scope: regional\n"
+				     "    rate: 4\n"
+				     "    regions: [eu-west-1]\n"
+				     "    probe: [ListThings, ListBoxes]\n"
+				     "    operations:\n"
+				     "      ListThings:\n"
+				     "        result: Things\n"
+				     "        required: [Things]\n"
+				     "      ListBoxes:\n"
+				     "        result: Boxes\n"
+				     "        required: [Boxes]\n"
+				     "resources:\n"
+				     "  thing:\n"
+				     "    service: things\n"
+				     "    list: {operation: ListThings}\n"
+				     "    item: {required: [Arn]}\n"
+				     "    identity: \"{list.Arn}\"\n"
+				     "checks:\n"
+				     "  aws-things-001:\n"
+				     "    title: A thing is open\n"
+				     "    service: things\n"
+				     "    severity: HIGH\n"
+				     "    resource: thing\n"
+				     "    fail_when: {path: list.State, equals: Open}\n"
+				     "    evidence: {State: {path: list.State}}\n"
+				     "    rationale: x.\n"
+				     "    remediation: {text: x, cli: x, terraform: x, effort: low, "
+				     "documentation: \"https://docs.aws.amazon.com/\"}\n"
+				     "    compliance: []\n"
+				     "    aliases: []\n";
 
 /* --- what is not played: processes and terminals, which a sweep with a given store and no local workers never asks for --- */
 
@@ -126,8 +126,10 @@ static void make_catalogue(void)
 void stage_answer_identity(void)
 {
 	player_answer((struct player_answer){.call = "GetCallerIdentity",
-		.body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::111111111111:user/auditor</Arn>"
-			"<UserId>U</UserId><Account>111111111111</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"});
+		.body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::111111111111:"
+			"user/auditor</Arn>"
+			"<UserId>U</UserId><Account>111111111111</Account></GetCallerIdentityResult></"
+			"GetCallerIdentityResponse>"});
 	player_answer((struct player_answer){.call = "DescribeOrganization",
 		.body = "{\"Organization\":{\"Id\":\"o-stage\",\"MasterAccountId\":\"111111111111\"}}"});
 }
@@ -138,27 +140,37 @@ void stage_answer_accounts(unsigned members)
 	size_t length;
 
 	length = (size_t)snprintf(body, sizeof(body),
-		"{\"Accounts\":[{\"Id\":\"111111111111\",\"Name\":\"management\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/r-1/111111111111/\"]}");
+		"{\"Accounts\":[{\"Id\":\"111111111111\",\"Name\":\"management\",\"State\":\"ACTIVE\","
+		"\"Paths\":[\"o-stage/r-1/111111111111/\"]}");
 	for (unsigned i = 0; i < members; i++) {
 		char id[13] = "222222222222";
 
 		memset(id, '2' + (char)i, 12);
 		length += (size_t)snprintf(body + length, sizeof(body) - length,
-			",{\"Id\":\"%s\",\"Name\":\"member-%u\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/r-1/%s/\"]}", id, i, id);
+			",{\"Id\":\"%s\",\"Name\":\"member-%u\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/"
+			"r-1/%s/\"]}",
+			id, i, id);
 	}
 	snprintf(body + length, sizeof(body) - length, "]}");
 	player_answer((struct player_answer){.call = "ListAccounts", .body = body});
-	player_answer((struct player_answer){.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
+	player_answer((struct player_answer){
+		.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
 }
 
 void stage_answer_sessions(void)
 {
-	player_answer((struct player_answer){.call = "AssumeRole", .times = PLAYER_ALWAYS,
-		.body = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIASTAGE</AccessKeyId>"
-			"<SecretAccessKey>stage-secret</SecretAccessKey><SessionToken>stage-token</SessionToken>"
-			"<Expiration>2026-11-22T09:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"});
-	player_answer((struct player_answer){.call = "POST /listRegions", .times = PLAYER_ALWAYS,
-		.body = "{\"Regions\":[{\"RegionName\":\"eu-west-1\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"},"
+	player_answer((struct player_answer){.call = "AssumeRole",
+		.times = PLAYER_ALWAYS,
+		.body = "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIASTAGE</"
+			"AccessKeyId>"
+			"<SecretAccessKey>stage-secret</SecretAccessKey><SessionToken>stage-token</"
+			"SessionToken>"
+			"<Expiration>2026-11-22T09:00:00Z</Expiration></Credentials></AssumeRoleResult></"
+			"AssumeRoleResponse>"});
+	player_answer((struct player_answer){.call = "POST /listRegions",
+		.times = PLAYER_ALWAYS,
+		.body = "{\"Regions\":[{\"RegionName\":\"eu-west-1\",\"RegionOptStatus\":\"ENABLED_BY_"
+			"DEFAULT\"},"
 			"{\"RegionName\":\"af-south-1\",\"RegionOptStatus\":\"DISABLED\"}]}"});
 }
 
@@ -174,8 +186,8 @@ static void finished(void *context, const struct swp_sweep_result *result)
 
 static void set_environment(void)
 {
-	static const char *const unset[] = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL",
-		"AWS_CA_BUNDLE", "AWS_DEFAULT_REGION"};
+	static const char *const unset[] = {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN",
+		"AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "AWS_DEFAULT_REGION"};
 
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(unset); i++)
 		unsetenv(unset[i]);
@@ -198,8 +210,12 @@ void stage_open(const char *scenario)
 		player_fail("no folder under /tmp");
 	make_catalogue();
 	stage.loop = swp_loop_new(player_clock());
-	stage.options = (struct swp_sweep_options){.role_name = "OrgsweepAudit", .catalogue = stage.catalogue,
-		.selection = &stage.selection, .listen = "tcp://127.0.0.1:0", .store = &stage.store, .state_folder = stage.folder,
+	stage.options = (struct swp_sweep_options){.role_name = "OrgsweepAudit",
+		.catalogue = stage.catalogue,
+		.selection = &stage.selection,
+		.listen = "tcp://127.0.0.1:0",
+		.store = &stage.store,
+		.state_folder = stage.folder,
 		.endpoints = &stage.endpoints};
 }
 
@@ -228,7 +244,12 @@ void stage_close(void)
 void stage_greet(swp_bus_peer peer, unsigned credits)
 {
 	struct swp_message hello = {.type = SWP_MESSAGE_HELLO,
-		.hello = {.protocol = SWP_WIRE_VERSION, .version = "0", .name = "w", .host = "h", .pid = 1, .credits = credits}};
+		.hello = {.protocol = SWP_WIRE_VERSION,
+			.version = "0",
+			.name = "w",
+			.host = "h",
+			.pid = 1,
+			.credits = credits}};
 	struct swp_message welcome = {0};
 
 	player_peer_says(peer, "w", &hello);
@@ -245,7 +266,8 @@ void stage_take_plan(swp_bus_peer peer)
 	for (int i = 0; i < 100 && !player_peer_has(peer, SWP_MESSAGE_SWEEP); i++)
 		player_advance(50);
 	player_peer_take(peer, SWP_MESSAGE_SWEEP, &plan);
-	stage_check(strcmp(plan.sweep.partition, "aws") == 0 && strcmp(plan.sweep.organization_id, "o-stage") == 0,
+	stage_check(strcmp(plan.sweep.partition, "aws") == 0 &&
+			    strcmp(plan.sweep.organization_id, "o-stage") == 0,
 		"the plan tells partition and organization");
 	swp_message_done(&plan);
 }
@@ -258,8 +280,11 @@ struct stage_job stage_take_job(swp_bus_peer peer)
 	for (int i = 0; i < 100 && !player_peer_has(peer, SWP_MESSAGE_JOB); i++)
 		player_advance(50);
 	player_peer_take(peer, SWP_MESSAGE_JOB, &message);
-	job = (struct stage_job){.job = message.job.job, .epoch = message.job.epoch, .attempt = message.job.attempt,
-		.level = message.job.level, .keys = message.job.credentials.key_count};
+	job = (struct stage_job){.job = message.job.job,
+		.epoch = message.job.epoch,
+		.attempt = message.job.attempt,
+		.level = message.job.level,
+		.keys = message.job.credentials.key_count};
 	snprintf(job.account, sizeof(job.account), "%s", message.job.account);
 	snprintf(job.region, sizeof(job.region), "%s", message.job.region);
 	snprintf(job.access_key_id, sizeof(job.access_key_id), "%s", message.job.credentials.access_key_id);
@@ -276,7 +301,8 @@ static void key_of(const struct stage_job *job, char key[static SWP_KEY_BYTES])
 /* The seal of a job with one PASS cell and no rows, through the real script's twin. */
 int64_t stage_seal(const struct stage_job *job)
 {
-	const struct swp_record_seal seal = {.parts = 0, .calls = 1, .answered = true, .worker = "w", .cell_count = 1};
+	const struct swp_record_seal seal = {
+		.parts = 0, .calls = 1, .answered = true, .worker = "w", .cell_count = 1};
 	const struct swp_record_cell cell = {.check = 0, .status = 2, .not_applicable = 1};
 	struct swp_buf bytes = {0};
 	char key[SWP_KEY_BYTES], epoch[24];
@@ -300,7 +326,12 @@ int64_t stage_seal(const struct stage_job *job)
 void stage_done(swp_bus_peer peer, const struct stage_job *job, unsigned how)
 {
 	struct swp_message message = {.type = SWP_MESSAGE_DONE,
-		.done = {.job = job->job, .epoch = job->epoch, .how = how, .not_applicable = 1, .answered = true, .calls = 1}};
+		.done = {.job = job->job,
+			.epoch = job->epoch,
+			.how = how,
+			.not_applicable = 1,
+			.answered = true,
+			.calls = 1}};
 
 	player_peer_says(peer, "w", &message);
 	player_settle();
@@ -309,7 +340,8 @@ void stage_done(swp_bus_peer peer, const struct stage_job *job, unsigned how)
 void stage_beat(swp_bus_peer peer, const struct stage_job *jobs, size_t count, int64_t ms)
 {
 	struct swp_wire_lease leases[64];
-	struct swp_message message = {.type = SWP_MESSAGE_HEARTBEAT, .heartbeat = {.jobs = leases, .job_count = count}};
+	struct swp_message message = {.type = SWP_MESSAGE_HEARTBEAT,
+		.heartbeat = {.jobs = leases, .job_count = count, .store_away = stage.store_away}};
 
 	stage_check(count <= SWP_ARRAY_SIZE(leases), "too many jobs for one heartbeat of the stage");
 	for (size_t i = 0; i < count; i++)

@@ -21,7 +21,7 @@ struct coordinator_stage {
 	struct swp_endpoint_options endpoints;
 	struct swp_sweep *sweep;
 	char folder[64];
-	bool finished;
+	bool finished, store_away;
 	struct swp_sweep_result result;
 	struct swp_problem problem;
 };
@@ -51,7 +51,7 @@ struct stage_job stage_take_job(swp_bus_peer peer);
 /* What a worker does: seals the job's record in the store (1, 0, -1 as the script says), and tells. */
 int64_t stage_seal(const struct stage_job *job);
 void stage_done(swp_bus_peer peer, const struct stage_job *job, unsigned how);
-/* Heartbeats each second while `ms` go by, naming the jobs. */
+/* Heartbeats each second while `ms` go by, naming the jobs; with stage.store_away they say that the worker can't commit. */
 void stage_beat(swp_bus_peer peer, const struct stage_job *jobs, size_t count, int64_t ms);
 /* Seals and tells whatever that peer is given until the sweep has finished. */
 void stage_work_all(swp_bus_peer peer);

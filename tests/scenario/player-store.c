@@ -52,7 +52,7 @@ static struct value *values;
 static struct swp_store *the_store;
 static bool away, lose_carried_out, fresh;
 static unsigned lose;
-static const char *error_words;
+static const char *error_words, *refuse_words;
 static size_t commands;
 
 /* --- values --- */
@@ -482,29 +482,38 @@ static void field_count(const struct request *request, struct answer *answer)
 static const struct {
 	const char *name;
 	void (*run)(const struct request *request, struct answer *answer);
+	bool writes;
 } known[] = {
-	{"HSET", set_pairs},
+	{"HSET", set_pairs, true},
 	{"HGET", get_field},
 	{"HMGET", get_fields},
 	{"HGETALL", get_all},
 	{"HSCAN", scan_all},
-	{"HDEL", delete_fields},
+	{"HDEL", delete_fields, true},
 	{"HEXISTS", field_exists},
 	{"HLEN", field_count},
-	{"SET", set_text},
+	{"SET", set_text, true},
 	{"GET", get_text},
-	{"DEL", delete_keys},
-	{"UNLINK", delete_keys},
+	{"DEL", delete_keys, true},
+	{"UNLINK", delete_keys, true},
 	{"EXISTS", exists},
-	{"RPUSH", push},
+	{"RPUSH", push, true},
 	{"LRANGE", range},
-	{"ZADD", add_score},
+	{"ZADD", add_score, true},
 	{"ZRANGE", range},
 	{"ZREVRANGE", range},
-	{"ZREM", delete_fields},
+	{"ZREM", delete_fields, true},
 	{"ZSCORE", get_field},
 	{"ZCARD", field_count},
 };
+
+static bool writes(const struct request *request)
+{
+	for (size_t i = 0; request->script < 0 && i < SWP_ARRAY_SIZE(known); i++)
+		if (strcmp(known[i].name, argument(request, 0)) == 0)
+			return known[i].writes;
+	return true;
+}
 
 static void run_command(const struct request *request, struct answer *answer)
 {
@@ -573,9 +582,11 @@ static void reply_now(struct swp_timer *timer)
 		finish_lost(request);
 		return;
 	}
-	if (error_words) {
+	if (error_words || (refuse_words && writes(request))) {
+		const char *words = error_words ? error_words : refuse_words;
+
 		answer.reply = (struct swp_store_reply){
-			.type = SWP_STORE_REPLY_ERROR, .bytes = error_words, .length = strlen(error_words)};
+			.type = SWP_STORE_REPLY_ERROR, .bytes = words, .length = strlen(words)};
 		error_words = NULL;
 	} else if (lose > 0) {
 		lose--;
@@ -694,12 +705,6 @@ int swp_store_run(struct swp_store *store, struct swp_store_script *script,
 		done, context);
 }
 
-const char *swp_store_advice(const char *words)
-{
-	(void)words;
-	return "";
-}
-
 size_t swp_store_open_commands(const struct swp_store *store)
 {
 	size_t count = 0;
@@ -745,6 +750,11 @@ void player_store_error(const char *words)
 	error_words = words;
 }
 
+void player_store_refuse(const char *words)
+{
+	refuse_words = words;
+}
+
 size_t player_store_commands(void)
 {
 	return commands;
@@ -770,7 +780,7 @@ void player_store_begin(void)
 	away = false;
 	fresh = false;
 	lose = 0;
-	error_words = NULL;
+	error_words = refuse_words = NULL;
 	commands = 0;
 }
 

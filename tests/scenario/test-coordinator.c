@@ -32,11 +32,11 @@ static void begin_with_worker(const char *scenario, unsigned members, unsigned c
 static void expect_end(enum swp_sweep_end end, enum swp_sweep_status status)
 {
 	if (stage.result.end != end || (end == SWP_SWEEP_END_SWEPT && stage.result.status != status))
-		player_fail("end %d status %d (%s), expected end %d status %d", stage.result.end, stage.result.status,
-			stage.problem.text, end, status);
+		player_fail("end %d status %d (%s), expected end %d status %d", stage.result.end,
+			stage.result.status, stage.problem.text, end, status);
 	if (end == SWP_SWEEP_END_SWEPT)
 		stage_check(strcmp(stage_meta(SWP_SWEEP_FIELD_STATUS), swp_sweep_status_name(status)) == 0 &&
-				strcmp(stage_meta(SWP_SWEEP_FIELD_STATE), "finished") == 0,
+				    strcmp(stage_meta(SWP_SWEEP_FIELD_STATE), "finished") == 0,
 			"the store has the status");
 }
 
@@ -67,16 +67,18 @@ static void whole(void)
 	stage_work_all(STAGE_WORKER);
 	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
 	progress = swp_sweep_progress(stage.sweep);
-	stage_check(progress->jobs_planned == 3 && progress->jobs_done == 3 && progress->cells_not_applicable == 3 &&
-			progress->accounts_done == 3 && progress->cells_planned == 3,
+	stage_check(progress->jobs_planned == 3 && progress->jobs_done == 3 &&
+			    progress->cells_not_applicable == 3 && progress->accounts_done == 3 &&
+			    progress->cells_planned == 3,
 		"three jobs with one cell each");
 	stage_check(strcmp(stage_meta(SWP_SWEEP_FIELD_ENUMERATION), "complete") == 0 &&
-			strcmp(stage_meta(SWP_SWEEP_FIELD_ORGANIZATION), "o-stage") == 0 &&
-			strcmp(stage_meta(SWP_SWEEP_FIELD_CALLER_ACCOUNT), STAGE_MANAGEMENT) == 0,
+			    strcmp(stage_meta(SWP_SWEEP_FIELD_ORGANIZATION), "o-stage") == 0 &&
+			    strcmp(stage_meta(SWP_SWEEP_FIELD_CALLER_ACCOUNT), STAGE_MANAGEMENT) == 0,
 		"the sweep's row");
 	row = account_row(STAGE_MEMBER, region);
-	stage_check(strcmp(row.path, "Root") == 0 && row.region_count == 1 && strcmp(row.regions[0], STAGE_REGION) == 0 &&
-			row.region_not_enabled_count == 1 && row.unread.reason == 0,
+	stage_check(strcmp(row.path, "Root") == 0 && row.region_count == 1 &&
+			    strcmp(row.regions[0], STAGE_REGION) == 0 && row.region_not_enabled_count == 1 &&
+			    row.unread.reason == 0,
 		"a member's row");
 	swp_region_free(region);
 	stage_close();
@@ -90,18 +92,24 @@ static void dispatch_beside_enumeration(void)
 	stage_open("dispatch beside enumeration");
 	stage_answer_identity();
 	player_answer((struct player_answer){.call = "ListAccounts",
-		.body = "{\"Accounts\":[{\"Id\":\"222222222222\",\"Name\":\"a\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/r-1/222222222222/\"]}],"
+		.body = "{\"Accounts\":[{\"Id\":\"222222222222\",\"Name\":\"a\",\"State\":\"ACTIVE\","
+			"\"Paths\":[\"o-stage/r-1/222222222222/\"]}],"
 			"\"NextToken\":\"t\"}"});
-	player_answer((struct player_answer){.call = "ListAccounts", .body_contains = "\"t\"", .delay_ms = 20 * SECOND,
-		.body = "{\"Accounts\":[{\"Id\":\"333333333333\",\"Name\":\"b\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/r-1/333333333333/\"]}]}"});
-	player_answer((struct player_answer){.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
+	player_answer((struct player_answer){.call = "ListAccounts",
+		.body_contains = "\"t\"",
+		.delay_ms = 20 * SECOND,
+		.body = "{\"Accounts\":[{\"Id\":\"333333333333\",\"Name\":\"b\",\"State\":\"ACTIVE\","
+			"\"Paths\":[\"o-stage/r-1/333333333333/\"]}]}"});
+	player_answer((struct player_answer){
+		.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
 	stage_answer_sessions();
 	stage_start();
 	stage_greet(STAGE_WORKER, 8);
 	stage_take_plan(STAGE_WORKER);
 	job = stage_take_job(STAGE_WORKER);
 	stage_check(player_now_ms() < 1 * SECOND, "the first job within a second");
-	stage_check(strcmp(job.account, STAGE_MEMBER) == 0 && job.attempt == 1 && job.keys >= 4, "with keys for two days");
+	stage_check(strcmp(job.account, STAGE_MEMBER) == 0 && job.attempt == 1 && job.keys >= 4,
+		"with keys for two days");
 	stage_check(strcmp(job.access_key_id, "ASIASTAGE") == 0, "with the session's key id");
 	stage_seal(&job);
 	stage_done(STAGE_WORKER, &job, SWP_DONE_SEALED);
@@ -124,7 +132,8 @@ static void worker_lost(void)
 	stage_take_plan(2);
 	stage_beat(2, NULL, 0, SWP_LEASE_MS + SECOND); /* the first one is silent */
 	second = stage_take_job(2);
-	stage_check(second.job == first.job && second.epoch > first.epoch && second.attempt == 2, "another attempt, another epoch");
+	stage_check(second.job == first.job && second.epoch > first.epoch && second.attempt == 2,
+		"another attempt, another epoch");
 	stage_check(stage_seal(&first) < 0, "the late worker can write nothing");
 	stage_check(stage_seal(&second) == 1, "the second one can");
 	stage_done(2, &second, SWP_DONE_SEALED);
@@ -191,8 +200,10 @@ static void renewal(void)
 	stage_open("two jobs of an account ask for new credentials");
 	stage_answer_identity();
 	stage_answer_accounts(1);
-	player_answer((struct player_answer){.call = "POST /listRegions", .times = PLAYER_ALWAYS,
-		.body = "{\"Regions\":[{\"RegionName\":\"eu-west-1\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"},"
+	player_answer((struct player_answer){.call = "POST /listRegions",
+		.times = PLAYER_ALWAYS,
+		.body = "{\"Regions\":[{\"RegionName\":\"eu-west-1\",\"RegionOptStatus\":\"ENABLED_BY_"
+			"DEFAULT\"},"
 			"{\"RegionName\":\"eu-west-2\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"}]}"});
 	stage_answer_sessions();
 	stage.options.accounts = (struct swp_text_list){(const char *const[]){STAGE_MEMBER}, 1};
@@ -211,7 +222,8 @@ static void renewal(void)
 	player_advance(SECOND);
 	for (int i = 0; i < 2; i++) {
 		player_peer_take(STAGE_WORKER, SWP_MESSAGE_CREDENTIALS, &answer);
-		stage_check(answer.credentials.refused == 0 && answer.credentials.credentials.key_count >= 4, "new keys");
+		stage_check(answer.credentials.refused == 0 && answer.credentials.credentials.key_count >= 4,
+			"new keys");
 		swp_message_done(&answer);
 	}
 	stage_check(player_requests("AssumeRole") == assumed + 1, "one AssumeRole for both");
@@ -234,16 +246,24 @@ static void greets_again(void)
 {
 	struct swp_wire_hold hold = {0};
 	struct swp_message hello = {.type = SWP_MESSAGE_HELLO,
-		.hello = {.protocol = SWP_WIRE_VERSION, .version = "0", .name = "w", .host = "h", .credits = 1, .holds = &hold,
-			.hold_count = 1}},
-		      message = {0};
+				   .hello = {.protocol = SWP_WIRE_VERSION,
+					   .version = "0",
+					   .name = "w",
+					   .host = "h",
+					   .credits = 1,
+					   .holds = &hold,
+					   .hold_count = 1}},
+			   message = {0};
 	struct stage_job job;
 
 	begin_with_worker("a worker greets again with what it holds", 0, 1);
 	job = stage_take_job(STAGE_WORKER);
 	player_advance(SWP_LEASE_MS - 2 * SECOND);
-	hold = (struct swp_wire_hold){.job = job.job, .epoch = job.epoch, .sweep = swp_sweep_id(stage.sweep),
-		.account = job.account, .region = job.region};
+	hold = (struct swp_wire_hold){.job = job.job,
+		.epoch = job.epoch,
+		.sweep = swp_sweep_id(stage.sweep),
+		.account = job.account,
+		.region = job.region};
 	player_peer_says(STAGE_WORKER, "w", &hello);
 	player_settle();
 	player_peer_take(STAGE_WORKER, SWP_MESSAGE_WELCOME, &message);
@@ -307,7 +327,8 @@ static void cancelled_with_aws_hanging(void)
 	swp_sweep_cancel(stage.sweep, SIGTERM);
 	stage_until_finished(2 * SECOND);
 	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_CANCELLED);
-	stage_check(account_row(STAGE_MEMBER, region).unread.reason == SWP_REASON_CANCELLED, "never entered: cancelled");
+	stage_check(account_row(STAGE_MEMBER, region).unread.reason == SWP_REASON_CANCELLED,
+		"never entered: cancelled");
 	swp_region_free(region);
 	stage_close();
 }
@@ -335,19 +356,26 @@ static void breaks_off(void)
 	stage_open("the list of accounts breaks off");
 	stage_answer_identity();
 	player_answer((struct player_answer){.call = "ListAccounts",
-		.body = "{\"Accounts\":[{\"Id\":\"222222222222\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/r-1/222222222222/\"]}],\"NextToken\":\"t\"}"});
-	player_answer((struct player_answer){.call = "ListAccounts", .body_contains = "\"t\"", .status = 400,
-		.error_type = "AccessDeniedException", .body = "{\"message\":\"not any more\"}"});
-	player_answer((struct player_answer){.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
+		.body = "{\"Accounts\":[{\"Id\":\"222222222222\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/"
+			"r-1/222222222222/\"]}],\"NextToken\":\"t\"}"});
+	player_answer((struct player_answer){.call = "ListAccounts",
+		.body_contains = "\"t\"",
+		.status = 400,
+		.error_type = "AccessDeniedException",
+		.body = "{\"message\":\"not any more\"}"});
+	player_answer((struct player_answer){
+		.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
 	stage_answer_sessions();
 	stage_start();
 	stage_greet(STAGE_WORKER, 8);
 	stage_take_plan(STAGE_WORKER);
 	stage_work_all(STAGE_WORKER);
 	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_PARTIAL);
-	stage_check(!stage.result.enumeration_complete && strcmp(stage_meta(SWP_SWEEP_FIELD_ENUMERATION), "incomplete") == 0,
+	stage_check(!stage.result.enumeration_complete &&
+			    strcmp(stage_meta(SWP_SWEEP_FIELD_ENUMERATION), "incomplete") == 0,
 		"incomplete");
-	if (swp_key_format(SWP_KEY_GAPS, swp_sweep_id(stage.sweep), NULL, NULL, key) < 0 || !player_store_get(key, "0", NULL))
+	if (swp_key_format(SWP_KEY_GAPS, swp_sweep_id(stage.sweep), NULL, NULL, key) < 0 ||
+		!player_store_get(key, "0", NULL))
 		player_fail("a gap says so");
 	stage_close();
 }
@@ -365,7 +393,9 @@ static void organizations_refused(void)
 {
 	stage_open("Organizations refuses");
 	stage_answer_identity();
-	player_answer((struct player_answer){.call = "ListAccounts", .status = 400, .error_type = "AccessDeniedException",
+	player_answer((struct player_answer){.call = "ListAccounts",
+		.status = 400,
+		.error_type = "AccessDeniedException",
 		.body = "{\"message\":\"no\"}"});
 	stage_start();
 	expect_could_not_run("--no-org");
@@ -379,7 +409,8 @@ static void matches_nothing(void)
 	stage.options.accounts = (struct swp_text_list){(const char *const[]){STAGE_MEMBER, "membr-1"}, 2};
 	stage_start();
 	stage_until_finished(MINUTE);
-	stage_check(player_requests("AssumeRole") == 0 && player_requests("POST /listRegions") == 0, "nothing was swept");
+	stage_check(player_requests("AssumeRole") == 0 && player_requests("POST /listRegions") == 0,
+		"nothing was swept");
 	/* The names were still being asked for. */
 	player_advance(SECOND);
 	expect_could_not_run("did you mean \"member-1\"?");
@@ -393,18 +424,23 @@ static void role_refused(void)
 	stage_open("the role can't be assumed in a member");
 	stage_answer_identity();
 	stage_answer_accounts(1);
-	player_answer((struct player_answer){.call = "AssumeRole", .status = 403,
-		.body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error><RequestId>r1</RequestId></ErrorResponse>"});
+	player_answer((struct player_answer){.call = "AssumeRole",
+		.status = 403,
+		.body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></"
+			"Error><RequestId>r1</RequestId></ErrorResponse>"});
 	player_answer((struct player_answer){.call = "POST /listRegions",
-		.body = "{\"Regions\":[{\"RegionName\":\"eu-west-1\",\"RegionOptStatus\":\"ENABLED_BY_DEFAULT\"}]}"});
+		.body = "{\"Regions\":[{\"RegionName\":\"eu-west-1\",\"RegionOptStatus\":\"ENABLED_BY_"
+			"DEFAULT\"}]}"});
 	stage_start();
 	stage_greet(STAGE_WORKER, 8);
 	stage_take_plan(STAGE_WORKER);
 	stage_work_all(STAGE_WORKER);
 	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
 	row = account_row(STAGE_MEMBER, region);
-	stage_check(row.unread.reason == SWP_REASON_ROLE_NOT_ASSUMABLE && strcmp(row.unread.action, "sts:AssumeRole") == 0 &&
-			strcmp(row.unread.error_code, "AccessDenied") == 0 && row.unread.request_id[0] != '\0',
+	stage_check(row.unread.reason == SWP_REASON_ROLE_NOT_ASSUMABLE &&
+			    strcmp(row.unread.action, "sts:AssumeRole") == 0 &&
+			    strcmp(row.unread.error_code, "AccessDenied") == 0 &&
+			    row.unread.request_id[0] != '\0',
 		"the row says why");
 	stage_check(row.region_count > 10, "planned with the regions enabled by default");
 	swp_region_free(region);
@@ -417,8 +453,11 @@ static void sts_region_disabled(void)
 	stage_answer_identity();
 	stage_answer_accounts(1);
 	stage.options.accounts = (struct swp_text_list){(const char *const[]){STAGE_MEMBER}, 1};
-	player_answer((struct player_answer){.call = "AssumeRole", .host = "sts.eu-west-1.amazonaws.com", .status = 403,
-		.body = "<ErrorResponse><Error><Code>RegionDisabledException</Code><Message>STS is not activated</Message></Error>"
+	player_answer((struct player_answer){.call = "AssumeRole",
+		.host = "sts.eu-west-1.amazonaws.com",
+		.status = 403,
+		.body = "<ErrorResponse><Error><Code>RegionDisabledException</Code><Message>STS is not "
+			"activated</Message></Error>"
 			"<RequestId>r1</RequestId></ErrorResponse>"});
 	stage_answer_sessions();
 	stage_start();
@@ -459,7 +498,8 @@ static void store_lost_a_record(void)
 	stage_seal(&jobs[1]);
 	stage_done(STAGE_WORKER, &jobs[1], SWP_DONE_SEALED);
 	again = stage_take_job(STAGE_WORKER);
-	stage_check(strcmp(again.account, jobs[0].account) == 0 && again.epoch > jobs[0].epoch, "it is done again");
+	stage_check(strcmp(again.account, jobs[0].account) == 0 && again.epoch > jobs[0].epoch,
+		"it is done again");
 	stage_seal(&again);
 	stage_done(STAGE_WORKER, &again, SWP_DONE_SEALED);
 	stage_work_all(STAGE_WORKER);
@@ -484,6 +524,80 @@ static void store_away_too_long(void)
 	expect_end(SWP_SWEEP_END_STORE_LOST, SWP_SWEEP_COMPLETE);
 	while (player_peer_has(STAGE_WORKER, SWP_MESSAGE_JOB))
 		stage_take_job(STAGE_WORKER);
+	stage_close();
+}
+
+/* Grants and seals are refused while the coordinator has nothing to write by itself. */
+static void store_refuses_workers(void)
+{
+	struct stage_job job;
+
+	begin_with_worker("the store has no memory, and only the worker sees it", 0, 1);
+	job = stage_take_job(STAGE_WORKER);
+	stage_beat(STAGE_WORKER, &job, 1, 2 * SECOND);
+	player_store_refuse("OOM command not allowed when used memory > 'maxmemory'.");
+	stage.store_away = true;
+	stage_beat(STAGE_WORKER, &job, 1, SWP_STORE_AWAY_MS - 5 * SECOND);
+	stage_check(!stage.finished, "it is waited for");
+	stage_beat(STAGE_WORKER, &job, 1, 10 * SECOND);
+	stage_check(stage.finished, "and then not any more");
+	expect_end(SWP_SWEEP_END_STORE_LOST, SWP_SWEEP_COMPLETE);
+	if (!strstr(stage.problem.text, "maxmemory of this Redis"))
+		player_fail("what to do is not told: %s", stage.problem.text);
+	stage_check(strstr(stage.problem.text, swp_sweep_id(stage.sweep)), "and which sweep it is");
+	stage_close();
+}
+
+/* A lease runs out again and again, and its record can be looked up each time: that is no sign of health. */
+static void store_can_be_read_only(void)
+{
+	struct stage_job job;
+
+	begin_with_worker("the store answers questions and takes nothing", 0, 1);
+	job = stage_take_job(STAGE_WORKER);
+	player_store_refuse("MISCONF Errors writing to the AOF file: No space left on device");
+	for (int i = 0; i < 50 && !stage.finished; i++) {
+		struct swp_message message = {.type = SWP_MESSAGE_GIVE_BACK,
+			.give_back = {.job = job.job,
+				.epoch = job.epoch,
+				.why = SWP_GIVE_BACK_STORE_AWAY,
+				.detail = ""}};
+
+		player_peer_says(STAGE_WORKER, "w", &message);
+		stage_beat(STAGE_WORKER, NULL, 0, 20 * SECOND);
+	}
+	stage_check(player_now_ms() < SWP_STORE_AWAY_MS + 40 * SECOND, "ten minutes, and not more");
+	expect_end(SWP_SWEEP_END_STORE_LOST, SWP_SWEEP_COMPLETE);
+	stage_close();
+}
+
+static void store_takes_nothing(void)
+{
+	stage_open("the store never takes anything");
+	stage_answer_identity();
+	stage_answer_accounts(0);
+	stage_answer_sessions();
+	player_store_refuse("OOM command not allowed when used memory > 'maxmemory'.");
+	stage_start();
+	stage_until_finished(20 * SECOND);
+	expect_could_not_run("maxmemory");
+}
+
+static void cancelled_without_store(void)
+{
+	struct stage_job job;
+	int64_t began_ms;
+
+	begin_with_worker("a signal while the store is away", 0, 1);
+	job = stage_take_job(STAGE_WORKER);
+	player_store_away("gone");
+	stage_beat(STAGE_WORKER, &job, 1, 2 * SECOND);
+	began_ms = player_now_ms();
+	player_ignore(SWP_MESSAGE_CANCEL, true);
+	swp_sweep_cancel(stage.sweep, SIGINT);
+	stage_until_finished(10 * SECOND);
+	stage_check(player_now_ms() - began_ms <= SWP_CANCEL_STORE_MS + SECOND, "somebody waits for the end");
+	expect_end(SWP_SWEEP_END_STORE_LOST, SWP_SWEEP_CANCELLED);
 	stage_close();
 }
 
@@ -536,6 +650,10 @@ int main(void)
 		{"sts_region_disabled", sts_region_disabled},
 		{"store_lost_a_record", store_lost_a_record},
 		{"store_away_too_long", store_away_too_long},
+		{"store_refuses_workers", store_refuses_workers},
+		{"store_can_be_read_only", store_can_be_read_only},
+		{"store_takes_nothing", store_takes_nothing},
+		{"cancelled_without_store", cancelled_without_store},
 		{"store_never_there", store_never_there},
 		{"lost_replies", lost_replies},
 	};

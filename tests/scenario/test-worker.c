@@ -400,6 +400,17 @@ static void store_error(void)
 	stage_close();
 }
 
+static void expect_give_back(uint64_t number, enum swp_give_back_why why)
+{
+	struct swp_message message;
+
+	player_take(0, SWP_MESSAGE_GIVE_BACK, &message);
+	if (message.give_back.job != number || message.give_back.why != (uint64_t)why)
+		player_fail("job %" PRIu64 " is given back for %" PRIu64, message.give_back.job,
+			message.give_back.why);
+	swp_message_done(&message);
+}
+
 static void store_away(void)
 {
 	struct swp_message heartbeat;
@@ -420,6 +431,51 @@ static void store_away(void)
 	stage_check(away, "its heartbeat says that the store is away, and still names the job");
 	player_store_back(false);
 	player_advance(SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
+/* The coordinator goes on for so long only when the store is there for it: the way from here is what is broken. */
+static void store_out_of_reach(void)
+{
+	stage_open("the store is away for this worker alone");
+	player_store_away("no route");
+	plain_answers();
+	stage_job(1, NULL);
+	player_advance(SWP_STORE_AWAY_MS - MINUTE);
+	stage_check(!player_has(0, SWP_MESSAGE_GIVE_BACK), "results are kept for long");
+	player_advance(2 * MINUTE);
+	expect_give_back(1, SWP_GIVE_BACK_STORE_AWAY);
+	stage_job(2, NULL);
+	player_settle();
+	expect_give_back(2, SWP_GIVE_BACK_STORE_AWAY);
+	player_store_back(false);
+	player_advance(5 * SECOND);
+	plain_answers();
+	stage_job(3, NULL);
+	player_advance(5 * SECOND);
+	stage_expect_done(3, 3, SWP_DONE_SEALED);
+	stage_close();
+}
+
+static void store_refuses(void)
+{
+	struct swp_message heartbeat;
+	bool away = false;
+
+	stage_open("the store is there and takes nothing");
+	player_store_refuse("MISCONF Errors writing to the AOF file: No space left on device");
+	plain_answers();
+	stage_job(1, NULL);
+	player_advance(4 * SECOND);
+	while (player_has(0, SWP_MESSAGE_HEARTBEAT)) {
+		player_take(0, SWP_MESSAGE_HEARTBEAT, &heartbeat);
+		away = heartbeat.heartbeat.store_away;
+		swp_message_done(&heartbeat);
+	}
+	stage_check(away, "its heartbeat says so");
+	player_store_refuse(NULL);
+	player_advance(20 * SECOND);
 	stage_expect_done(1, 1, SWP_DONE_SEALED);
 	stage_close();
 }
@@ -614,17 +670,6 @@ static void granted_again(void)
 	player_advance(3 * SECOND);
 	stage_expect_done(1, 2, SWP_DONE_SEALED);
 	stage_close();
-}
-
-static void expect_give_back(uint64_t number, enum swp_give_back_why why)
-{
-	struct swp_message message;
-
-	player_take(0, SWP_MESSAGE_GIVE_BACK, &message);
-	if (message.give_back.job != number || message.give_back.why != (uint64_t)why)
-		player_fail("job %" PRIu64 " is given back for %" PRIu64, message.give_back.job,
-			message.give_back.why);
-	swp_message_done(&message);
 }
 
 static void given_back(void)
@@ -870,6 +915,8 @@ static const struct {
 	SCENARIO(lost_request),
 	SCENARIO(store_error),
 	SCENARIO(store_away),
+	SCENARIO(store_out_of_reach),
+	SCENARIO(store_refuses),
 	SCENARIO(late_commit),
 	SCENARIO(many_resources),
 	SCENARIO(part_lost),
