@@ -8,7 +8,7 @@
 #include "proto/base/text.h"
 #include "proto/record/keys.h"
 
-#define SUMMARY_CHAINS 10
+#define SUMMARY_CHAINS 3 /* instances shown of one chain */
 #define SUMMARY_CHECKS 20
 #define SUMMARY_ACCOUNTS 5
 #define SUMMARY_GAPS 10
@@ -17,8 +17,9 @@ struct summary {
 	struct swp_report *report;
 	FILE *out;
 	bool colour;
-	size_t chains_shown;
-	uint64_t chains_left;
+	size_t chain;	      /* index of the chain whose instances come, SIZE_MAX before the first */
+	size_t chains_shown;  /* of it */
+	uint64_t chains_left; /* of it */
 };
 
 static const char *const severity_colours[SWP_SEVERITY_COUNT] = {
@@ -116,11 +117,23 @@ static void print_headline(const struct summary *summary)
 			     "missing from this report\n");
 }
 
+static void print_chains_left(struct summary *summary)
+{
+	if (summary->chains_left)
+		fprintf(summary->out, "           and %llu more %s\n",
+			(unsigned long long)summary->chains_left,
+			swp_catalogue_chain(swp_report_catalogue(summary->report), summary->chain)->id);
+	summary->chains_shown = summary->chains_left = 0;
+}
+
 static int print_chain(void *context, const struct swp_record_chain *chain)
 {
 	struct summary *summary = context;
 	const struct swp_chain *row =
 		swp_catalogue_chain(swp_report_catalogue(summary->report), chain->chain);
+	if (chain->chain != summary->chain)
+		print_chains_left(summary);
+	summary->chain = chain->chain;
 	if (summary->chains_shown == SUMMARY_CHAINS) {
 		summary->chains_left++;
 		return 0;
@@ -153,9 +166,8 @@ static int print_chains(struct summary *summary, struct swp_problem *problem)
 {
 	print_heading(summary, "Attack chains");
 	int error = swp_report_each_chain(summary->report, print_chain, summary, problem);
-	if (summary->chains_left)
-		fprintf(summary->out, "  and %llu more\n", (unsigned long long)summary->chains_left);
-	if (!error && !summary->chains_shown)
+	print_chains_left(summary);
+	if (!error && summary->chain == SIZE_MAX)
 		fputs("  none\n", summary->out);
 	if (!error)
 		error = swp_report_each_not_evaluated(summary->report, chain_not_evaluated, summary);
@@ -311,7 +323,7 @@ static void print_gaps(const struct summary *summary)
 int swp_report_write_summary(struct swp_report *report, FILE *out, bool colour, const char *const *files,
 	const char *hint, struct swp_problem *problem)
 {
-	struct summary summary = {.report = report, .out = out, .colour = colour};
+	struct summary summary = {.report = report, .out = out, .colour = colour, .chain = SIZE_MAX};
 	const struct swp_report_totals *totals = swp_report_totals(report);
 	print_headline(&summary);
 	int error = print_chains(&summary, problem);
