@@ -1237,10 +1237,26 @@ static void test_out_of_memory(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void test_advice(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(
+		swp_store_advice("OOM command not allowed when used memory > 'maxmemory'."), "maxmemory"));
+	/* as Redis 6.2 says it from within a script */
+	assert_non_null(strstr(
+		swp_store_advice("ERR Error running script (call to f_1): @user_script:4: @user_script: 4: "
+				 "-OOM command not allowed when used memory > 'maxmemory'."),
+		"maxmemory"));
+	assert_non_null(strstr(swp_store_advice("MISCONF Errors writing to the AOF file"), "disk"));
+	assert_string_equal(swp_store_advice("ERR unknown command 'BOOM'"), "");
+	assert_string_equal(swp_store_advice(""), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_advice),
 		TEST(test_talk),
 		TEST(test_pipelined_in_order),
 		TEST(test_killed_and_started_again),
