@@ -63,6 +63,24 @@ bool swp_command_helped(const struct swp_settings *settings)
 	return true;
 }
 
+/* --exclude-regions may not take away all that --regions names. */
+static int check_regions(const struct swp_options *options, struct swp_problem *problem)
+{
+	const struct swp_option_value *with = &options->values[SWP_OPT_REGIONS];
+	const struct swp_option_value *without = &options->values[SWP_OPT_EXCLUDE_REGIONS];
+	size_t left = 0;
+	for (size_t i = 0; i < with->item_count; i++) {
+		bool excluded = false;
+		for (size_t k = 0; k < without->item_count; k++)
+			excluded |= swp_glob_match(without->items[k], with->items[i]);
+		left += !excluded;
+	}
+	if (with->item_count && !left)
+		return swp_problem_set(problem, -EINVAL,
+			"nothing is in scope: --exclude-regions takes away all that --regions names");
+	return 0;
+}
+
 static int resolve_all(struct swp_settings *settings, struct swp_problem *problem)
 {
 	static int (*const parts[])(struct swp_settings * settings, struct swp_problem * problem) = {
@@ -73,11 +91,7 @@ static int resolve_all(struct swp_settings *settings, struct swp_problem *proble
 		if (error)
 			return error;
 	}
-	if (swp_options_given(&settings->options, SWP_OPT_ACCOUNTS) &&
-		swp_options_flag(&settings->options, SWP_OPT_NO_ORG))
-		return swp_problem_set(
-			problem, -EINVAL, "--no-org sweeps the caller's own account; leave out --accounts");
-	return 0;
+	return check_regions(&settings->options, problem);
 }
 
 static void sweep_finished(void *context, const struct swp_sweep_result *result)

@@ -30,7 +30,7 @@ def hints_name_the_nearest(place):
         (["sweep", "--fail-on", "hihg"], "high"), (["sweep", "--min-coverage", "120"], "percent"), (["sweep", "--deadline", "soon"], "15m"),
         (["sweep", "-q"], "written out"), (["sweep", "--quiet=1"], "no value"), (["sweep", "extra"], "extra"), (["sweep", "--store", "http://x"], "redis://"),
         (["checks", "show", "aws-bedrock-01"], "aws-bedrock-001"), (["chains", "show", "AC-3"], "AC-3"), (["report", "a", "b"], "b"),
-        (["sweep", "--output"], "--output FILE"),
+        (["sweep", "--output"], "--output FILE"), (["sweep", "--regions", "us-east-1", "--exclude-regions", "us-*"], "nothing is in scope"),
     ]
     for words, hint in rows:
         done = run(place, *words, AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY="x" * 40, AWS_ENDPOINT_URL="https://127.0.0.1:9")
