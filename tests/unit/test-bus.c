@@ -16,6 +16,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/limits.h"
 #include "proto/io/bus.h"
+#include "tests/unit/under-valgrind.h"
 
 #define PATIENCE_MS 20000 /* valgrind on a busy machine */
 
@@ -325,9 +326,7 @@ static void test_messages_of_several_frames_are_dropped(void **state)
 /* valgrind encrypts so slowly that heartbeats run out; the plain and the sanitized runs have these. */
 static void skip_under_valgrind(void)
 {
-	const char *preload = getenv("LD_PRELOAD");
-
-	if (preload && strstr(preload, "vgpreload"))
+	if (under_valgrind())
 		skip();
 }
 

@@ -15,6 +15,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/limits.h"
+#include "tests/unit/under-valgrind.h"
 
 static uint64_t random_state;
 
@@ -125,7 +126,7 @@ static unsigned brute_force(const struct problem *problem)
 static void test_against_brute_force(void **state)
 {
 	(void)state;
-	for (int round = 0; round < 20000; round++) {
+	for (unsigned long round = 0; round < share_under_valgrind(20000); round++) {
 		unsigned long long seed = random_state;
 		struct swp_fix_set set = {0};
 		struct problem problem;

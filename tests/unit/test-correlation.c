@@ -24,6 +24,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/limits.h"
 #include "proto/base/text.h"
+#include "tests/unit/under-valgrind.h"
 
 #define A "111111111111"
 #define B "222222222222"
@@ -1130,6 +1131,8 @@ static void test_ceiling_of_work(void **state)
 	char line[160];
 
 	(void)state;
+	if (under_valgrind())
+		skip();
 	swp_selection_all(catalogue, &selection);
 	correlation = correlation_of(&test, &selection);
 	for (size_t i = 0; i < 20000; i++) {

@@ -14,6 +14,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/text.h"
 #include "tests/unit/evaluation-player.h"
+#include "tests/unit/under-valgrind.h"
 
 #define FOLDER "tests/fixtures/faults/"
 
@@ -167,8 +168,9 @@ static void play_fault(struct play *play, const json_t *fixture, const json_t *f
 		.fault_any_token = any_token,
 		.order = (unsigned)(plays % 5)};
 
+	if (plays++ % 7 != 0 && under_valgrind())
+		return;
 	player_play(&player);
-	plays++;
 	play->outcome = player.outcome;
 	if (player.error != 0) {
 		complain(play, "evaluation", "failed");

@@ -14,6 +14,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/limits.h"
+#include "tests/unit/under-valgrind.h"
 
 static const char *const texts[] = {
 	"{}",
@@ -147,10 +148,10 @@ static void as_jansson_at_random(void **state)
 	char text[256];
 
 	(void)state;
-	for (int round = 0; round < 200000; round++) {
+	for (unsigned round = 0; round < share_under_valgrind(200000); round++) {
 		size_t length = 0;
 
-		for (int i = 0; i < 1 + round % 12; i++) {
+		for (unsigned i = 0; i < 1 + round % 12; i++) {
 			const char *piece;
 
 			seed = seed * 1103515245u + 12345u;
