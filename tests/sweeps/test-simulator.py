@@ -293,7 +293,7 @@ def hostile_names_and_documents(place):
 def cells_of_a_catalogue_of_one_s_own(place):
     from common import ROOT
     simulator = Simulator(place, "--seed", 31, "--accounts", 8, "--regions", 3)
-    done = sweep(place, "--all", "--catalogue", ROOT / "tests" / "catalogue", environment=simulator.environment())
+    done = sweep(place, "--all", "--catalogue", ROOT / "tests" / "catalogue" / "aws", environment=simulator.environment())
     states = cells(done.report)
     checks = {key[2] for key in states}
     assert len(checks) >= 25, sorted(checks)
