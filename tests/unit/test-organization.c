@@ -6,11 +6,13 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "coordinator/aws-calls.h"
 #include "coordinator/organization.h"
+#include "proto/base/alloc.h"
 #include "proto/base/error.h"
 
 static json_t *parse(const char *text)
@@ -206,6 +208,29 @@ static void caller_identity(void **state)
 	json_decref(bad);
 }
 
+static void memory_that_fails(void **state)
+{
+	json_t *page = parse("{\"Accounts\":[{\"Id\":\"111111111111\",\"Name\":\"a\",\"State\":\"ACTIVE\","
+			     "\"Paths\":[\"o-x/r-1/ou-1-work/111111111111/\"]}]}");
+	unsigned long nth = 1;
+	int error;
+
+	(void)state;
+	do {
+		struct swp_organization organization;
+
+		swp_alloc_fail_at(nth++, 0);
+		error = swp_organization_init(&organization);
+		if (error == 0)
+			error = swp_organization_read_accounts(&organization, page, NULL, NULL, NULL);
+		swp_alloc_fail_at(0, 0);
+		assert_true(error == 0 || error == -ENOMEM);
+		swp_organization_done(&organization);
+	} while (error < 0);
+	assert_true(nth > 5);
+	json_decref(page);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +240,7 @@ int main(void)
 		cmocka_unit_test(description),
 		cmocka_unit_test(assumed_roles),
 		cmocka_unit_test(caller_identity),
+		cmocka_unit_test(memory_that_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "coordinator/session-policy.h"
+#include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/limits.h"
 #include "proto/base/text.h"
@@ -163,6 +164,24 @@ static void of_the_builtin_catalogue(void **state)
 	swp_catalogue_unref(catalogue);
 }
 
+static void memory_that_fails(void **state)
+{
+	const char *actions[] = {"sagemaker:ListEndpoints", "bedrock:ListGuardrails"};
+	struct swp_session_policies policies;
+	unsigned long nth = 1;
+	int error;
+
+	(void)state;
+	do {
+		swp_alloc_fail_at(nth++, 0);
+		error = swp_session_policies_make(actions, SWP_ARRAY_SIZE(actions), &policies);
+		swp_alloc_fail_at(0, 0);
+		assert_true(error == 0 || error == -ENOMEM);
+	} while (error < 0);
+	assert_true(nth > 5);
+	swp_session_policies_done(&policies);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +190,7 @@ int main(void)
 		cmocka_unit_test(more_are_spread),
 		cmocka_unit_test(what_is_no_action),
 		cmocka_unit_test(of_the_builtin_catalogue),
+		cmocka_unit_test(memory_that_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
