@@ -38,7 +38,8 @@ static void destroy(struct swp_prune *prune)
 
 /* Each step is one command whose answer starts the next; on any trouble it stops, and the next sweep begins anew. The struct then stays
  * until _free. */
-static void ask(struct swp_prune *prune, const struct swp_store_argument *arguments, size_t count, swp_store_done done)
+static void ask(struct swp_prune *prune, const struct swp_store_argument *arguments, size_t count,
+	swp_store_done done)
 {
 	prune->waiting = swp_store_command(prune->store, arguments, count, done, prune) == 0;
 }
@@ -75,10 +76,11 @@ static void leave_index(struct swp_prune *prune)
 		return;
 	swp_log(SWP_LOG_INFO, "sweep.pruned", "an old sweep was removed from the store",
 		SWP_LOG_S("old_sweep", prune->sweeps[prune->at]));
-	prune->waiting = swp_store_run(prune->store, &prune->leave,
-		(struct swp_store_argument[]){TEXT(index), TEXT(catalogue)}, 2,
-		(struct swp_store_argument[]){TEXT(prune->sweeps[prune->at]), TEXT(prune->catalogue)}, 2, catalogue_gone,
-		prune) == 0;
+	prune->waiting =
+		swp_store_run(prune->store, &prune->leave,
+			(struct swp_store_argument[]){TEXT(index), TEXT(catalogue)}, 2,
+			(struct swp_store_argument[]){TEXT(prune->sweeps[prune->at]), TEXT(prune->catalogue)},
+			2, catalogue_gone, prune) == 0;
 }
 
 static void scan(struct swp_prune *prune);
@@ -124,8 +126,8 @@ static void scan(struct swp_prune *prune)
 	if (swp_key_sweep_pattern(prune->sweeps[prune->at], pattern) < 0)
 		return;
 	ask(prune,
-		(struct swp_store_argument[]){TEXT("SCAN"), TEXT(prune->cursor), TEXT("MATCH"), TEXT(pattern), TEXT("COUNT"),
-			TEXT(SCAN_COUNT)},
+		(struct swp_store_argument[]){TEXT("SCAN"), TEXT(prune->cursor), TEXT("MATCH"), TEXT(pattern),
+			TEXT("COUNT"), TEXT(SCAN_COUNT)},
 		6, scanned);
 }
 
@@ -146,9 +148,11 @@ static void next_sweep(struct swp_prune *prune)
 {
 	char key[SWP_KEY_BYTES];
 
-	if (prune->at >= prune->count || swp_key_format(SWP_KEY_SWEEP, prune->sweeps[prune->at], NULL, NULL, key) < 0)
+	if (prune->at >= prune->count ||
+		swp_key_format(SWP_KEY_SWEEP, prune->sweeps[prune->at], NULL, NULL, key) < 0)
 		return;
-	ask(prune, (struct swp_store_argument[]){TEXT("HGET"), TEXT(key), TEXT(SWP_SWEEP_FIELD_CATALOGUE)}, 3, catalogue_told);
+	ask(prune, (struct swp_store_argument[]){TEXT("HGET"), TEXT(key), TEXT(SWP_SWEEP_FIELD_CATALOGUE)}, 3,
+		catalogue_told);
 }
 
 static void listed(void *context, const struct swp_store_reply *reply)
@@ -161,7 +165,8 @@ static void listed(void *context, const struct swp_store_reply *reply)
 	for (size_t i = 0; prune->sweeps && i < reply->item_count && prune->count < SWEEPS_AT_ONCE; i++) {
 		const char *id = reply->items[i].bytes;
 
-		if (reply->items[i].type != SWP_STORE_REPLY_TEXT || !swp_key_is_sweep_id(id) || strcmp(id, prune->present) == 0)
+		if (reply->items[i].type != SWP_STORE_REPLY_TEXT || !swp_key_is_sweep_id(id) ||
+			strcmp(id, prune->present) == 0)
 			continue;
 		if (!(prune->sweeps[prune->count] = swp_strdup(id)))
 			return;
@@ -184,7 +189,8 @@ struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const 
 	/* Oldest first; all but the newest `keep`. The present one is in the index already, so it counts. */
 	snprintf(last, sizeof(last), "-%u", keep + 1);
 	if (swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, index) == 0)
-		ask(prune, (struct swp_store_argument[]){TEXT("ZRANGE"), TEXT(index), TEXT("0"), TEXT(last)}, 4, listed);
+		ask(prune, (struct swp_store_argument[]){TEXT("ZRANGE"), TEXT(index), TEXT("0"), TEXT(last)},
+			4, listed);
 	return prune;
 }
 
