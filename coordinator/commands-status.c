@@ -35,7 +35,7 @@ static int keep_ids(void *context, const struct swp_store_reply *reply)
 struct sweep_row {
 	char state[16], status[16], organization[64], name[64];
 	int64_t started_at_ms, ended_at_ms;
-	uint64_t accounts, accounts_settled;
+	uint64_t accounts, accounts_planned;
 	struct swp_region *memory;
 };
 
@@ -69,8 +69,8 @@ static int count_account(void *context, const char *field, const struct swp_stor
 	int error = swp_account_decode(value->bytes, value->length, row->memory, &account);
 	if (error)
 		return error;
-	row->accounts += !account.not_planned;
-	row->accounts_settled += !account.not_planned && account.settled_at_ms > 0;
+	row->accounts++;
+	row->accounts_planned += !account.not_planned;
 	return 0;
 }
 
@@ -97,14 +97,14 @@ static void print_row(struct swp_json_writer *json, bool as_json, const char *id
 	char started[SWP_TIME_TEXT_BYTES];
 	if (!as_json) {
 		swp_time_format(row->started_at_ms, started);
-		printf("%-28s %-10s %s  %llu of %llu accounts settled  %s\n", id, shown_status(row), started,
-			(unsigned long long)row->accounts_settled, (unsigned long long)row->accounts,
+		printf("%-28s %-10s %s  %llu of %llu accounts planned  %s\n", id, shown_status(row), started,
+			(unsigned long long)row->accounts_planned, (unsigned long long)row->accounts,
 			row->organization);
 		return;
 	}
 	swp_json_object_begin(json, NULL, true);
-	swp_json_number(json, "accounts_planned", row->accounts);
-	swp_json_number(json, "accounts_settled", row->accounts_settled);
+	swp_json_number(json, "accounts", row->accounts);
+	swp_json_number(json, "accounts_planned", row->accounts_planned);
 	swp_json_time(json, "finished_at", row->ended_at_ms > 0 ? row->ended_at_ms : -1);
 	swp_json_text(json, "id", id);
 	swp_json_text_or_null(json, "name", row->name);
