@@ -473,6 +473,13 @@ static int answered(struct swp_job_call *call, struct swp_answer *answer)
 	}
 }
 
+/* Not that of a proxy or a captive portal, which have a status too. */
+static bool is_of_aws(const struct swp_answer *answer)
+{
+	return answer->outcome == SWP_OUTCOME_OK ||
+	       (answer->status > 0 && answer->error_code[0] && answer->request_id[0]);
+}
+
 static void call_done(struct swp_call *aws_call, struct swp_answer *answer)
 {
 	struct swp_job_call *call = SWP_CONTAINER_OF(aws_call, struct swp_job_call, call);
@@ -482,7 +489,7 @@ static void call_done(struct swp_call *aws_call, struct swp_answer *answer)
 	job->made += answer->tries;
 	job->retried += answer->tries ? answer->tries - 1 : 0;
 	job->throttled += answer->throttled;
-	job->answered |= answer->status > 0;
+	job->answered |= is_of_aws(answer);
 	job->progress_ms = swp_loop_now_ms(job->worker->loop);
 	r = answered(call, answer);
 	if (r < 0)

@@ -191,6 +191,7 @@ static void answer_now(struct swp_timer *timer)
 	struct swp_http_response response = {
 		.failure = answer->never ? SWP_HTTP_TIMEOUT : answer->failure,
 		.failure_text = "scripted",
+		.proxy_status = answer->failure == SWP_HTTP_PROXY ? answer->status : 0,
 		.request_id = request_id,
 		.error_type = answer->error_type ? answer->error_type : "",
 		.content_type = "application/json",
@@ -201,7 +202,9 @@ static void answer_now(struct swp_timer *timer)
 	};
 
 	snprintf(request_id, sizeof(request_id), "request-%u", running->number);
-	if (response.failure == SWP_HTTP_OK) {
+	if (response.failure != SWP_HTTP_OK)
+		response.request_id = "";
+	else {
 		response.status = answer->status ? answer->status : 200;
 		response.body = answer->body ? answer->body : "{}";
 		response.body_length = strlen(response.body);

@@ -42,7 +42,7 @@ struct player_answer {
 	unsigned times; /* how often; 0 is 1; PLAYER_ALWAYS: any number, not asked for at the end */
 	/* the answer */
 	enum swp_http_failure failure;
-	int status;		/* 0 is 200 */
+	int status;		/* 0 is 200; the proxy's, with SWP_HTTP_PROXY */
 	const char *body;	/* NULL is "{}" */
 	const char *error_type; /* x-amzn-errortype */
 	int64_t delay_ms;	/* 0 is 10 */

@@ -146,6 +146,37 @@ static void never_answered(void)
 	stage_close();
 }
 
+/* What a proxy says is no answer of AWS: the account does not count as swept because of it. */
+static void only_a_proxy_answers(void)
+{
+	static const struct {
+		const char *name;
+		struct player_answer answer;
+		bool answered;
+	} rows[] = {
+		{"a tunnel refused", {.failure = SWP_HTTP_PROXY, .status = 403}, false},
+		{"a page of the proxy", {.status = 403, .body = "<html>Blocked</html>"}, false},
+		{"a refusal of AWS",
+			{.status = 403,
+				.error_type = "AccessDeniedException",
+				.body = "{\"message\":\"no\"}"},
+			true},
+	};
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
+		struct player_answer answer = rows[i].answer;
+
+		stage_open(rows[i].name);
+		answer.times = PLAYER_ALWAYS;
+		player_answer(answer);
+		stage_job(1, NULL);
+		player_advance(3 * MINUTE);
+		stage_expect_done(1, 1, SWP_DONE_SEALED);
+		stage_check(stage_record(STAGE_REGION).answered == rows[i].answered, "who has answered");
+		stage_close();
+	}
+}
+
 static void job_deadline(void)
 {
 	struct swp_message job = {.type = SWP_MESSAGE_JOB,
@@ -899,6 +930,7 @@ static const struct {
 	SCENARIO(throttled_to_the_end),
 	SCENARIO(throttled_then_fine),
 	SCENARIO(never_answered),
+	SCENARIO(only_a_proxy_answers),
 	SCENARIO(job_deadline),
 	SCENARIO(expired_between_pages),
 	SCENARIO(expired_twice),

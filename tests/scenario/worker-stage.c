@@ -370,6 +370,7 @@ struct stage_record stage_record(const char *region)
 	stage_check(seal.cell_count == 1 && swp_seal_next_cell(&reader, &cell) == 1,
 		"there is not exactly one cell");
 	record = (struct stage_record){.sealed = true,
+		.answered = seal.answered,
 		.parts = seal.parts,
 		.status = cell.status,
 		.reason = cell.reason,

@@ -47,7 +47,7 @@ void stage_cancel(uint64_t number, uint64_t epoch, bool all);
 void stage_expect_done(uint64_t number, uint64_t epoch, enum swp_done_how how);
 /* What is sealed under that region part of the key: the state and reason of the one cell, and how many rows of results with each status there are. */
 struct stage_record {
-	bool sealed;
+	bool sealed, answered;
 	uint32_t parts;
 	unsigned status, reason, not_applicable;
 	unsigned rows[4];
