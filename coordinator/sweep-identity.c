@@ -244,6 +244,26 @@ static void enumerate(struct swp_sweep *sweep)
 
 static void ask_identity(struct swp_sweep *sweep);
 
+/* What to look at when the first call fails; for what AWS itself says: the credentials. */
+static const char *identity_advice(const char *error_code)
+{
+	static const struct {
+		const char *error_code, *advice;
+	} rows[] = {
+		{"TLSError", "; if a proxy or a private endpoint answers there, name its certificate "
+			     "authority by AWS_CA_BUNDLE"},
+		{"ProxyError", "; check HTTPS_PROXY and NO_PROXY"},
+		{"ConnectionError", "; check that this host reaches AWS, or name a proxy by HTTPS_PROXY"},
+		{"ResolverError",
+			"; check that this host resolves AWS's names, or name a proxy by HTTPS_PROXY"},
+	};
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++)
+		if (strcmp(rows[i].error_code, error_code) == 0)
+			return rows[i].advice;
+	return "; check the credentials";
+}
+
 static void identity_refused(struct swp_sweep *sweep, const struct swp_said *said)
 {
 	const struct swp_partition *partition = swp_partition_by_region(sweep->identity_region);
@@ -262,12 +282,11 @@ static void identity_refused(struct swp_sweep *sweep, const struct swp_said *sai
 		ask_identity(sweep);
 		return;
 	}
-	swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN,
-		"%s in %s: %s: %s%s%s%s; check the credentials (%s) and that AWS can be reached",
+	swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "%s in %s: %s: %s%s%s%s%s (credentials: %s)",
 		said->action, sweep->identity_region,
 		said->error_code[0] ? said->error_code : swp_reason_name(said->reason), said->message,
 		said->request_id[0] ? " (request " : "", said->request_id, said->request_id[0] ? ")" : "",
-		sweep->source_name[0] ? sweep->source_name : "none found");
+		identity_advice(said->error_code), sweep->source_name[0] ? sweep->source_name : "none found");
 }
 
 static void choose_home_region(struct swp_sweep *sweep)
