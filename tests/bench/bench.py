@@ -129,7 +129,7 @@ def timed(command, environment, simulator, cwd, prefix=()):
     sampler.join()
     seen = simulator.ask("statistics")
     return {"wall": wall, "code": process.returncode, "errors": errors, "processes": sampler.table(), "calls": seen["requests"],
-            "handshakes": seen["handshakes"], "in_flight": seen.get("in_flight_peak", 0), "simulator_cpu": simulator.cpu() - before}
+            "handshakes": seen["tls_handshakes"], "in_flight": seen.get("in_flight_peak", 0), "simulator_cpu": simulator.cpu() - before}
 
 
 def sweep(build, simulator, home, *arguments, hosts=False):
@@ -195,6 +195,13 @@ def print_rivals(out, ours, rows):
         rate = result["calls"] / result["wall"]
         print(f"| {name} | {scope} | {result['wall']:.1f} s | {rate:,.0f} | {1e6 * cpu_of(result) / max(1, result['calls']):,.0f} µs "
               f"| {result['handshakes'] / max(1, result['calls']):.3f} | {peak_of(result):.0f} MiB | {our_rate / rate:.0f} × |", file=out)
+
+
+def regions_of(build, folder, count):
+    """The names of the simulator's first regions."""
+    done = subprocess.run([str(build / "tests/simulator/orgsweep-simulator"), "--print-organization", "--accounts", "1", "--regions", str(count),
+                           "--state", str(folder / "print")], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["regions"]
 
 
 def rival_environment():
@@ -275,7 +282,7 @@ def main():
             from hosts import sweep_by_names
             sweep_by_names(out, build, folder, home, options, limit)
         simulator = Simulator(build, folder, "--accounts", options.accounts, "--regions", options.regions, "--seed", 7, "--latency-ms", 30)
-        regions = simulator.ready.get("regions") or []
+        regions = regions_of(build, folder, options.regions)
         few = 2 if options.short else 8
         rows = [("orgsweep, 1 worker", f"{options.accounts} × {options.regions}", results[30]),
                 ("tuned boto3, 16 threads", f"{few} × {options.regions}", rival_boto3(simulator, home, few, regions))]
