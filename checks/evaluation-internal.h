@@ -144,7 +144,8 @@ struct swp_evaluation {
 	struct swp_catalogue *catalogue;
 	struct swp_evaluation_job job;
 	const struct swp_evaluation_sink *sink;
-	struct swp_wanted_facts *facts;
+	const struct swp_wanted_facts *facts; /* the job's, or own_facts */
+	struct swp_wanted_facts *own_facts;
 	json_t *job_root;
 	struct swp_map *calls; /* key → walk */
 	struct swp_walk *walks;

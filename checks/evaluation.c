@@ -150,7 +150,9 @@ struct swp_evaluation *swp_evaluation_new(struct swp_catalogue *catalogue,
 	evaluation->catalogue = catalogue;
 	evaluation->job = *job;
 	evaluation->sink = sink;
-	evaluation->facts = swp_wanted_facts_new(catalogue, job->selection);
+	if (!job->wanted)
+		evaluation->own_facts = swp_wanted_facts_new(catalogue, job->selection);
+	evaluation->facts = job->wanted ? job->wanted : evaluation->own_facts;
 	evaluation->calls = swp_map_new();
 	evaluation->vanished = swp_map_new();
 	evaluation->services = swp_calloc(catalogue->service_count + 1, sizeof(*evaluation->services));
@@ -191,7 +193,7 @@ void swp_evaluation_free(struct swp_evaluation *evaluation)
 		json_decref(evaluation->cells[i].held.evidence);
 		swp_free(evaluation->cells[i].held.note);
 	}
-	swp_wanted_facts_free(evaluation->facts);
+	swp_wanted_facts_free(evaluation->own_facts);
 	json_decref(evaluation->job_root);
 	swp_free(evaluation->open);
 	swp_free(evaluation->free_slots);

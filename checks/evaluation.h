@@ -89,7 +89,16 @@ struct swp_evaluation_job {
 	const char *partition, *account, *region;	  /* "aws", 12 digits, "eu-west-1" or "global" */
 	const char *organization_id, *management_account; /* "" when none */
 	const struct swp_selection *selection;
+	const struct swp_wanted_facts
+		*wanted; /* of catalogue and selection; NULL: worked out for this job alone */
 };
+/* The facts and relations that a selection's chains and joined checks want: alike for all jobs of a sweep, and as much work as a
+ * few calls. The catalogue is referenced, the selection only read. NULL on -ENOMEM. */
+struct swp_wanted_facts; /* opaque */
+struct swp_wanted_facts *swp_wanted_facts_new(
+	const struct swp_catalogue *catalogue, const struct swp_selection *selection);
+void swp_wanted_facts_free(struct swp_wanted_facts *wanted); /* takes NULL */
+
 struct swp_evaluation; /* opaque */
 /* Everything is borrowed for its life, `sink` too. NULL on -ENOMEM. */
 struct swp_evaluation *swp_evaluation_new(struct swp_catalogue *catalogue,

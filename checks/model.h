@@ -156,12 +156,7 @@ struct swp_resource_needs {
 	uint64_t steps;
 	bool needed; /* at all */
 };
-/* `needed_facts` tells which fact names chains and joined checks want; NULL: none. */
-struct swp_wanted_facts; /* opaque, see selection.c */
-/* NULL on -ENOMEM. */
-struct swp_wanted_facts *swp_wanted_facts_new(
-	const struct swp_catalogue *catalogue, const struct swp_selection *selection);
-void swp_wanted_facts_free(struct swp_wanted_facts *wanted);
+struct swp_wanted_facts; /* opaque, see evaluation.h and selection.c */
 bool swp_wanted_facts_has(const struct swp_wanted_facts *wanted, const char *name);
 struct swp_resource_needs swp_resource_needs_of(const struct swp_catalogue *catalogue,
 	const struct swp_selection *selection, const struct swp_wanted_facts *wanted,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "checks/chain-plan.h"
+#include "checks/evaluation.h"
 #include "checks/model.h"
 #include "checks/text-pool.h"
 #include "proto/base/alloc.h"

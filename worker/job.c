@@ -198,6 +198,7 @@ static int begin_evaluation(struct swp_job *job)
 		.organization_id = sweep->organization_id,
 		.management_account = sweep->management_account,
 		.selection = &job->sweep->selection,
+		.wanted = job->sweep->wanted,
 	};
 	job->sink = swp_results_sink(job);
 	job->evaluation = swp_evaluation_new(job->sweep->catalogue, &job->described, &job->sink);

@@ -177,6 +177,10 @@ static void catalogue_is_there(struct swp_worker_sweep *sweep, struct swp_catalo
 	sweep->partition = swp_partition_by_name(sweep->message.sweep.partition);
 	r = sweep->partition ? select_checks(sweep) : -EINVAL;
 	if (r == 0)
+		sweep->wanted = swp_wanted_facts_new(catalogue, &sweep->selection);
+	if (r == 0 && !sweep->wanted)
+		r = -ENOMEM;
+	if (r == 0)
 		r = take_endpoints(sweep);
 	if (r == 0)
 		r = make_caller(sweep);
@@ -312,6 +316,7 @@ static void free_sweep(struct swp_worker_sweep *sweep)
 	swp_sweeps_drop_waiting(sweep, 0, 0, true);
 	swp_caller_free(sweep->caller);
 	swp_endpoint_options_done(&sweep->endpoints);
+	swp_wanted_facts_free(sweep->wanted);
 	swp_catalogue_unref(sweep->catalogue);
 	swp_message_done(&sweep->message);
 	swp_free(sweep);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "checks/catalogue.h"
+#include "checks/evaluation.h"
 #include "proto/aws/endpoint.h"
 #include "proto/io/caller.h"
 #include "proto/wire/message.h"
@@ -27,6 +28,7 @@ struct swp_worker_sweep {
 	bool ended;			 /* goes with its last job */
 	unsigned jobs;
 	struct swp_selection selection;
+	struct swp_wanted_facts *wanted; /* of both; NULL until the catalogue has come */
 	const struct swp_partition *partition;
 	struct swp_endpoint_options endpoints;
 	struct swp_caller *caller;

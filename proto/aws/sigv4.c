@@ -328,8 +328,7 @@ static void append_header_value(struct swp_buf *out, const char *value)
 		while (is_blank(*at))
 			at++;
 		word = at;
-		while (*at != '\0' && !is_blank(*at))
-			at++;
+		at += strcspn(at, " \t\n\v\f\r"); /* a session token is one word of a thousand characters */
 		if (at > word) {
 			if (!first)
 				swp_buf_append_byte(out, ' ');

@@ -71,7 +71,7 @@ struct swp_caller {
 	const struct swp_endpoint_options *endpoints;
 	unsigned max_in_flight;
 	unsigned
-		places; /* of these so far: each answer adds one, so that connections are not all made at once */
+		places; /* of these so far: each answer adds one while calls wait and the core is not busy: a connection costs as much as ten calls */
 	struct swp_running_call *calls, *pool;
 	struct swp_running_call *waiting_first, *waiting_last;
 	struct swp_map *hosts; /* struct swp_known_host; only hosts that there is something to know about */

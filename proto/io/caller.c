@@ -316,7 +316,8 @@ static void call_answered(struct swp_http_exchange *exchange, const struct swp_h
 	enum swp_call_next next = swp_call_judge(running, response);
 
 	caller->statistics.in_flight--;
-	if (response->failure == SWP_HTTP_OK && caller->places < caller->max_in_flight)
+	if (response->failure == SWP_HTTP_OK && caller->waiting_first != NULL &&
+		caller->places < caller->max_in_flight && swp_loop_has_slack(caller->loop))
 		caller->places++;
 	if (next == SWP_CALL_NEXT_RESIGN)
 		call_place(running);

@@ -14,12 +14,15 @@
 #include "proto/base/error.h"
 
 #define EVENTS_A_ROUND 256
+#define SLACK_WINDOW_MS 20 /* slack is judged over so long at least */
 
 struct swp_loop {
 	const struct swp_clock *clock;
 	int epoll_fd;
 	bool stopping;
 	int64_t now_ms;
+	int64_t window_began_ms, waited_ms; /* of the window: since when, and how much of it was waiting */
+	bool slack;			    /* of the last window */
 	size_t watch_count;
 	/* What epoll gave in this round and is still to be delivered: a removed watch is struck out here. */
 	struct epoll_event events[EVENTS_A_ROUND];
@@ -45,7 +48,8 @@ struct swp_loop *swp_loop_new(const struct swp_clock *clock)
 		swp_free(loop);
 		return NULL;
 	}
-	loop->now_ms = swp_clock_monotonic_ms(clock);
+	loop->now_ms = loop->window_began_ms = swp_clock_monotonic_ms(clock);
+	loop->slack = true;
 	return loop;
 }
 
@@ -69,6 +73,11 @@ const struct swp_clock *swp_loop_clock(const struct swp_loop *loop)
 int64_t swp_loop_now_ms(const struct swp_loop *loop)
 {
 	return loop->now_ms;
+}
+
+bool swp_loop_has_slack(const struct swp_loop *loop)
+{
+	return loop->slack;
 }
 
 void swp_loop_stop(struct swp_loop *loop)
@@ -284,12 +293,12 @@ static bool run_prepares(struct swp_loop *loop)
 
 /* --- rounds --- */
 
-static int wait_ms(const struct swp_loop *loop, int64_t max_wait_ms)
+static int wait_ms(const struct swp_loop *loop, int64_t now_ms, int64_t max_wait_ms)
 {
 	int64_t wait = max_wait_ms;
 
 	if (loop->timer_count > 0) {
-		int64_t until_due = loop->heap[0]->due_ms - swp_clock_monotonic_ms(loop->clock);
+		int64_t until_due = loop->heap[0]->due_ms - now_ms;
 
 		if (until_due < 0)
 			until_due = 0;
@@ -299,18 +308,33 @@ static int wait_ms(const struct swp_loop *loop, int64_t max_wait_ms)
 	return wait > INT_MAX ? INT_MAX : (int)wait;
 }
 
+/* Milliseconds are coarse for one wait, but not for their sum. */
+static void measure_slack(struct swp_loop *loop, int64_t before_ms)
+{
+	int64_t window_ms = loop->now_ms - loop->window_began_ms;
+
+	loop->waited_ms += loop->now_ms - before_ms;
+	if (window_ms < SLACK_WINDOW_MS)
+		return;
+	loop->slack = 8 * loop->waited_ms >= window_ms;
+	loop->window_began_ms = loop->now_ms;
+	loop->waited_ms = 0;
+}
+
 /* max_wait_ms −1: as long as it takes. */
 static int run_round(struct swp_loop *loop, int64_t max_wait_ms)
 {
 	bool more = run_prepares(loop);
+	int64_t before_ms = swp_clock_monotonic_ms(loop->clock);
 	int count = epoll_wait(loop->epoll_fd, loop->events, EVENTS_A_ROUND,
-		more || loop->stopping ? 0 : wait_ms(loop, max_wait_ms));
+		more || loop->stopping ? 0 : wait_ms(loop, before_ms, max_wait_ms));
 
 	if (count < 0 && errno != EINTR)
 		return -errno;
 	loop->event_next = 0;
 	loop->event_count = count < 0 ? 0 : count;
 	loop->now_ms = swp_clock_monotonic_ms(loop->clock);
+	measure_slack(loop, before_ms);
 	deliver_events(loop);
 	fire_due(loop);
 	return 0;
