@@ -60,7 +60,10 @@ static int start_process(struct swp_private_store *store, struct swp_problem *pr
 		"everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no",
 		"--databases", "1", "--logfile", "redis.log", "--loglevel", "warning", "--pidfile",
 		"redis.pid", NULL};
-	struct swp_process_options options = {.arguments = arguments, .output_fd = -1, .error_fd = -1};
+	/* Ours holds the caller's credentials. */
+	static const char *const environment[] = {"LC_ALL=C", NULL};
+	struct swp_process_options options = {
+		.arguments = arguments, .environment = environment, .output_fd = -1, .error_fd = -1};
 
 	unlink(store->address.host);
 	store->started_ms = swp_loop_now_ms(store->loop);

@@ -74,6 +74,45 @@ static int64_t time_field(const struct swp_report *report, const char *field)
 	return swp_parse_i64(swp_report_field(report, field), 0, INT64_MAX, &value) ? 0 : value;
 }
 
+/* What lies in the store is not what we write. */
+static bool is_damage(int error)
+{
+	return error == -EBADMSG || error == -EPROTONOSUPPORT || error == -EINVAL;
+}
+
+/* `problem` names what is damaged, or nothing; makes a sentence of it. */
+static void tell_damage(const char *sweep, int error, struct swp_problem *problem)
+{
+	struct swp_problem what = *problem;
+
+	if (error == -EPROTO) /* the store's own words */
+		swp_problem_set(
+			problem, error, "sweep %s can't be read from the store: %s", sweep, what.text);
+	else if (is_damage(error))
+		swp_problem_set(problem, error, "sweep %s can't be read from the store: %s%s", sweep,
+			what.text[0] ? what.text : "a record",
+			error == -EPROTONOSUPPORT ? " was written by another version of orgsweep"
+						  : " is damaged; something else writes to it. Sweep again");
+}
+
+static int tell_unread(int error, const char *account, struct swp_problem *problem)
+{
+	if (is_damage(error))
+		return swp_problem_set(problem, error, "a record of account %s", account);
+	return swp_problem_set(problem, error, "the store went away while account %s was read", account);
+}
+
+/* The fields without which the others mean nothing. */
+static int check_sweep(const struct swp_report *report, struct swp_problem *problem)
+{
+	uint64_t version, started;
+
+	if (swp_parse_u64(swp_report_field(report, SWP_SWEEP_FIELD_VERSION), UINT32_MAX, &version) ||
+		swp_parse_u64(swp_report_field(report, SWP_SWEEP_FIELD_STARTED_AT), INT64_MAX, &started))
+		return swp_problem_set(problem, -EBADMSG, "its row");
+	return version == SWP_RECORD_VERSION ? 0 : swp_problem_set(problem, -EPROTONOSUPPORT, "it");
+}
+
 static int load_sweep(struct swp_report *report, struct swp_problem *problem)
 {
 	char key[SWP_KEY_BYTES];
@@ -85,7 +124,7 @@ static int load_sweep(struct swp_report *report, struct swp_problem *problem)
 	if (!error && !swp_map_count(report->fields))
 		return swp_problem_set(problem, -ENOENT,
 			"the store holds no sweep '%s'; see `orgsweep status`", report->sweep);
-	return error;
+	return error ? error : check_sweep(report, problem);
 }
 
 static int load_catalogue(struct swp_report *report, struct swp_problem *problem)
@@ -102,9 +141,8 @@ static int load_catalogue(struct swp_report *report, struct swp_problem *problem
 			problem, -ENOENT, "the store lost the catalogue of sweep %s", report->sweep);
 	if (!error)
 		error = swp_catalogue_load(compiled, length, &report->catalogue, problem);
-	if (!error && !swp_text_equal(swp_catalogue_hash(report->catalogue), hash))
-		error = swp_problem_set(problem, -EBADMSG,
-			"the catalogue of sweep %s in the store is damaged", report->sweep);
+	if (error == -EINVAL || (!error && !swp_text_equal(swp_catalogue_hash(report->catalogue), hash)))
+		error = swp_problem_set(problem, -EBADMSG, "its catalogue");
 	return error;
 }
 
@@ -117,8 +155,7 @@ static int load_selection(struct swp_report *report, struct swp_problem *problem
 		SWP_CLEANUP(swp_free_pointer) char *id = swp_strndup(text, length);
 		int index = id ? swp_catalogue_check_find(report->catalogue, id) : -1;
 		if (index < 0)
-			return swp_problem_set(problem, -EBADMSG,
-				"sweep %s names a check that its catalogue does not have", report->sweep);
+			return swp_problem_set(problem, -EBADMSG, "its selection of checks");
 		swp_selection_set(&report->selection, (size_t)index, true);
 		report->checks[index].selected = true;
 		text += length + (text[length] == ',');
@@ -176,8 +213,7 @@ static int load_accounts(struct swp_report *report, struct swp_problem *problem)
 	if (!error)
 		error = swp_ask_hash(&report->asker, key, keep_account, report, problem);
 	if (error)
-		return swp_problem_set(problem, error,
-			"the account list of sweep %s can't be read from the store", report->sweep);
+		return is_damage(error) ? swp_problem_set(problem, error, "the list of accounts") : error;
 	if (report->account_count)
 		accounts_without_doubles(report);
 	return 0;
@@ -489,8 +525,7 @@ static int view_read(struct account_view *view, struct swp_problem *problem)
 	while (!error && !pending.done)
 		error = swp_loop_step(report->asker.loop, 50);
 	if (!error && !pending.records)
-		error = swp_problem_set(problem, pending.operation.error,
-			"the records of account %s can't be read from the store", account->id);
+		error = tell_unread(pending.operation.error, account->id, problem);
 	view->records = pending.records;
 	if (!error)
 		error = swp_key_format(SWP_KEY_JOINED, report->sweep, account->id, NULL, key);
@@ -556,9 +591,9 @@ static int each_place(struct swp_report *report, bool only_unread,
 		error = view_read(&view, problem);
 		if (!error)
 			error = view_each_place(&view, each, context);
-		if (error == -EBADMSG)
-			swp_problem_set(problem, error, "a record of account %s in the store is damaged",
-				report->accounts[i].shown.row.id);
+		if (is_damage(error))
+			swp_problem_set(
+				problem, error, "a record of account %s", report->accounts[i].shown.row.id);
 		swp_account_records_free(view.records);
 		swp_free(view.joined.bytes);
 		view.records = NULL;
@@ -694,7 +729,7 @@ static int count_seals(struct swp_report *report, size_t index, struct swp_probl
 	while (!error && count && !pending.done)
 		error = swp_loop_step(report->asker.loop, 50);
 	if (!error && count && !pending.records)
-		error = swp_problem_set(problem, pending.operation.error, "the store can't be read");
+		error = tell_unread(pending.operation.error, account->shown.row.id, problem);
 	for (size_t i = 0; !error && pending.records && i < pending.records->job_count; i++) {
 		const struct swp_job_record *job = &pending.records->jobs[i];
 		struct swp_seal_reader reader;
@@ -702,8 +737,11 @@ static int count_seals(struct swp_report *report, size_t index, struct swp_probl
 		if (!job->sealed)
 			continue;
 		error = swp_seal_open(&reader, job->seal.bytes, job->seal.length, &seal);
-		if (error)
+		if (error) {
+			swp_problem_set(problem, error, "the record of account %s in %s",
+				account->shown.row.id, job->region);
 			break;
+		}
 		report->totals.calls += seal.calls;
 		report->totals.retried += seal.retried;
 		report->totals.throttled += seal.throttled;
@@ -1016,6 +1054,7 @@ int swp_report_open(const struct swp_asker *asker, const char *sweep, struct swp
 	if (error) {
 		if (error == -ENOMEM)
 			swp_problem_set(problem, error, "out of memory while reading sweep %s", sweep);
+		tell_damage(sweep, error, problem);
 		swp_report_free(report);
 		return error;
 	}
