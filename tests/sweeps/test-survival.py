@@ -81,6 +81,7 @@ def worker_killed(place):
         os.kill(running.child("orgsweep-worker"), signal.SIGKILL)
         code, report, text = running.finish()
         assert report and stable(report) == truth, text
+        assert "worker.ended" in text, text
 
 
 @suite.test
@@ -104,6 +105,7 @@ def private_redis_killed(place):
     os.kill(running.child("redis-server"), signal.SIGKILL)
     code, report, text = running.finish()
     assert report and stable(report) == truth, text
+    assert "store.restart" in text, text
 
 
 @suite.test
@@ -267,6 +269,7 @@ def an_external_store_that_dies_and_returns(place):
     redis.start()
     code, report, text = running.finish()
     assert report and stable(report) == truth, text
+    assert "store.away" in text, text
     wrong = sweep(place, "--store", redis.url, environment=simulator.environment(ORGSWEEP_STORE_PASSWORD="wrong"), check=False)
     assert wrong.code == 2 and "password" in wrong.last_line.lower(), wrong.err
 
@@ -280,6 +283,22 @@ def a_full_output_disk_is_exit_5(place):
     assert again.returncode == 0, again.stderr
 
 
+def memory_of(pid):
+    """What a core dump of the process would hold."""
+    pieces, span = [], None
+    with open(f"/proc/{pid}/smaps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            words = line.split()
+            if "-" in words[0] and words[1].startswith("rw"):
+                span = [int(number, 16) for number in words[0].split("-")]
+            elif "-" in words[0]:
+                span = None
+            elif words[0] == "Rss:" and words[1] != "0" and span:
+                memory.seek(span[0])
+                pieces.append(memory.read(span[1] - span[0]) or b"")
+    return b"".join(pieces)
+
+
 @suite.test
 def planted_secrets_are_found_nowhere(place):
     simulator = Simulator(place, *SIZE, "--external-id", "marker-of-the-external-id-9", "--fault",
@@ -289,12 +308,23 @@ def planted_secrets_are_found_nowhere(place):
     environment = simulator.environment(ORGSWEEP_STORE_PASSWORD=password, ORGSWEEP_LOG_LEVEL="debug")
     done = sweep(place, "--all", "--external-id", "marker-of-the-external-id-9", "--store", redis.url, environment=environment)
     assert done.report["coverage"]["pass"] > 0
+    running_on = Simulator(place, *SIZE, "--fault", "operation=sagemaker:*,kind=hang,after=60")
+    running = Running(place, running_on, "--external-id", "marker-of-the-external-id-9")
+    children = [running.child("orgsweep-worker"), running.child("redis-server")]
+    in_flight(running_on, 20)
+    of_children = {f"{what} of {pid}": pathlib.Path(f"/proc/{pid}/{what}").read_bytes() for pid in children for what in ("cmdline", "environ")}
+    if os.geteuid() == 0:
+        of_children.update({f"memory of {pid}": memory_of(pid) for pid in children})
+        assert running_on.ready["secret_access_key"].encode() in memory_of(running.process.pid), "the test looks where secrets are"
+    running.signal(signal.SIGINT)
+    assert running.finish()[1]
     seen = {"standard error": done.err.encode(), "report": done.text.encode(), "append-only file": b"".join(
         path.read_bytes() for path in redis.folder.rglob("*") if path.is_file()), "keys": redis.ask("KEYS", "*")}
     for path in (place.path / "state").rglob("*"):
         if path.is_file():
             seen[str(path)] = path.read_bytes()
-    secrets = [simulator.ready["secret_access_key"], password, "marker-of-the-external-id-9"]
+    seen.update(of_children)
+    secrets = [simulator.ready["secret_access_key"], running_on.ready["secret_access_key"], password, "marker-of-the-external-id-9"]
     for name, text in seen.items():
         for secret in secrets:
             for form in forms_of(secret):
@@ -302,7 +332,79 @@ def planted_secrets_are_found_nowhere(place):
         assert b"eyJrZXkiOi" not in text, name  # how the simulator's session tokens begin
 
 
+@suite.test
+def a_job_that_kills_its_workers(place):
+    """Three are lost on it: then it is given up, and everything else is there."""
+    clean = Simulator(place, "--seed", 46, "--accounts", 6, "--regions", 1)
+    truth = sweep(place, "--all", environment=clean.environment()).report
+    victim = [a["id"] for a in truth["accounts"] if a["swept"]][-1]
+    simulator = Simulator(place, "--seed", 46, "--accounts", 6, "--regions", 1, "--fault", f"account={victim},operation=sagemaker:*,kind=hang")
+    running = Running(place, simulator, "--workers", 1)
+    for _ in range(3):
+        in_flight(simulator, 1)
+        time.sleep(0.5)  # the others have been sealed
+        os.kill(running.child("orgsweep-worker"), signal.SIGKILL)
+        wait_for(lambda: simulator.ask("statistics")["in_flight"] == 0, 10, "its connections are gone")
+    code, report, text = running.finish()
+    assert report["sweep"]["status"] == "partial" and code == 4, (code, text)
+    was, now = cells(truth), cells(report)
+    assert {key: state for key, state in now.items() if key[0] != victim} == {key: state for key, state in was.items() if key[0] != victim}
+    assert {g["reason"] for g in report["coverage"]["gaps"] if g["account"] == victim} == {"worker-lost"}, text
+
+
+@suite.test
+def workers_that_never_work(place):
+    simulator = Simulator(place, *SIZE)
+    for program, words in (("/bin/false", "exit status 1"), (place.path / "none", "none"), ("/dev/null", "/dev/null")):
+        done = sweep(place, environment=simulator.environment(ORGSWEEP_WORKER=program), check=False)
+        assert done.code == 2 and words in done.last_line and done.seconds < 20, (program, done.err)
+        assert done.report is None
+
+
 # --- the store ---
+
+@suite.test
+def two_sweeps_share_a_store(place):
+    truth = expected(place)
+    redis = Redis(place)
+    simulator = slow(place)
+    both = [Running(place, simulator, "--store", redis.url, XDG_STATE_HOME=place.path / f"state-{i}") for i in range(2)]
+    for running in both:
+        code, report, text = running.finish()
+        assert report and stable(report) == truth, text
+    listed = json.loads(orgsweep(place, "status", "--json", "--store", redis.url, environment=place.environment()).stdout)
+    assert len(listed["sweeps"]) == 2, listed
+
+
+@suite.test
+def records_that_are_broken(place):
+    """Whoever else writes to the store: a clear message, never a wrong report without a word."""
+    redis = Redis(place)
+    done = sweep(place, "--all", "--store", redis.url, environment=Simulator(place, *SIZE).environment())
+    name = done.report["sweep"]["id"]
+    keys = [key for key in redis.ask("KEYS", f"swp:{name}:job:*").decode().split()
+            if redis.ask("HEXISTS", key, "s").strip() == b"1"]
+    catalogue = redis.ask("KEYS", "swp:catalogue:*").decode().split()[0]
+    accounts, account = f"swp:{name}:accounts", done.report["accounts"][0]["id"]
+    broken = [("HSET", keys[0], "s", "garbage"), ("HSET", keys[0], "s", ""), ("HSET", keys[0], "p0", "\xff" * 40), ("HDEL", keys[0], "p0"),
+              ("HSET", accounts, account, "garbage"), ("HSET", accounts, "../../x", "garbage"), ("SET", catalogue, "{}"), ("DEL", catalogue),
+              ("SET", accounts, "of another type"), ("HSET", f"swp:{name}:sweep", "selection", "no-such-check"),
+              ("HSET", f"swp:{name}:sweep", "version", "999"), ("HSET", f"swp:{name}:sweep", "started_at_ms", "yesterday"),
+              ("HSET", f"swp:{name}:chains:{account}", "AC-37", "garbage"), ("RPUSH", f"swp:{name}:gaps", "garbage")]
+    whole = redis.ask("SAVE") and (redis.folder / "dump.rdb").read_bytes()
+    assert whole
+    for words in broken:
+        key = words[1]
+        before = subprocess.run(["redis-cli", "-s", str(redis.socket), "COPY", key, "kept", "REPLACE"], capture_output=True, text=True)
+        redis.ask(*words)
+        read = orgsweep(place, "report", "--all", "--store", redis.url, "--output", "-", environment=place.environment())
+        assert read.returncode == 2 and name in read.stderr and "store" in read.stderr, (words, read.returncode, read.stderr, read.stdout[:200])
+        redis.ask("DEL", key)
+        if before.stdout.strip() == "1":
+            redis.ask("COPY", "kept", key, "REPLACE")
+    again = orgsweep(place, "report", "--all", "--store", redis.url, "--output", "-", environment=place.environment())
+    assert again.returncode == 0 and again.stdout == done.text
+
 
 @suite.test
 def a_store_that_forgets(place):
@@ -321,6 +423,7 @@ def a_store_that_forgets(place):
             redis.ask("FLUSHALL")
         code, report, text = running.finish()
         assert report and stable(report) == truth, text
+        assert "account.redo" in text, text
         redis.kill()
 
 
