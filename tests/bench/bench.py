@@ -1,10 +1,11 @@
 """The benchmark: orgsweep against the simulator over TLS, beside a tuned boto3, Prowler and cloud-audit, in one run.
 
-usage: bench.py BUILD [--accounts N] [--regions N] [--rivals] [--hosts] [--memory] [--short] [--output FILE.md]
+usage: bench.py BUILD [--accounts N] [--regions N] [--rivals] [--hosts] [--memory] [--nginx] [--everything] [--short] [--output FILE.md]
 
-BUILD is a release build. --rivals installs Prowler and cloud-audit into an environment of their own (PyPI). --hosts adds the run
-with real AWS host names in a network namespace (root). --memory adds 20 against 2,000 accounts. --short is a small form of
-everything that proves that it works (no number of it is worth quoting). Prints Markdown tables; ratios are of this run.
+BUILD is a release build. --rivals adds Prowler and cloud-audit (from PyPI, in environments of their own). --hosts adds the run with
+real AWS host names in a network namespace (root). --memory adds 20 against 2,000 accounts. --nginx measures the simulator against
+nginx (nginx, wrk). --short is a small form of everything but the rivals and nginx that proves that it works (no number of it is worth
+quoting). Prints Markdown tables; ratios are of this run. orgsweep has one worker process, which is one core.
 """
 import argparse
 import json
@@ -14,187 +15,106 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import time
+
+import hosts
+import measure
+import rivals
+from measure import Simulator
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TICKS = os.sysconf("SC_CLK_TCK")
-WORKER_CORES = 1
+WORKERS = 1
+IN_FLIGHT_LIMIT = 512  # SWP_LIMIT_CALLS_IN_FLIGHT
+LATENCY_MS = 30
+CHAIN_CALLS = 5  # dependent calls of one account: AssumeRole, ListRegions, then list, describe, followed describe
+WARM_SHARE = 0.2  # of the calls: the warm-up
+RUNS = 3
+OURS = ("orgsweep", "orgsweep-worker", "redis-server")
 
 
-class Sampler(threading.Thread):
-    """CPU seconds and peak memory of every process below one, by name, read until it ends."""
-
-    def __init__(self, pid):
-        super().__init__(daemon=True)
-        self.root, self.seen, self.stop = pid, {}, False
-
-    def family(self):
-        parents = {}
-        for entry in pathlib.Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-                    parents[int(entry.name)] = int(fields[1])
-                except OSError:
-                    continue
-        members = {self.root}
-        grown = True
-        while grown:
-            fresh = {pid for pid, parent in parents.items() if parent in members} - members
-            members |= fresh
-            grown = bool(fresh)
-        return members
-
-    def sample(self, pid):
-        try:
-            stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
-            status = pathlib.Path(f"/proc/{pid}/status").read_text()
-        except OSError:
-            return
-        name = stat.split("(", 1)[1].rsplit(")", 1)[0]
-        fields = stat.rsplit(")", 1)[1].split()
-        cpu = (int(fields[11]) + int(fields[12])) / TICKS
-        peak = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
-        old = self.seen.get(pid, (name, 0, 0))
-        self.seen[pid] = (name, max(cpu, old[1]), max(peak, old[2]))
-
-    def run(self):
-        members, looked = {self.root}, 0.0
-        while not self.stop:
-            if time.monotonic() - looked > 0.25:
-                members, looked = self.family(), time.monotonic()
-            for pid in members:
-                self.sample(pid)
-            time.sleep(0.02)
-
-    def table(self):
-        rows = {}
-        for name, cpu, peak in self.seen.values():
-            known = rows.setdefault(name, [0.0, 0])
-            known[0] += cpu
-            known[1] = max(known[1], peak)
-        return rows
-
-
-class Simulator:
-    def __init__(self, build, folder, *arguments, listen="127.0.0.1:0", prefix=()):
-        self.folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
-        ready = self.folder / "ready"
-        self.process = subprocess.Popen([*prefix, str(build / "tests/simulator/orgsweep-simulator"), "--listen", listen, "--state",
-                                         str(self.folder), "--ready-file", str(ready), "--die-with-parent", *map(str, arguments)])
-        end = time.monotonic() + 20
-        while not ready.exists() or not ready.read_text().strip().endswith("}"):
-            if time.monotonic() > end or self.process.poll() is not None:
-                raise SystemExit("the simulator did not start")
-            time.sleep(0.02)
-        self.ready = json.loads(ready.read_text())
-        self.url = f"https://127.0.0.1:{self.ready['port']}"
-        self.prefix = list(prefix)
-
-    def environment(self, home, hosts=False):
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ORGSWEEP_", "XDG_")) and "proxy" not in k.lower()}
-        kept.update(HOME=str(home), XDG_STATE_HOME=str(home / "state"), AWS_CA_BUNDLE=self.ready["ca"], AWS_REGION="us-east-1",
-                    AWS_ACCESS_KEY_ID=self.ready["access_key_id"], AWS_SECRET_ACCESS_KEY=self.ready["secret_access_key"],
-                    AWS_EC2_METADATA_DISABLED="true", REQUESTS_CA_BUNDLE=self.ready["ca"])
-        if not hosts:
-            kept["AWS_ENDPOINT_URL"] = self.url
-        return kept
-
-    def ask(self, path, method="GET"):
-        return json.loads(subprocess.run([*self.prefix, "curl", "-s", "--cacert", self.ready["ca"], "-X", method,
-                                          f"{self.url}/_simulator/{path}"], capture_output=True, text=True, check=True).stdout or "{}")
-
-    def cpu(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def timed(command, environment, simulator, cwd, prefix=()):
-    """Runs a command; what it took and what the simulator saw of it."""
-    simulator.ask("reset-statistics", "POST")
-    before, start = simulator.cpu(), time.monotonic()
-    process = subprocess.Popen([*prefix, *map(str, command)], env=environment, cwd=cwd, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True)
-    sampler = Sampler(process.pid)
-    sampler.start()
-    _, errors = process.communicate()
-    wall = time.monotonic() - start
-    sampler.stop = True
-    sampler.join()
-    seen = simulator.ask("statistics")
-    return {"wall": wall, "code": process.returncode, "errors": errors, "processes": sampler.table(), "calls": seen["requests"],
-            "handshakes": seen["tls_handshakes"], "in_flight": seen.get("in_flight_peak", 0), "simulator_cpu": simulator.cpu() - before}
-
-
-def sweep(build, simulator, home, *arguments, hosts=False):
+def sweep(build, simulator, home, *arguments, hosts_resolve=False, watched=False):
     shutil.rmtree(home / "state", ignore_errors=True)
-    result = timed([build / "coordinator/orgsweep", "sweep", "--quiet", "--workers", WORKER_CORES, "--fail-on", "none", "--min-coverage", "0",
-                    *arguments], simulator.environment(home, hosts), simulator, home, simulator.prefix)
+    result = measure.run([build / "coordinator/orgsweep", "sweep", "--quiet", "--workers", WORKERS, "--fail-on", "none", "--min-coverage", "0",
+                          *arguments], simulator.environment(home, hosts_resolve), simulator, home, watched)
     if result["code"]:
         raise SystemExit(f"the sweep failed: {result['errors'][-2000:]}")
     return result
 
 
-def microseconds(result, name):
-    return 1e6 * result["processes"].get(name, [0, 0])[0] / max(1, result["calls"])
+def best_sweep(runs, *arguments, **options):
+    """The run with the least wall time: what else happens on the machine only ever adds."""
+    return min((sweep(*arguments, **options) for _ in range(runs)), key=lambda result: result["wall"])
 
 
-def longest_chain(latency_ms):
-    """Dependent calls of one account: AssumeRole, ListRegions, then list → describe → followed describe."""
-    return 5 * latency_ms / 1000
+def microseconds(seconds, result):
+    return 1e6 * seconds / max(1, result["calls"])
 
 
-def print_sweep(out, title, result, latency_ms, limit):
-    worker = microseconds(result, "orgsweep-worker")
-    ours = sum(microseconds(result, name) for name in ("orgsweep", "orgsweep-worker", "redis-server"))
-    bounds = (result["calls"] * worker / 1e6 / WORKER_CORES, longest_chain(latency_ms), result["calls"] * latency_ms / 1000 / limit)
-    bound = max(bounds)
-    memory = {name: peak / 1024 for name, (_, peak) in result["processes"].items()}
-    rows = [
-        ("calls", f"{result['calls']:,}"), ("wall", f"{result['wall']:.2f} s"), ("calls/s", f"{result['calls'] / result['wall']:,.0f}"),
-        ("worker CPU per call", f"{worker:.0f} µs"), ("coordinator CPU per call", f"{microseconds(result, 'orgsweep'):.0f} µs"),
-        ("Redis CPU per call", f"{microseconds(result, 'redis-server'):.0f} µs"), ("all processes of ours, CPU per call", f"{ours:.0f} µs"),
-        ("simulator CPU per call", f"{1e6 * result['simulator_cpu'] / max(1, result['calls']):.0f} µs"),
-        ("TLS handshakes per call", f"{result['handshakes'] / max(1, result['calls']):.4f}"),
-        ("peak memory: worker / coordinator / Redis", " / ".join(f"{memory.get(n, 0):.1f} MiB" for n in ("orgsweep-worker", "orgsweep", "redis-server"))),
-        ("bound: calls × CPU ÷ workers", f"{bounds[0]:.2f} s"), ("bound: longest chain × latency", f"{bounds[1]:.2f} s"),
-        ("bound: calls × latency ÷ in-flight limit", f"{bounds[2]:.2f} s"), ("wall ÷ bound", f"{result['wall'] / bound:.2f}"),
-    ]
+def cpu_of(result, name):
+    return result["processes"].get(name, [0, 0])[0]
+
+
+def peak_of(result, name):
+    return result["processes"].get(name, [0, 0])[1] / 1024
+
+
+def handshakes_after_warm_up(result):
+    """Handshakes per call from the sample on that has seen the warm-up's share of the calls."""
+    warm = next((row for row in result["samples"] if row[1] >= WARM_SHARE * result["calls"]), None)
+    return (result["handshakes"] - warm[2]) / max(1, result["calls"] - warm[1]) if warm else None
+
+
+def first_job_seconds(result):
+    """From ListAccounts' first answer being on its way to the first call of a job, as the simulator saw them."""
+    listed = next((row[0] for row in result["samples"] if row[3]), None)
+    job = next((row[0] for row in result["samples"] if row[4]), None)
+    return job - listed if listed is not None and job is not None else None
+
+
+def sweep_rows(result, latency_ms):
+    worker = cpu_of(result, "orgsweep-worker")
+    bounds = (worker / WORKERS, CHAIN_CALLS * latency_ms / 1000, result["calls"] * latency_ms / 1000 / IN_FLIGHT_LIMIT)
+    warm, first = handshakes_after_warm_up(result), first_job_seconds(result)
+    yield "calls", f"{result['calls']:,}"
+    yield "wall", f"{result['wall']:.2f} s"
+    yield "calls/s", f"{result['calls'] / result['wall']:,.0f}"
+    for title, name in (("worker", "orgsweep-worker"), ("coordinator", "orgsweep"), ("Redis", "redis-server")):
+        yield f"{title} CPU per call", f"{microseconds(cpu_of(result, name), result):.0f} µs"
+    yield "all processes of ours, CPU per call", f"{microseconds(result['cpu'], result):.0f} µs"
+    yield "of these not seen by sampling", f"{microseconds(result['cpu'] - sum(cpu_of(result, name) for name in OURS), result):.1f} µs"
+    yield "simulator CPU per call", f"{microseconds(result['simulator_cpu'], result):.0f} µs"
+    yield "TLS handshakes per call", f"{result['handshakes'] / max(1, result['calls']):.4f}"
+    if warm is not None:
+        yield f"TLS handshakes per call after the first {WARM_SHARE:.0%} of them", f"{max(0, warm):.4f}"
+    if first is not None:
+        yield "from the list of accounts to the first job's first call", f"{first:.2f} s"
+    yield "peak memory: worker / coordinator / Redis", " / ".join(f"{peak_of(result, name):.1f} MiB" for name in
+                                                                  ("orgsweep-worker", "orgsweep", "redis-server"))
+    yield "bound: calls × CPU per call ÷ workers", f"{bounds[0]:.2f} s"
+    yield "bound: longest chain of one account × latency", f"{bounds[1]:.2f} s"
+    yield "bound: calls × latency ÷ in-flight limit", f"{bounds[2]:.2f} s"
+    yield "wall ÷ largest bound", f"{result['wall'] / max(bounds):.2f}"
+
+
+def print_sweep(out, title, result, latency_ms):
     print(f"\n### {title}\n\n| figure | value |\n|---|---|", file=out)
-    for name, value in rows:
+    for name, value in sweep_rows(result, latency_ms):
         print(f"| {name} | {value} |", file=out)
+    out.flush()
 
 
-def rival_boto3(simulator, home, accounts, regions):
-    result = timed([sys.executable, ROOT / "tests/bench/rival-boto3.py", "--accounts", accounts, "--regions", ",".join(regions)],
-                   simulator.environment(home), simulator, home)
-    if result["code"]:
-        raise SystemExit(f"boto3 rival failed: {result['errors'][-2000:]}")
-    return result
-
-
-def cpu_of(result):
-    return sum(cpu for cpu, _ in result["processes"].values())
-
-
-def peak_of(result):
-    return max((peak for _, peak in result["processes"].values()), default=0) / 1024
-
-
-def print_rivals(out, ours, rows):
-    print("\n### Beside others, same simulator, same run\n\n| tool | accounts × regions | wall | calls/s | CPU per call | handshakes per call "
-          "| peak memory | orgsweep is faster (calls/s) |\n|---|---|---|---|---|---|---|---|", file=out)
-    our_rate = ours["calls"] / ours["wall"]
+def print_rivals(out, ours, rows, remarks):
+    print("\n### Beside others: same simulator, same latency, same run\n\n| tool | accounts × regions | calls | wall | calls/s | CPU per call "
+          "| handshakes per call | peak memory | orgsweep makes as many calls/s × | with CPU per call ÷ |\n"
+          "|---|---|---|---|---|---|---|---|---|---|", file=out)
+    our_rate, our_cpu = ours["calls"] / ours["wall"], ours["cpu"] / ours["calls"]
     for name, scope, result in rows:
-        rate = result["calls"] / result["wall"]
-        print(f"| {name} | {scope} | {result['wall']:.1f} s | {rate:,.0f} | {1e6 * cpu_of(result) / max(1, result['calls']):,.0f} µs "
-              f"| {result['handshakes'] / max(1, result['calls']):.3f} | {peak_of(result):.0f} MiB | {our_rate / rate:.0f} × |", file=out)
+        rate, cpu = result["calls"] / result["wall"], result["cpu"] / max(1, result["calls"])
+        peak = max((peak for _, peak in result["processes"].values()), default=0) / 1024
+        print(f"| {name} | {scope} | {result['calls']:,} | {result['wall']:.1f} s | {rate:,.0f} | {1e6 * cpu:,.0f} µs "
+              f"| {result['handshakes'] / max(1, result['calls']):.3f} | {peak:.0f} MiB | {our_rate / rate:.1f} | {cpu / our_cpu:.1f} |", file=out)
+    for remark in remarks:
+        print(f"\n{remark}", file=out)
+    out.flush()
 
 
 def regions_of(build, folder, count):
@@ -204,100 +124,107 @@ def regions_of(build, folder, count):
     return json.loads(done.stdout)["regions"]
 
 
-def rival_environment():
-    folder = ROOT / "tests/.environment-bench"
-    wanted = (ROOT / "tests/bench/requirements.txt").read_text()
-    stamp = folder / "stamp"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(folder / "bin/pip"), "install", "-q", "--disable-pip-version-check", "-r", str(ROOT / "tests/bench/requirements.txt")],
-                       check=True)
-        stamp.write_text(wanted)
-    return folder / "bin"
-
-
-def rivals_of_one_account(simulator, home, regions):
-    binaries = rival_environment()
-    rows = []
-    checks = ["bedrock_model_invocation_logging_enabled", "bedrock_guardrails_configured", "sagemaker_notebook_instance_root_access_disabled",
-              "sagemaker_notebook_instance_without_direct_internet_access_configured", "sagemaker_endpoint_config_kms_encryption_enabled"]
-    commands = [
-        ("Prowler, five checks", [binaries / "prowler", "aws", "-c", *checks, "-f", *regions, "--no-banner", "-M", "json-ocsf", "-o", home / "prowler"]),
-        ("cloud-audit, AI checks", [binaries / "cloud-audit", "scan", "--regions", ",".join(regions), "--categories", "ai"]),
-    ]
-    for name, command in commands:
-        result = timed(command, simulator.environment(home), simulator, home)
-        if result["calls"] == 0:
-            print(f"{name}: made no call: {result['errors'][-400:]}", file=sys.stderr)
-            continue
-        rows.append((name, f"1 × {len(regions)}", result))
-    return rows
-
-
-def memory_table(out, build, folder, regions, sizes):
-    print("\n### Memory against the number of accounts (report with --all included)\n\n| accounts | coordinator peak | worker peak | Redis peak |\n"
-          "|---|---|---|---|", file=out)
+def memory_table(out, build, folder, home, regions, sizes):
+    print(f"\n### Memory against the number of accounts ({regions} regions each, `--all` report included)\n\n| accounts | coordinator peak "
+          "| worker peak | Redis peak | report |\n|---|---|---|---|---|", file=out)
+    peaks = []
     for accounts in sizes:
         simulator = Simulator(build, folder, "--accounts", accounts, "--regions", regions, "--seed", 7)
-        home = pathlib.Path(tempfile.mkdtemp(dir=folder))
         try:
             result = sweep(build, simulator, home, "--all", "--output", home / "report.json")
         finally:
             simulator.close()
-        memory = {name: peak / 1024 for name, (_, peak) in result["processes"].items()}
-        print(f"| {accounts:,} | {memory.get('orgsweep', 0):.1f} MiB | {memory.get('orgsweep-worker', 0):.1f} MiB | "
-              f"{memory.get('redis-server', 0):.1f} MiB |", file=out)
+        peaks.append(peak_of(result, "orgsweep"))
+        print(f"| {accounts:,} | {peaks[-1]:.1f} MiB | {peak_of(result, 'orgsweep-worker'):.1f} MiB | {peak_of(result, 'redis-server'):.1f} MiB "
+              f"| {(home / 'report.json').stat().st_size / 1e6:.1f} MB |", file=out)
+    allowed = 4 + (sizes[1] - sizes[0]) / 1024
+    print(f"\nThe coordinator has grown by {peaks[1] - peaks[0]:.1f} MiB; the target is at most {allowed:.1f} MiB (4 MiB and 1 KiB an account).",
+          file=out)
+    out.flush()
 
 
-def main():
+def nginx_table(out, build):
+    done = subprocess.run(["sh", str(ROOT / "tests/simulator/bench-nginx.sh"), str(build / "tests/simulator/orgsweep-simulator"), "3"],
+                          capture_output=True, text=True, env={**os.environ, "PATH": f"{rivals.environment_of('boto3') / 'bin'}:{os.environ['PATH']}"})
+    print("\n### The simulator itself, against nginx with the same bodies over TLS on one core\n\n```", file=out)
+    print(done.stdout.rstrip() or f"not measured: {done.stderr.strip()[-400:]}", file=out)
+    print("```", file=out)
+    out.flush()
+
+
+def rival_rows(build, folder, home, options, ours):
+    simulator = Simulator(build, folder, "--accounts", options.accounts, "--regions", options.regions, "--seed", 7, "--latency-ms", LATENCY_MS)
+    regions, few = regions_of(build, folder, options.regions), 2 if options.short else 16
+    remarks = []
+    try:
+        rows = [("orgsweep, 1 worker", f"{options.accounts} × {options.regions}", ours)]
+        if not options.short:
+            rows.append(("boto3 as tuned as it gets, 16 threads", f"{few} × {options.regions}", rivals.boto3(simulator, home, few, regions)))
+        if options.rivals:
+            found, remarks = rivals.of_one_account(simulator, home, regions)
+            rows += [(name, f"1 × {len(regions)}", result) for name, result in found]
+    finally:
+        simulator.close()
+    return rows, remarks
+
+
+def measure_all(out, build, folder, home, options):
+    results, runs = {}, 1 if options.short else RUNS
+    for latency in (0, LATENCY_MS):
+        simulator = Simulator(build, folder, "--accounts", options.accounts, "--regions", options.regions, "--seed", 7, "--latency-ms", latency)
+        try:
+            results[latency] = best_sweep(runs, build, simulator, home, watched=True)
+        finally:
+            simulator.close()
+        print_sweep(out, f"{latency} ms a response", results[latency], latency)
+    if options.hosts:
+        result = hosts.sweep_by_names(build, folder, home, options, runs)
+        if isinstance(result, str):
+            print(f"\n### Real host names\n\n{result}", file=out)
+        else:
+            print_sweep(out, f"{LATENCY_MS} ms a response, AWS's real host names ({hosts.count(options.regions)} of them)", result, LATENCY_MS)
+    rows, remarks = rival_rows(build, folder, home, options, results[LATENCY_MS])
+    if len(rows) > 1:
+        print_rivals(out, results[LATENCY_MS], rows, remarks)
+    if options.memory:
+        memory_table(out, build, folder, home, options.regions if options.short else 2, (4, 12) if options.short else (20, 2000))
+    if options.nginx:
+        nginx_table(out, build)
+
+
+def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--accounts", type=int, default=200)
     parser.add_argument("--regions", type=int, default=17)
-    parser.add_argument("--rivals", action="store_true")
-    parser.add_argument("--hosts", action="store_true")
-    parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--short", action="store_true")
+    for name in ("rivals", "hosts", "memory", "nginx", "everything", "short"):
+        parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("--output", type=pathlib.Path)
     options = parser.parse_args()
-    build = options.build.resolve()
+    if options.everything:
+        options.rivals = options.hosts = options.memory = options.nginx = True
     if options.short:
-        options.accounts, options.regions, options.memory = 6, 3, True
+        options.accounts, options.regions, options.memory, options.hosts = 6, 3, True, True
+    return options
+
+
+def main():
+    options = parse()
     out = open(options.output, "w") if options.output else sys.stdout
     folder = pathlib.Path(tempfile.mkdtemp(prefix="orgsweep-bench-"))
     home = folder / "home"
     home.mkdir()
-    limit = 512
     model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
-    print(f"{os.cpu_count()} cores, {model}; {options.accounts} accounts × {options.regions} regions × 5 checks; 1 worker; everything on this machine", file=out)
+    print(f"{os.cpu_count()} cores, {model}, load average at the start {os.getloadavg()[0]:.1f}; {options.accounts} accounts × {options.regions} regions × 5 checks; "
+          f"{WORKERS} worker; simulator and all else on this machine; best of {1 if options.short else RUNS} runs", file=out)
     try:
-        results = {}
-        for latency in (0, 30):
-            simulator = Simulator(build, folder, "--accounts", options.accounts, "--regions", options.regions, "--seed", 7, "--latency-ms", latency)
-            results[latency] = sweep(build, simulator, home)
-            print_sweep(out, f"{latency} ms a response", results[latency], latency, limit)
-            simulator.close()
-        if options.hosts:
-            from hosts import sweep_by_names
-            sweep_by_names(out, build, folder, home, options, limit)
-        simulator = Simulator(build, folder, "--accounts", options.accounts, "--regions", options.regions, "--seed", 7, "--latency-ms", 30)
-        regions = regions_of(build, folder, options.regions)
-        few = 2 if options.short else 8
-        rows = [("orgsweep, 1 worker", f"{options.accounts} × {options.regions}", results[30]),
-                ("tuned boto3, 16 threads", f"{few} × {options.regions}", rival_boto3(simulator, home, few, regions))]
-        if options.rivals:
-            rows += rivals_of_one_account(simulator, home, regions)
-        simulator.close()
-        print_rivals(out, results[30], rows)
-        if options.memory:
-            memory_table(out, build, folder, options.regions if options.short else 2, (4, 12) if options.short else (20, 2000))
+        measure_all(out, options.build.resolve(), folder, home, options)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print("1 passed, 0 failed" if options.short else "", end="\n" if options.short else "")
+    if options.short:
+        print("1 passed, 0 failed", file=out)
     return 0
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(pathlib.Path(__file__).parent))
     sys.exit(main())
