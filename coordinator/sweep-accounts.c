@@ -436,19 +436,36 @@ size_t swp_sweep_correlate_jobs(struct swp_sweep *sweep, const struct swp_accoun
 	return count;
 }
 
-struct correlating {
+struct swp_correlating {
 	struct swp_sweep *sweep;
 	struct swp_account *account;
+	struct swp_correlating *next;
 };
+
+static void correlating_free(struct swp_correlating *correlating)
+{
+	struct swp_correlating **at = &correlating->sweep->correlating;
+
+	while (*at != correlating)
+		at = &(*at)->next;
+	*at = correlating->next;
+	swp_free(correlating);
+}
+
+void swp_sweep_forget_correlating(struct swp_sweep *sweep)
+{
+	while (sweep->correlating)
+		correlating_free(sweep->correlating);
+}
 
 static void correlated(void *context, const struct swp_correlate_counts *counts)
 {
-	struct correlating *correlating = context;
+	struct swp_correlating *correlating = context;
 	struct swp_sweep *sweep = correlating->sweep;
 	struct swp_account *account = correlating->account;
 	struct swp_sweep_progress *progress = &sweep->progress;
 
-	swp_free(correlating);
+	correlating_free(correlating);
 	account->correlated = true;
 	account->swept = account->swept || counts->swept;
 	if (account->redone == 0) {
@@ -474,15 +491,16 @@ void swp_sweep_correlate_accounts(struct swp_sweep *sweep)
 
 	while (sweep->settled_first && swp_correlator_at_work(sweep->correlator) < SWP_CORRELATE_AT_ONCE) {
 		struct swp_account *account = sweep->settled_first;
-		struct correlating *correlating = swp_calloc(1, sizeof(*correlating));
+		struct swp_correlating *correlating = swp_calloc(1, sizeof(*correlating));
 		size_t count = swp_sweep_correlate_jobs(sweep, account, jobs, false);
 
 		if (!correlating)
 			return;
-		*correlating = (struct correlating){sweep, account};
+		*correlating = (struct swp_correlating){sweep, account, sweep->correlating};
+		sweep->correlating = correlating;
 		if (swp_correlator_account(sweep->correlator, account->id, jobs, count, account->redone > 0,
 			    correlated, correlating) < 0) {
-			swp_free(correlating);
+			correlating_free(correlating);
 			swp_sweep_kick(sweep);
 			return;
 		}

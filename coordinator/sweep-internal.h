@@ -27,14 +27,15 @@
 #include "proto/io/terminal.h"
 
 #define SWP_SWEEP_ID_BYTES 48
-#define SWP_COORDINATOR_CALLS 48  /* AWS calls of the coordinator in flight: each is a TLS connection of 60 to 75 KiB */
+#define SWP_COORDINATOR_CALLS                                                                                \
+	48 /* AWS calls of the coordinator in flight: each is a TLS connection of 60 to 75 KiB */
 #define SWP_RECONCILE_AT_ONCE 512 /* seals that are looked up at once */
 #define SWP_ACCOUNT_REDO 3	  /* times that an account's lost records are done again */
 #define SWP_NO_WORKER_MS 5000	  /* without any worker for so long: say so */
 
 struct swp_sweep {
 	struct swp_loop *loop;
-	struct swp_sweep_options given; /* what it points to is borrowed */
+	struct swp_sweep_options given;		 /* what it points to is borrowed */
 	const struct swp_sweep_options *options; /* = &given */
 	struct swp_sweep_events events;
 	char id[SWP_SWEEP_ID_BYTES];
@@ -99,6 +100,7 @@ struct swp_sweep {
 	bool any_granted; /* a job was given out: from then on it is not "nothing was swept" */
 
 	struct swp_timer pump, lease, grace, deadline, no_worker;
+	struct swp_correlating *correlating;   /* accounts whose correlation is under way */
 	struct swp_record_gap enumeration_gap; /* owned texts; reason 0: the enumeration did not break off */
 	bool starting, described, units_known, listed_all, enumeration_broke, named;
 	bool store_ready; /* connected at least once */
@@ -127,7 +129,7 @@ int64_t swp_sweep_wall_ms(const struct swp_sweep *sweep);
 /* sweep-identity.c */
 int swp_sweep_identity_init(struct swp_sweep *sweep, struct swp_problem *problem);
 void swp_sweep_identity_start(struct swp_sweep *sweep);
-void swp_sweep_identity_stop(struct swp_sweep *sweep); /* no more questions to Organizations */
+void swp_sweep_identity_stop(struct swp_sweep *sweep);	  /* no more questions to Organizations */
 void swp_sweep_identity_release(struct swp_sweep *sweep); /* connections and credentials; may come again */
 void swp_sweep_identity_done(struct swp_sweep *sweep);
 
@@ -138,6 +140,8 @@ void swp_sweep_check_scope(
 	struct swp_sweep *sweep); /* at the end of the list: what matched nothing, nothing in scope */
 int swp_sweep_accounts_init(struct swp_sweep *sweep); /* once the organization is described */
 void swp_sweep_open_accounts(struct swp_sweep *sweep);
+void swp_sweep_forget_correlating(
+	struct swp_sweep *sweep); /* after the correlator is gone: nobody calls back any more */
 void swp_sweep_correlate_accounts(struct swp_sweep *sweep);
 void swp_sweep_account_done(
 	struct swp_sweep *sweep, struct swp_account *account); /* its jobs are settled, or there were none */

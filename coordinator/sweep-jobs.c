@@ -771,6 +771,7 @@ void swp_sweep_jobs_release(struct swp_sweep *sweep)
 	swp_fleet_free(sweep->fleet);
 	sweep->fleet = NULL;
 	swp_correlator_free(sweep->correlator);
+	swp_sweep_forget_correlating(sweep);
 	sweep->correlator = NULL;
 	swp_dispatch_free(sweep->dispatch);
 	sweep->dispatch = NULL;
