@@ -17,11 +17,12 @@
 
 /* A clock that the test moves; waiting itself is real, so tests use waits of 0. */
 static int64_t fake_now;
+static int64_t fake_wait; /* what each look at the clock takes: so long does a wait seem to be */
 
 static int64_t fake_ms(void *context)
 {
 	(void)context;
-	return fake_now;
+	return fake_now += fake_wait;
 }
 
 static const struct swp_clock fake_clock = {.monotonic_ms = fake_ms, .wall_ms = fake_ms};
@@ -43,6 +44,29 @@ static void fire(struct swp_timer *timer)
 		assert_int_equal(swp_timer_start(&t->starts->timer, 0), 0);
 	if (t->stops)
 		swp_timer_stop(&t->stops->timer);
+}
+
+/* Rounds of 5 ms of work, waiting nothing or 1 ms each; slack is an eighth of the last 20 ms. */
+static void test_slack_is_time_waited(void **state)
+{
+	struct swp_loop *loop = swp_loop_new(&fake_clock);
+	static const struct {
+		int64_t wait_ms;
+		bool slack;
+	} rows[] = {{0, false}, {1, true}, {0, false}};
+
+	(void)state;
+	assert_true(swp_loop_has_slack(loop)); /* nothing was measured yet */
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
+		fake_wait = rows[i].wait_ms;
+		for (int round = 0; round < 12; round++) {
+			fake_now += 5;
+			assert_int_equal(swp_loop_step(loop, 0), 0);
+		}
+		assert_int_equal(swp_loop_has_slack(loop), rows[i].slack);
+	}
+	fake_wait = 0;
+	swp_loop_free(loop);
 }
 
 static void test_timers_fire_in_order(void **state)
@@ -335,6 +359,7 @@ static void test_stop_before_run_returns_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slack_is_time_waited),
 		cmocka_unit_test(test_timers_fire_in_order),
 		cmocka_unit_test(test_timers_started_in_a_round_fire_in_a_later_one),
 		cmocka_unit_test(test_restarting_moves_a_timer),
