@@ -45,15 +45,17 @@ class Sampler(threading.Thread):
         """All threads: a process's schedstat tells of its first one only."""
         try:
             status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            cpu = 0
+            cpu = waited = 0
             for task in os.listdir(f"/proc/{pid}/task"):
-                cpu += int(pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
+                times = pathlib.Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()
+                cpu += int(times[0])
+                waited += int(times[1])
         except (OSError, IndexError):
             return
         fields = dict(line.split(":", 1) for line in status.splitlines())
         peak = int(fields["VmHWM"].split()[0]) if "VmHWM" in fields else 0
-        old = self.seen.get(pid, (0, 0, 0))
-        self.seen[pid] = (fields["Name"].strip(), max(cpu / 1e9, old[1]), max(peak, old[2]))
+        old = self.seen.get(pid, (0, 0, 0, 0))
+        self.seen[pid] = (fields["Name"].strip(), max(cpu / 1e9, old[1]), max(peak, old[2]), max(waited / 1e9, old[3]))
 
     def run(self):
         members, looked = {self.root}, 0.0
@@ -65,12 +67,13 @@ class Sampler(threading.Thread):
             time.sleep(SAMPLE_SECONDS)
 
     def table(self):
-        """By name: CPU seconds of all together, peak KiB of the largest."""
+        """By name: CPU seconds of all together, peak KiB of the largest, seconds that they were ready to run and had no core."""
         rows = {}
-        for name, cpu, peak in self.seen.values():
-            known = rows.setdefault(name, [0.0, 0])
+        for name, cpu, peak, waited in self.seen.values():
+            known = rows.setdefault(name, [0.0, 0, 0.0])
             known[0] += cpu
             known[1] = max(known[1], peak)
+            known[2] += waited
         return rows
 
 
