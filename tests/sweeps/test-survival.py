@@ -344,7 +344,7 @@ def a_job_that_kills_its_workers(place):
         in_flight(simulator, 1)
         time.sleep(0.5)  # the others have been sealed
         os.kill(running.child("orgsweep-worker"), signal.SIGKILL)
-        wait_for(lambda: simulator.ask("statistics")["in_flight"] == 0, 10, "its connections are gone")
+        wait_for(lambda: simulator.ask("statistics")["in_flight"] == 0, 60, "its connections are gone")
     code, report, text = running.finish()
     assert report["sweep"]["status"] == "partial" and code == 4, (code, text)
     was, now = cells(truth), cells(report)
