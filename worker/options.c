@@ -27,7 +27,8 @@ static const struct option {
 	{"key", "FILE", "this worker's key pair (NAME.key, mode 0600)", TEXT(key), true},
 	{"server-key", "FILE", "the coordinator's public key (server.pub)", TEXT(server_key), true},
 	{"store", "URL",
-		"where records go: redis://…, rediss://…, unix:///PATH; default: the private store of this user's running sweep",
+		"where records go: redis://…, rediss://…, unix:///PATH; default: the private store of this "
+		"user's running sweep",
 		TEXT(store), false},
 	{"name", "NAME", "how coordinators and records call this worker; default: HOST-PID", TEXT(name),
 		false},

@@ -60,7 +60,8 @@ static void on_monitor_event(struct swp_bus_client *client, uint16_t event)
 	}
 	tell_refused(client,
 		event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
-			? "the coordinator does not know our key: put its .pub file into allowed/ of the keys folder there, or "
+			? "the coordinator does not know our key: put its .pub file into allowed/ of the "
+			  "keys folder there, or "
 			  "give the right --key"
 			: "the handshake failed: wrong --server-key, or something else listens there");
 	if (!*freed && !swp_timer_is_running(&client->retry))

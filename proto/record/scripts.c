@@ -80,11 +80,10 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.keys = "job",
 			.arguments = "none",
 			.answers = "1",
-			.source = DROP_PARTS
-			"drop_parts(KEYS[1])\n"
-			"redis.call('HDEL', KEYS[1], 's', 't', 'l', 'a')\n"
-			"redis.call('HINCRBY', KEYS[1], 'e', 1)\n"
-			"return 1\n",
+			.source = DROP_PARTS "drop_parts(KEYS[1])\n"
+					     "redis.call('HDEL', KEYS[1], 's', 't', 'l', 'a')\n"
+					     "redis.call('HINCRBY', KEYS[1], 'e', 1)\n"
+					     "return 1\n",
 		},
 	[SWP_SCRIPT_REPLACE_HASH] =
 		{
@@ -93,7 +92,8 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.arguments = "field, value, and so on",
 			.answers = "1",
 			.source = "redis.call('DEL', KEYS[1])\n"
-				  "for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end\n"
+				  "for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) "
+				  "end\n"
 				  "return 1\n",
 		},
 	[SWP_SCRIPT_ADD_ONCE] =
@@ -113,7 +113,8 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.answers = "1 the catalogue went too, 0 not",
 			.source = "redis.call('ZREM', KEYS[1], ARGV[1])\n"
 				  "for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do\n"
-				  "  if redis.call('HGET', 'swp:' .. id .. ':sweep', 'catalogue') == ARGV[2] then return 0 end\n"
+				  "  if redis.call('HGET', 'swp:' .. id .. ':sweep', 'catalogue') == ARGV[2] "
+				  "then return 0 end\n"
 				  "end\n"
 				  "return redis.call('DEL', KEYS[2])\n",
 		},
