@@ -181,15 +181,21 @@ void swp_source_unwait(struct swp_source *source, struct swp_waiter *waiter)
 static char *call_key(const struct swp_operation *operation, const json_t *input)
 {
 	const size_t digits = 2 * sizeof(uintptr_t);
-	size_t length = json_dumpb(input, NULL, 0, JSON_COMPACT);
+	char usual[512]; /* most inputs are a name or nothing: one pass does */
+	size_t length = json_dumpb(input, usual, sizeof(usual), JSON_COMPACT);
 	uintptr_t address = (uintptr_t)operation;
-	char *key = swp_calloc(1, digits + length + 1);
+	char *key = length > 0 ? swp_calloc(1, digits + length + 1) : NULL; /* 0: jansson had no memory */
 
 	if (!key)
 		return NULL;
 	for (size_t i = 0; i < digits; i++, address >>= 4)
 		key[i] = "0123456789abcdef"[address & 15];
-	json_dumpb(input, key + digits, length, JSON_COMPACT);
+	if (length <= sizeof(usual)) {
+		memcpy(key + digits, usual, length);
+	} else if (json_dumpb(input, key + digits, length, JSON_COMPACT) != length) {
+		swp_free(key);
+		return NULL;
+	}
 	return key;
 }
 

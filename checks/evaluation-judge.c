@@ -68,11 +68,33 @@ static const char *largest_member(const json_t *evidence)
 	return largest;
 }
 
+enum {
+	ESCAPED_BYTES = 6, /* of one byte of text, at most: \u0000 */
+	NUMBER_BYTES = 32, /* of anything that is no text, at most */
+};
+
+/* At least the length of the value's JSON: it need not be written to see that it is short, which nearly all are. */
+static size_t at_most(const json_t *value)
+{
+	size_t bytes = NUMBER_BYTES, index;
+	const char *key;
+	json_t *element;
+
+	if (json_is_string(value))
+		bytes += ESCAPED_BYTES * json_string_length(value);
+	json_array_foreach(value, index, element) bytes += at_most(element);
+	json_object_foreach((json_t *)value, key, element) bytes +=
+		NUMBER_BYTES + ESCAPED_BYTES * strlen(key) + at_most(element);
+	return bytes;
+}
+
 /* What is too long for a result leaves it, the longest member first, and is named. */
 static int shorten(json_t *evidence)
 {
 	int r = 0;
 
+	if (at_most(evidence) <= SWP_LIMIT_EVIDENCE_BYTES)
+		return 0;
 	while (r == 0 && json_dumpb(evidence, NULL, 0, JSON_COMPACT) > SWP_LIMIT_EVIDENCE_BYTES) {
 		const char *largest = largest_member(evidence);
 
@@ -123,6 +145,12 @@ static void count(struct swp_cell_run *cell, enum swp_status status, enum swp_re
 		cell->reason = swp_reason_first(cell->reason, reason);
 }
 
+/* Our own lack of memory is nothing that AWS said: it ends the job, which is done again elsewhere. */
+static bool is_lack_of_memory(const struct swp_gap *gap)
+{
+	return gap && gap->message == swp_gap_memory.message;
+}
+
 /* A gap that is given out has texts, and a reason: what was still pending is unread for the reason of closing. */
 static struct swp_gap whole_gap(const struct swp_evaluation *evaluation, const struct swp_gap *gap)
 {
@@ -153,8 +181,10 @@ static int judge_listed(struct swp_item *item, size_t index)
 	struct swp_result result = {
 		.check = index, .status = verdict.status, .resource = item->arn, .gap = swp_gap_pending};
 	json_t *evidence = NULL;
-	int r = 0;
+	int r = is_lack_of_memory(verdict.gap) ? -ENOMEM : 0;
 
+	if (r < 0)
+		return r;
 	if (verdict.status == SWP_STATUS_NOT_ASSESSED)
 		result.gap = whole_gap(evaluation, verdict.gap);
 	else
@@ -174,6 +204,8 @@ static int hold(struct swp_item *item, size_t index, struct verdict verdict, str
 	struct swp_evaluation *evaluation = item->run->evaluation;
 	struct swp_held *held = &evaluation->cells[index].held;
 
+	if (is_lack_of_memory(verdict.gap))
+		return -ENOMEM;
 	held->status = verdict.status;
 	if (verdict.status == SWP_STATUS_NOT_ASSESSED) {
 		struct swp_gap gap = whole_gap(evaluation, verdict.gap);
@@ -208,7 +240,7 @@ int swp_judge_early(struct swp_item *item, size_t step)
 			run->evaluation->cells[index].held.decided)
 			continue;
 		verdict = judge(check, &scope);
-		if (verdict.status != SWP_STATUS_NOT_ASSESSED)
+		if (verdict.status != SWP_STATUS_NOT_ASSESSED || is_lack_of_memory(verdict.gap))
 			r = hold(item, index, verdict, &scope);
 	}
 	return r;
@@ -218,6 +250,8 @@ int swp_judge_early(struct swp_item *item, size_t step)
 
 static int give_fact(struct swp_evaluation *evaluation, struct swp_fact fact)
 {
+	if (is_lack_of_memory(&fact.gap))
+		return -ENOMEM;
 	fact.gap = fact.gap.reason == SWP_REASON_NONE ? swp_gap_pending : whole_gap(evaluation, &fact.gap);
 	return evaluation->sink->fact(evaluation->sink->context, &fact);
 }

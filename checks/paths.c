@@ -18,6 +18,8 @@ const struct swp_gap *swp_gap_first(const struct swp_gap *a, const struct swp_ga
 {
 	if (!a || !b)
 		return a ? a : b;
+	if (a == &swp_gap_memory || b == &swp_gap_memory)
+		return &swp_gap_memory;
 	if (a->reason == SWP_REASON_NONE || b->reason == SWP_REASON_NONE)
 		return a->reason == SWP_REASON_NONE ? b : a;
 	return swp_reason_first(a->reason, b->reason) == a->reason ? a : b;

@@ -33,7 +33,7 @@ struct swp_value {
 };
 /* The gap of PENDING values and of lists that still have pages to come: reason NONE. */
 extern const struct swp_gap swp_gap_pending;
-/* No memory was left to look closer: reason limit-reached. */
+/* No memory was left to look closer: reason limit-reached. It comes before any other, so that who judges sees it. */
 extern const struct swp_gap swp_gap_memory;
 
 /* Names that a path may begin with. */

@@ -63,6 +63,8 @@ struct swp_derived_key {
 };
 #define SWP_CALLER_DERIVED_KEYS 64 /* of the coordinator: services × regions × days; the oldest goes first */
 
+enum { SWP_CALLER_ID_BYTES = 16 };
+
 struct swp_caller {
 	struct swp_http_client *http;
 	struct swp_loop *loop;
@@ -70,13 +72,15 @@ struct swp_caller {
 	const struct swp_partition *partition;
 	const struct swp_endpoint_options *endpoints;
 	unsigned max_in_flight;
-	unsigned
-		places; /* of these so far: each answer adds one while calls wait and the core is not busy: a connection costs as much as ten calls */
+	unsigned places;	      /* of these so far, see places_grow */
+	unsigned answers_until_place; /* answers since the last one was added */
 	struct swp_running_call *calls, *pool;
 	struct swp_running_call *waiting_first, *waiting_last;
 	struct swp_map *hosts; /* struct swp_known_host; only hosts that there is something to know about */
 	struct swp_derived_key derived[SWP_CALLER_DERIVED_KEYS];
 	unsigned derived_count;
+	unsigned char random[64 * SWP_CALLER_ID_BYTES]; /* for invocation ids */
+	size_t random_left;
 	struct swp_caller_statistics statistics;
 };
 

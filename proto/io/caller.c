@@ -11,6 +11,8 @@
 #include "proto/base/secret.h"
 #include "proto/io/caller-call.h"
 
+enum { ANSWERS_A_PLACE = 4 };
+
 static void call_admit(struct swp_running_call *running);
 static void call_step(struct swp_timer *timer);
 
@@ -309,6 +311,16 @@ static void call_retry(struct swp_running_call *running)
 		call_finish(running);
 }
 
+/* One more for every few answers, while calls wait and the core has time for them: a connection costs as much as ten calls. */
+static void places_grow(struct swp_caller *caller)
+{
+	if (caller->waiting_first == NULL || caller->places >= caller->max_in_flight ||
+		!swp_loop_has_slack(caller->loop) || ++caller->answers_until_place < ANSWERS_A_PLACE)
+		return;
+	caller->answers_until_place = 0;
+	caller->places++;
+}
+
 static void call_answered(struct swp_http_exchange *exchange, const struct swp_http_response *response)
 {
 	struct swp_running_call *running = SWP_CONTAINER_OF(exchange, struct swp_running_call, exchange);
@@ -316,9 +328,8 @@ static void call_answered(struct swp_http_exchange *exchange, const struct swp_h
 	enum swp_call_next next = swp_call_judge(running, response);
 
 	caller->statistics.in_flight--;
-	if (response->failure == SWP_HTTP_OK && caller->waiting_first != NULL &&
-		caller->places < caller->max_in_flight && swp_loop_has_slack(caller->loop))
-		caller->places++;
+	if (response->failure == SWP_HTTP_OK)
+		places_grow(caller);
 	if (next == SWP_CALL_NEXT_RESIGN)
 		call_place(running);
 	else if (next == SWP_CALL_NEXT_RETRY)
@@ -350,14 +361,25 @@ static void call_step(struct swp_timer *timer)
 
 /* --- start and cancel --- */
 
+/* From a stock: a system call for each call's 16 bytes would cost as much as signing. They are no secret. */
+static void take_random(struct swp_caller *caller, unsigned char ret_bytes[static SWP_CALLER_ID_BYTES])
+{
+	if (caller->random_left < SWP_CALLER_ID_BYTES) {
+		caller->clock->random_bytes(caller->clock->context, caller->random, sizeof(caller->random));
+		caller->random_left = sizeof(caller->random);
+	}
+	caller->random_left -= SWP_CALLER_ID_BYTES;
+	memcpy(ret_bytes, caller->random + caller->random_left, SWP_CALLER_ID_BYTES);
+}
+
 /* A random UUID (RFC 9562, version 4). */
-static void make_invocation_id(const struct swp_clock *clock, char ret_text[static 37])
+static void make_invocation_id(struct swp_caller *caller, char ret_text[static 37])
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned char bytes[16];
+	unsigned char bytes[SWP_CALLER_ID_BYTES];
 	size_t at = 0;
 
-	clock->random_bytes(clock->context, bytes, sizeof(bytes));
+	take_random(caller, bytes);
 	bytes[6] = (bytes[6] & 0x0f) | 0x40;
 	bytes[8] = (bytes[8] & 0x3f) | 0x80;
 	for (size_t i = 0; i < sizeof(bytes); i++) {
@@ -406,7 +428,7 @@ static int running_prepare(struct swp_running_call *running, const struct swp_ca
 	if (result == 0)
 		result = swp_call_address(running);
 	if (result >= 0) {
-		make_invocation_id(caller->clock, running->invocation_id);
+		make_invocation_id(caller, running->invocation_id);
 		if (!running->scope->ready) {
 			swp_limiter_init(&running->scope->limiter,
 				request->operation->service->rate_per_second, swp_loop_now_ms(caller->loop));

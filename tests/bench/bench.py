@@ -27,6 +27,8 @@ IN_FLIGHT_LIMIT = 512  # SWP_LIMIT_CALLS_IN_FLIGHT
 LATENCY_MS = 30
 CHAIN_CALLS = 5  # dependent calls of one account: AssumeRole, ListRegions, then list, describe, followed describe
 WARM_SHARE = 0.2  # of the calls: the warm-up
+IN_FLIGHT_WITH_LATENCY = 150  # about what a worker has at 30 ms
+TOKEN_BYTES = 700  # of a session token, about
 RUNS = 3
 OURS = ("orgsweep", "orgsweep-worker", "redis-server")
 
@@ -74,6 +76,27 @@ def first_job_seconds(result):
     return job - listed if listed is not None and job is not None else None
 
 
+def libcurl_alone(build, simulator, home, in_flight, calls):
+    """µs of CPU a call of a bare libcurl client with the same requests and a header as long as a session token."""
+    done = subprocess.run([build / "tests/bench/bench-libcurl", str(calls), str(in_flight), str(TOKEN_BYTES)], capture_output=True, text=True,
+                          env=simulator.environment(home))
+    if done.returncode:
+        raise SystemExit(f"bench-libcurl failed: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)["cpu_us"]
+
+
+def best_sweep_and_floor(runs, build, simulator, home, in_flight, calls):
+    """The sweep with the least wall time, and the least CPU time of libcurl alone; the two take turns, as the machine's speed changes."""
+    results, floors = [], []
+    for _ in range(runs):
+        floors.append(libcurl_alone(build, simulator, home, in_flight, calls))
+        results.append(sweep(build, simulator, home, watched=True))
+    best = min(results, key=lambda result: result["wall"])
+    best["libcurl"] = min(floors)
+    best["least worker CPU"] = min(cpu_of(result, "orgsweep-worker") / result["calls"] for result in results) * 1e6
+    return best
+
+
 def sweep_rows(result, latency_ms):
     worker = cpu_of(result, "orgsweep-worker")
     bounds = (worker / WORKERS, CHAIN_CALLS * latency_ms / 1000, result["calls"] * latency_ms / 1000 / IN_FLIGHT_LIMIT)
@@ -81,6 +104,9 @@ def sweep_rows(result, latency_ms):
     yield "calls", f"{result['calls']:,}"
     yield "wall", f"{result['wall']:.2f} s"
     yield "calls/s", f"{result['calls'] / result['wall']:,.0f}"
+    if "libcurl" in result:
+        yield "libcurl alone, same requests, CPU per call", f"{result['libcurl']:.0f} µs"
+        yield "worker CPU per call in the run that took the least ÷ libcurl alone", f"{result['least worker CPU'] / result['libcurl']:.2f}"
     for title, name in (("worker", "orgsweep-worker"), ("coordinator", "orgsweep"), ("Redis", "redis-server")):
         yield f"{title} CPU per call", f"{microseconds(cpu_of(result, name), result):.0f} µs"
     yield "all processes of ours, CPU per call", f"{microseconds(result['cpu'], result):.0f} µs"
@@ -179,7 +205,8 @@ def measure_all(out, build, folder, home, options):
     for latency in (0, LATENCY_MS):
         simulator = Simulator(build, folder, "--accounts", options.accounts, "--regions", options.regions, "--seed", 7, "--latency-ms", latency)
         try:
-            results[latency] = best_sweep(runs, build, simulator, home, watched=True)
+            in_flight = 32 if latency == 0 else IN_FLIGHT_WITH_LATENCY
+            results[latency] = best_sweep_and_floor(runs, build, simulator, home, in_flight, 2000 if options.short else 20000)
         finally:
             simulator.close()
         print_sweep(out, f"{latency} ms a response", results[latency], latency)

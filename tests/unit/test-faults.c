@@ -560,7 +560,7 @@ static void test_out_of_memory(void **state)
 			player_done(&player);
 			if (!failed)
 				break;
-			stride = n > 400 ? 7 : 1;
+			stride = n > 400 ? 3 : 1;
 		}
 	}
 	json_set_alloc_funcs(malloc, free);
