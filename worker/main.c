@@ -1,6 +1,5 @@
 /* orgsweep-worker: reads options, builds the worker, runs it, frees it. */
 #include <errno.h>
-#include <malloc.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -250,9 +249,6 @@ int main(int argc, char **argv)
 	struct swp_problem problem = {""};
 
 	swp_process_harden();
-	/* libcurl takes and returns 16 KiB with each call, at which glibc would first merge all small blocks that lie free: 7 % of the
-	 * CPU time. Without its fast bins they are merged as they are freed. */
-	mallopt(M_MXFAST, 0);
 	if (swp_worker_options_parse(
 		    argc, (const char *const *)argv, from_environment, NULL, &program.options, &problem) < 0)
 		return refuse(&problem);
