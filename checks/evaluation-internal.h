@@ -163,6 +163,16 @@ struct swp_evaluation {
 	int failed;
 };
 
+static inline struct swp_scope swp_scope_of(
+	const struct swp_evaluation *evaluation, const struct swp_value *roots)
+{
+	return (struct swp_scope){.roots = roots, .moment_ms = evaluation->job.started_at_ms};
+}
+static inline struct swp_scope swp_item_scope(const struct swp_item *item)
+{
+	return swp_scope_of(item->run->evaluation, item->roots);
+}
+
 /* --- calls (evaluation-calls.c) --- */
 struct swp_call_wish {
 	const struct swp_operation *operation;

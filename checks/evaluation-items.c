@@ -275,7 +275,7 @@ int swp_input_build(const struct swp_input *input, struct swp_scope *scope, cons
 
 		r = swp_expression_evaluate(input->members[i].value, scope, &value);
 		/* What an answer told to ask for next is a name: a text that is not empty. */
-		if (r == 0 && (!value.value || (!swp_expression_is_literal(input->members[i].value) &&
+		if (r == 0 && (!value.value || (!swp_expression_is_own(input->members[i].value) &&
 						       json_string_length(value.value) == 0))) {
 			*ret_gap = value.gap ? value.gap : malformed;
 			json_decref(value.value);
@@ -422,7 +422,7 @@ static int start_call(struct swp_item *item, const struct swp_step *step, struct
 
 static int start_step(struct swp_item *item, const struct swp_step *step)
 {
-	struct swp_scope scope = {.roots = item->roots};
+	struct swp_scope scope = swp_item_scope(item);
 	struct swp_truth when = {.value = SWP_TRUE};
 
 	item->started |= UINT64_C(1) << step->index;
@@ -485,7 +485,7 @@ static int start_ready(struct swp_item *item)
 
 static bool is_skipped(struct swp_item *item)
 {
-	struct swp_scope scope = {.roots = item->roots};
+	struct swp_scope scope = swp_item_scope(item);
 
 	return item->run->resource->skip_when &&
 	       swp_predicate_evaluate(item->run->resource->skip_when, &scope).value == SWP_TRUE;
@@ -600,7 +600,7 @@ static int identify(struct swp_resource_run *run, json_t *element, char **ret_ar
 		{.state = element ? SWP_VALUE_READ : SWP_VALUE_ABSENT,
 			.json = element,
 			.malformed = &swp_gap_memory}};
-	struct swp_scope scope = {.roots = roots};
+	struct swp_scope scope = swp_scope_of(run->evaluation, roots);
 	struct swp_evaluated arn = {0};
 	int r = swp_expression_evaluate(run->resource->identity, &scope, &arn);
 

@@ -176,7 +176,7 @@ static int judge_listed(struct swp_item *item, size_t index)
 {
 	struct swp_evaluation *evaluation = item->run->evaluation;
 	const struct swp_check_row *check = &evaluation->catalogue->checks[index];
-	struct swp_scope scope = {.roots = item->roots};
+	struct swp_scope scope = swp_item_scope(item);
 	struct verdict verdict = judge(check, &scope);
 	struct swp_result result = {
 		.check = index, .status = verdict.status, .resource = item->arn, .gap = swp_gap_pending};
@@ -228,7 +228,7 @@ static int hold(struct swp_item *item, size_t index, struct verdict verdict, str
 int swp_judge_early(struct swp_item *item, size_t step)
 {
 	struct swp_resource_run *run = item->run;
-	struct swp_scope scope = {.roots = item->roots};
+	struct swp_scope scope = swp_item_scope(item);
 	int r = 0;
 
 	for (size_t i = 0; i < run->check_count && r == 0; i++) {
@@ -360,7 +360,7 @@ static int give_plain_fact(struct swp_item *item, const struct swp_fact_row *row
 static int give_facts(struct swp_item *item)
 {
 	const struct swp_resource *resource = item->run->resource;
-	struct swp_scope scope = {.roots = item->roots};
+	struct swp_scope scope = swp_item_scope(item);
 	int r = 0;
 
 	for (size_t i = 0; i < resource->fact_count && r == 0; i++) {
@@ -376,7 +376,7 @@ static int give_facts(struct swp_item *item)
 int swp_judge_item(struct swp_item *item)
 {
 	struct swp_resource_run *run = item->run;
-	struct swp_scope scope = {.roots = item->roots};
+	struct swp_scope scope = swp_item_scope(item);
 	int r = 0;
 
 	for (size_t i = 0; i < run->check_count && r == 0; i++) {

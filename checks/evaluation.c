@@ -88,7 +88,7 @@ static int start_call(struct swp_resource_run *run, const struct swp_operation *
 {
 	struct swp_value roots[SWP_ROOT_STEPS] = {
 		{.state = SWP_VALUE_READ, .json = run->evaluation->job_root, .malformed = &swp_gap_memory}};
-	struct swp_scope scope = {.roots = roots};
+	struct swp_scope scope = swp_scope_of(run->evaluation, roots);
 	const struct swp_gap *gap = NULL;
 	int r = swp_input_build(input, &scope, &operation->malformed, &wish.input, &gap);
 

@@ -88,6 +88,7 @@ struct swp_evaluation_job {
 	enum swp_level level;
 	const char *partition, *account, *region;	  /* "aws", 12 digits, "eu-west-1" or "global" */
 	const char *organization_id, *management_account; /* "" when none */
+	int64_t started_at_ms; /* the sweep's start (since 1970), by which all its jobs judge ages */
 	const struct swp_selection *selection;
 	const struct swp_wanted_facts
 		*wanted; /* of catalogue and selection; NULL: worked out for this job alone */

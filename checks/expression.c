@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/clock.h"
 #include "proto/base/limits.h"
 #include "proto/base/text.h"
 
@@ -18,7 +19,8 @@ enum kind {
 	KIND_COLLECT,
 	KIND_COUNT,
 	KIND_TRUTH,
-	KIND_IN_USE
+	KIND_IN_USE,
+	KIND_AGO
 };
 
 struct piece { /* of a template: text before a path, and the path (none at the end) */
@@ -38,6 +40,8 @@ struct swp_expression {
 	const struct swp_expression *value; /* of an element */
 	const struct swp_predicate *truth;
 	const char *family;
+	int64_t ago_ms;
+	bool as_seconds;
 };
 
 /* --- compiling --- */
@@ -110,7 +114,7 @@ static int compile_template(struct swp_compiler *compiler, const json_t *contain
 }
 
 static const char *const plain_members[] = {"path", "template", "literal", "first", "collect", "count",
-	"truth", "in_use", "default", "when", NULL};
+	"truth", "in_use", "ago", "form", "default", "when", NULL};
 
 static int kind_path(
 	struct swp_compiler *compiler, const json_t *body, const char *key, struct swp_expression *expression)
@@ -181,6 +185,26 @@ static int kind_in_use(
 	return 1;
 }
 
+/* A moment to ask for: JSON 1.1 wants seconds, a query string mostly text. */
+static int kind_ago(
+	struct swp_compiler *compiler, const json_t *body, const char *key, struct swp_expression *expression)
+{
+	static const char *const forms[] = {"text", "seconds"};
+	const char *ago = json_string_value(json_object_get(body, key));
+	const char *form = json_string_value(json_object_get(body, "form"));
+
+	if (!ago || swp_parse_age_ms(ago, &expression->ago_ms) < 0) {
+		swp_lint_fault(compiler->lint, body, key, "'ago' takes a duration like 90d, 12h or 30m");
+		return 1;
+	}
+	expression->as_seconds = form && swp_text_equal(form, "seconds");
+	if (expression->as_seconds || (form && swp_text_equal(form, "text")))
+		return 0;
+	swp_lint_unknown(compiler->lint, body, form ? "form" : key, "form of a moment", form ? form : "", forms,
+		SWP_ARRAY_SIZE(forms));
+	return 1;
+}
+
 static const struct kind_row {
 	const char *key;
 	enum kind kind;
@@ -195,6 +219,7 @@ static const struct kind_row {
 	{"count", KIND_COUNT, kind_elements},
 	{"truth", KIND_TRUTH, kind_truth},
 	{"in_use", KIND_IN_USE, kind_in_use},
+	{"ago", KIND_AGO, kind_ago},
 };
 
 static int compile_body(struct swp_compiler *compiler, const json_t *body, struct swp_expression *expression)
@@ -213,7 +238,7 @@ static int compile_body(struct swp_compiler *compiler, const json_t *body, struc
 		return r;
 	if (kinds != 1) {
 		swp_lint_fault(compiler->lint, body, NULL,
-			"one of path, template, literal, first, collect, count, truth, in_use");
+			"one of path, template, literal, first, collect, count, truth, in_use, ago");
 		return 1;
 	}
 	expression->kind = row->kind;
@@ -283,9 +308,9 @@ int swp_template_compile(struct swp_compiler *compiler, const json_t *container,
 	return r;
 }
 
-bool swp_expression_is_literal(const struct swp_expression *expression)
+bool swp_expression_is_own(const struct swp_expression *expression)
 {
-	return expression->kind == KIND_LITERAL;
+	return expression->kind == KIND_LITERAL || expression->kind == KIND_AGO;
 }
 
 const char *swp_expression_family(const struct swp_expression *expression)
@@ -439,6 +464,17 @@ static int evaluate_elements(
 	return gathering.error;
 }
 
+static int evaluate_ago(
+	const struct swp_expression *expression, const struct swp_scope *scope, struct swp_evaluated *result)
+{
+	int64_t moment_ms = scope->moment_ms - expression->ago_ms;
+	char text[SWP_TIME_TEXT_BYTES];
+
+	swp_time_format(moment_ms, text);
+	result->value = expression->as_seconds ? json_integer(moment_ms / 1000) : json_string(text);
+	return result->value ? 0 : -ENOMEM;
+}
+
 static int evaluate_kind(
 	const struct swp_expression *expression, struct swp_scope *scope, struct swp_evaluated *result)
 {
@@ -460,6 +496,8 @@ static int evaluate_kind(
 		return 0;
 	case KIND_IN_USE:
 		return 0;
+	case KIND_AGO:
+		return evaluate_ago(expression, scope, result);
 	default:
 		return evaluate_elements(expression, scope, result);
 	}

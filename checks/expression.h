@@ -8,6 +8,7 @@
  *   {count: {in, as, where}}                     how many
  *   {truth: PREDICATE}                           true or false
  *   {in_use: FAMILY}                             true or "unknown": only in evidence
+ *   {ago: 30d, form: text or seconds}            that long before the sweep's start, in whole seconds
  * Each may have `when: PREDICATE`: absent unless it is true.
  */
 #ifndef SWP_CHECKS_EXPRESSION_H
@@ -32,8 +33,8 @@ struct swp_evaluated {
 /* 0 or -ENOMEM. */
 int swp_expression_evaluate(const struct swp_expression *expression, struct swp_scope *scope,
 	struct swp_evaluated *ret_evaluated);
-/* Does it stand in the catalogue as it is? */
-bool swp_expression_is_literal(const struct swp_expression *expression);
+/* Does the catalogue say it, and no answer? */
+bool swp_expression_is_own(const struct swp_expression *expression);
 /* The family of an {in_use: …}, else NULL. */
 const char *swp_expression_family(const struct swp_expression *expression);
 

@@ -89,6 +89,9 @@ static int build_evidence(struct check_builder *self)
 		check->evidence[i].name = names[i];
 		r = swp_expression_compile(&compiler, evidence, names[i], &check->evidence[i].value);
 		self->used |= compiler.used;
+		if (json_object_get(json_object_get(evidence, names[i]), "ago"))
+			swp_lint_fault(self->builder->lint, evidence, names[i],
+				"'ago' is another moment in each sweep: evidence shows what was read");
 		if (r == 0 && swp_expression_family(check->evidence[i].value) && check->resource->has_list)
 			swp_lint_fault(self->builder->lint, evidence, names[i],
 				"'in_use' is for what is not listed: a listed resource is in use");

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "proto/base/text.h"
 
@@ -16,6 +17,7 @@ static const char *const type_names[SWP_TYPE_COUNT] = {
 	[SWP_TYPE_BOOLEAN] = "boolean",
 	[SWP_TYPE_OBJECT] = "object",
 	[SWP_TYPE_ARRAY] = "array",
+	[SWP_TYPE_MOMENT] = "moment",
 };
 
 const char *swp_type_name(enum swp_type type)
@@ -54,8 +56,25 @@ enum swp_type swp_type_of(const json_t *value)
 	}
 }
 
+int swp_moment_of(const json_t *value, int64_t *ret_wall_ms)
+{
+	const double first = -62167219200, end = 253402300800; /* of the years 0000 to 9999 */
+	double seconds = json_number_value(value);
+
+	if (json_is_string(value))
+		return swp_time_parse(json_string_value(value), ret_wall_ms);
+	if (!json_is_number(value) || !(seconds >= first && seconds < end))
+		return -EINVAL;
+	*ret_wall_ms = (int64_t)(seconds * 1000 + (seconds < 0 ? -0.5 : 0.5));
+	return 0;
+}
+
 bool swp_type_fits(enum swp_type type, const json_t *value)
 {
+	int64_t moment_ms;
+
+	if (type == SWP_TYPE_MOMENT)
+		return swp_moment_of(value, &moment_ms) == 0;
 	return type == SWP_TYPE_ANY || swp_type_of(value) == type;
 }
 
@@ -205,33 +224,82 @@ static bool at_least(const json_t *value, const json_t *operand)
 	return json_number_value(value) >= json_number_value(operand);
 }
 
+/* --- operators on moments --- */
+
+static bool in_past(int64_t after_ms, int64_t duration_ms)
+{
+	(void)duration_ms;
+	return after_ms <= 0;
+}
+
+static bool in_future(int64_t after_ms, int64_t duration_ms)
+{
+	(void)duration_ms;
+	return after_ms > 0;
+}
+
+static bool older_than(int64_t after_ms, int64_t duration_ms)
+{
+	return after_ms < -duration_ms;
+}
+
+static bool younger_than(int64_t after_ms, int64_t duration_ms)
+{
+	return after_ms >= -duration_ms;
+}
+
+static bool due_within(int64_t after_ms, int64_t duration_ms)
+{
+	return after_ms > 0 && after_ms <= duration_ms;
+}
+
+static bool due_after(int64_t after_ms, int64_t duration_ms)
+{
+	return after_ms > duration_ms;
+}
+
+#define MOMENT(name, operand, help)                                                                          \
+	{                                                                                                    \
+		#name, operand, SWP_TYPE_MOMENT, false, NULL, help, name                                     \
+	}
+
 const struct swp_operator swp_operators[] = {
-	{"equals", SWP_OPERAND_SCALAR, SWP_TYPE_ANY, false, equals, "the value is the operand"},
+	{"equals", SWP_OPERAND_SCALAR, SWP_TYPE_ANY, false, equals, "the value is the operand", NULL},
 	{"not_equals", SWP_OPERAND_SCALAR, SWP_TYPE_ANY, true, not_equals,
-		"the value is another one, or absent"},
+		"the value is another one, or absent", NULL},
 	{"equals_ignoring_case", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, equals_ignoring_case,
-		"the text is one of the operands, in any case"},
-	{"in", SWP_OPERAND_SCALARS, SWP_TYPE_ANY, false, in, "the value is one of the list"},
+		"the text is one of the operands, in any case", NULL},
+	{"in", SWP_OPERAND_SCALARS, SWP_TYPE_ANY, false, in, "the value is one of the list", NULL},
 	{"not_in", SWP_OPERAND_SCALARS, SWP_TYPE_ANY, true, not_in,
-		"the value is none of the list, or absent"},
-	{"exists", SWP_OPERAND_TRUE, SWP_TYPE_ANY, false, always, "the value is there"},
-	{"absent", SWP_OPERAND_TRUE, SWP_TYPE_ANY, true, never, "the value is not there"},
+		"the value is none of the list, or absent", NULL},
+	{"exists", SWP_OPERAND_TRUE, SWP_TYPE_ANY, false, always, "the value is there", NULL},
+	{"absent", SWP_OPERAND_TRUE, SWP_TYPE_ANY, true, never, "the value is not there", NULL},
 	{"empty", SWP_OPERAND_TRUE, SWP_TYPE_ANY, true, empty,
-		"text, list or object without content, or absent"},
-	{"not_empty", SWP_OPERAND_TRUE, SWP_TYPE_ANY, false, not_empty, "text, list or object with content"},
-	{"matches", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, matches, "the text fits a glob (* and ?)"},
+		"text, list or object without content, or absent", NULL},
+	{"not_empty", SWP_OPERAND_TRUE, SWP_TYPE_ANY, false, not_empty, "text, list or object with content", NULL},
+	{"matches", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, matches, "the text fits a glob (* and ?)", NULL},
 	{"not_matches", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, true, not_matches,
-		"the text fits no glob, or is absent"},
-	{"starts_with", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, starts_with, "the text begins so"},
-	{"ends_with", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, ends_with, "the text ends so"},
-	{"contains", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, contains, "the text holds that part"},
-	{"has", SWP_OPERAND_SCALAR, SWP_TYPE_ARRAY, false, has, "the list has that element"},
+		"the text fits no glob, or is absent", NULL},
+	{"starts_with", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, starts_with, "the text begins so", NULL},
+	{"ends_with", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, ends_with, "the text ends so", NULL},
+	{"contains", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, contains, "the text holds that part", NULL},
+	{"has", SWP_OPERAND_SCALAR, SWP_TYPE_ARRAY, false, has, "the list has that element", NULL},
 	{"lacks", SWP_OPERAND_SCALAR, SWP_TYPE_ARRAY, true, lacks,
-		"the list has no such element, or is absent"},
-	{"less_than", SWP_OPERAND_NUMBER, SWP_TYPE_NUMBER, false, less_than, "the number is below"},
-	{"at_most", SWP_OPERAND_NUMBER, SWP_TYPE_NUMBER, false, at_most, "the number is not above"},
-	{"more_than", SWP_OPERAND_NUMBER, SWP_TYPE_NUMBER, false, more_than, "the number is above"},
-	{"at_least", SWP_OPERAND_NUMBER, SWP_TYPE_NUMBER, false, at_least, "the number is not below"},
+		"the list has no such element, or is absent", NULL},
+	{"less_than", SWP_OPERAND_NUMBER, SWP_TYPE_NUMBER, false, less_than, "the number is below", NULL},
+	{"at_most", SWP_OPERAND_NUMBER, SWP_TYPE_NUMBER, false, at_most, "the number is not above", NULL},
+	{"more_than", SWP_OPERAND_NUMBER, SWP_TYPE_NUMBER, false, more_than, "the number is above", NULL},
+	{"at_least", SWP_OPERAND_NUMBER, SWP_TYPE_NUMBER, false, at_least, "the number is not below", NULL},
+	{"equals_path", SWP_OPERAND_PATH, SWP_TYPE_STRING, false, equals,
+		"the text is the text at that other path, which is there", NULL},
+	{"not_equals_path", SWP_OPERAND_PATH, SWP_TYPE_STRING, true, not_equals,
+		"the text is another one than at that other path, or one of them is absent", NULL},
+	MOMENT(in_past, SWP_OPERAND_TRUE, "the moment is not after the sweep's start"),
+	MOMENT(in_future, SWP_OPERAND_TRUE, "the moment is after the sweep's start"),
+	MOMENT(older_than, SWP_OPERAND_DURATION, "the moment is longer ago than that"),
+	MOMENT(younger_than, SWP_OPERAND_DURATION, "the moment is at most so long ago, or to come"),
+	MOMENT(due_within, SWP_OPERAND_DURATION, "the moment comes after the sweep's start, at most so much later"),
+	MOMENT(due_after, SWP_OPERAND_DURATION, "the moment comes later after the sweep's start than that"),
 };
 const size_t swp_operator_count = SWP_ARRAY_SIZE(swp_operators);
 

@@ -69,6 +69,7 @@ struct swp_local {
 /* What paths are resolved against. */
 struct swp_scope {
 	const struct swp_value *roots;
+	int64_t moment_ms; /* when the sweep started: what "older than" is measured by */
 	struct swp_local locals[SWP_LIMIT_LOCALS];
 	size_t local_count;
 };

@@ -29,6 +29,8 @@ struct leaf {
 	const struct swp_transform *transform;
 	enum swp_type type;	/* of the value the operator looks at */
 	const json_t *operand;	/* borrowed from the catalogue's document */
+	struct swp_member_path other; /* SWP_OPERAND_PATH */
+	int64_t duration_ms;	      /* SWP_OPERAND_DURATION */
 	const json_t *fallback; /* default; NULL: none */
 };
 
@@ -350,6 +352,9 @@ static bool operand_fits(enum swp_operand_kind kind, const json_t *operand)
 		return texts_fit(operand);
 	case SWP_OPERAND_NUMBER:
 		return json_is_number(operand);
+	case SWP_OPERAND_DURATION:
+	case SWP_OPERAND_PATH:
+		return json_is_string(operand);
 	default:
 		return json_is_true(operand);
 	}
@@ -473,30 +478,58 @@ static int find_operator(struct swp_compiler *compiler, const json_t *container,
 	return leaf->operator? 0 : 1;
 }
 
-static int compile_operand(struct swp_compiler *compiler, const json_t *container, struct leaf *leaf)
+/* What the operand's text means, where it is no value itself. */
+static int compile_meaning(struct swp_compiler *compiler, const json_t *container, struct leaf *leaf)
+{
+	const char *name = leaf->operator->name, *text = json_string_value(leaf->operand);
+
+	if (leaf->operator->operand == SWP_OPERAND_PATH)
+		return compile_path(compiler, container, name, text, false, &leaf->other);
+	if (leaf->operator->operand == SWP_OPERAND_DURATION &&
+		swp_parse_age_ms(text, &leaf->duration_ms) < 0) {
+		swp_lint_fault(compiler->lint, container, name,
+			"'%s' takes a duration like 90d, 12h or 30m, of at most 36525d", name);
+		return 1;
+	}
+	return 0;
+}
+
+static int compile_leaf_type(struct swp_compiler *compiler, const json_t *container, struct leaf *leaf)
 {
 	const char *name = leaf->operator->name;
 	enum swp_type said = SWP_TYPE_ANY;
+	int r = compile_type(compiler, container, &said);
+
+	if (r != 0)
+		return r;
+	leaf->type = leaf_type(leaf->operator, leaf->operand, said);
+	if (leaf->type == SWP_TYPE_ANY) {
+		swp_lint_fault(compiler->lint, container, name, "'%s' needs the value's 'type'", name);
+		return 1;
+	}
+	if (said == SWP_TYPE_ANY || said == leaf->type)
+		return 0;
+	swp_lint_fault(
+		compiler->lint, container, "type", "'%s' looks at a %s here", name, swp_type_name(leaf->type));
+	return 1;
+}
+
+static int compile_operand(struct swp_compiler *compiler, const json_t *container, struct leaf *leaf)
+{
+	const char *name = leaf->operator->name;
 	int r = resolve_set(compiler, container, name, &leaf->operand);
 
-	if (r == 0)
-		r = compile_type(compiler, container, &said);
 	if (r != 0)
 		return r;
 	if (!operand_fits(leaf->operator->operand, leaf->operand)) {
 		swp_lint_fault(compiler->lint, container, name, "'%s' does not take such an operand", name);
 		return 1;
 	}
-	leaf->type = leaf_type(leaf->operator, leaf->operand, said);
-	if (leaf->operator->operand == SWP_OPERAND_TRUE && said == SWP_TYPE_ANY) {
-		swp_lint_fault(compiler->lint, container, name, "'%s' needs the value's 'type'", name);
-		return 1;
-	}
-	if (leaf->operator->operand != SWP_OPERAND_TRUE && said != SWP_TYPE_ANY && said != leaf->type) {
-		swp_lint_fault(compiler->lint, container, "type", "'%s' looks at a %s here", name,
-			swp_type_name(leaf->type));
-		return 1;
-	}
+	r = compile_meaning(compiler, container, leaf);
+	if (r == 0)
+		r = compile_leaf_type(compiler, container, leaf);
+	if (r != 0)
+		return r;
 	leaf->fallback = json_object_get(container, "default");
 	if (leaf->fallback && !swp_type_fits(leaf->type, leaf->fallback)) {
 		swp_lint_fault(compiler->lint, container, "default", "the default is no %s",
@@ -669,6 +702,26 @@ static struct swp_truth combine(
 	return gap ? unknown(gap) : known(decisive == SWP_FALSE);
 }
 
+/* The value is there and has the operator's type. */
+static struct swp_truth compare(const struct leaf *leaf, const struct swp_scope *scope, const json_t *value)
+{
+	const struct swp_operator *operator= leaf->operator;
+	struct swp_found other = {.json = leaf->operand};
+	int64_t moment_ms = 0;
+
+	if (operator->holds_at && swp_moment_of(value, &moment_ms) == 0)
+		return known(operator->holds_at(moment_ms - scope->moment_ms, leaf->duration_ms));
+	if (operator->operand == SWP_OPERAND_PATH)
+		other = swp_path_find(&leaf->other, scope);
+	if (other.gap)
+		return unknown(other.gap);
+	if (!other.json)
+		return known(operator->when_absent);
+	if (operator->operand == SWP_OPERAND_PATH && !swp_type_fits(leaf->type, other.json))
+		return unknown(other.malformed);
+	return known(operator->holds(value, other.json));
+}
+
 static struct swp_truth evaluate_leaf(const struct leaf *leaf, const struct swp_scope *scope)
 {
 	struct swp_found found = swp_path_find(&leaf->path, scope);
@@ -692,7 +745,7 @@ static struct swp_truth evaluate_leaf(const struct leaf *leaf, const struct swp_
 	else if (!swp_type_fits(leaf->type, value))
 		truth = unknown(found.malformed);
 	else
-		truth = known(leaf->operator->holds(value, leaf->operand));
+		truth = compare(leaf, scope, value);
 	json_decref(made);
 	return truth;
 }

@@ -1,4 +1,5 @@
-/* Predicates: three-valued conditions over what was read. Compiled once from the catalogue's JSON, evaluated without allocation.
+/* Predicates: three-valued conditions over what was read. Compiled once from the catalogue's JSON, evaluated without allocation. There is
+ * no clock: moments are held against the scope's, the sweep's start, so that a job done again judges the same.
  *
  *   {all: [..]} {any: [..]} {not: {..}}                      Kleene's and, or, not
  *   {some|every|none: {in: PATH or [PATHS], as: NAME, where: {..}, type: T}}   over elements; NAME is "each" unless said

@@ -527,6 +527,7 @@ static int make_plan(struct swp_sweep *sweep)
 		.partition = sweep->partition->name,
 		.organization_id = sweep->organization.id,
 		.management_account = sweep->organization.management,
+		.started_at_ms = (uint64_t)sweep->started_wall_ms,
 		.endpoints = sweep->plan_endpoints,
 		.endpoint_count = rows,
 		.fips = endpoints && endpoints->fips,

@@ -197,6 +197,7 @@ static int begin_evaluation(struct swp_job *job)
 		.region = job->region,
 		.organization_id = sweep->organization_id,
 		.management_account = sweep->management_account,
+		.started_at_ms = (int64_t)sweep->started_at_ms,
 		.selection = &job->sweep->selection,
 		.wanted = job->sweep->wanted,
 	};

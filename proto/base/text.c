@@ -72,13 +72,12 @@ int swp_parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret_value
 	return 0;
 }
 
-int swp_parse_duration_ms(const char *text, int64_t *ret_ms)
+static int parse_span_ms(const char *text, int64_t most, int64_t *ret_ms)
 {
 	static const struct {
 		const char *unit;
 		int64_t ms;
 	} units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", DAY_MS}};
-	const int64_t most = 366 * DAY_MS;
 	uint64_t number;
 	int error = read_number(&text, (uint64_t)most, &number);
 
@@ -93,6 +92,19 @@ int swp_parse_duration_ms(const char *text, int64_t *ret_ms)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+int swp_parse_duration_ms(const char *text, int64_t *ret_ms)
+{
+	return parse_span_ms(text, 366 * DAY_MS, ret_ms);
+}
+
+int swp_parse_age_ms(const char *text, int64_t *ret_ms)
+{
+	size_t length = strlen(text);
+
+	/* A bare number would be read as seconds, where days are meant. */
+	return length && is_digit(text[length - 1]) ? -EINVAL : parse_span_ms(text, 36525 * DAY_MS, ret_ms);
 }
 
 int swp_parse_percent(const char *text, uint32_t *ret_hundredths)

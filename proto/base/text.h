@@ -14,6 +14,8 @@ int swp_parse_u64(const char *text, uint64_t max, uint64_t *ret_value);
 int swp_parse_i64(const char *text, int64_t min, int64_t max, int64_t *ret_value);
 /* "90", "90s", "15m", "2h", "1d", "500ms"; bare numbers are seconds. -EINVAL, -ERANGE (above 366 days). */
 int swp_parse_duration_ms(const char *text, int64_t *ret_ms);
+/* The same for how old things are: the unit must be said. -EINVAL, -ERANGE (above 36,525 days, a century). */
+int swp_parse_age_ms(const char *text, int64_t *ret_ms);
 /* "80", "99.5", "80%": 0 to 100, at most two decimals, in hundredths of a percent. -EINVAL, -ERANGE. */
 int swp_parse_percent(const char *text, uint32_t *ret_hundredths);
 /* true/false/yes/no/1/0/on/off, any case. -EINVAL. */

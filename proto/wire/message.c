@@ -100,6 +100,7 @@ struct shape {
 		NULL, KIND_TEXT, false, 0, 0, 0, NULL                                                        \
 	}
 #define ANY_NUMBER INT64_MAX
+#define LAST_MOMENT_MS INT64_C(253402300799999) /* of the year 9999 */
 
 static const struct member hold_members[] = {
 	NUMBER(swp_wire_hold, job, "job", REQUIRED, ANY_NUMBER),
@@ -202,6 +203,7 @@ static const struct member sweep_members[] = {
 	TEXT(swp_message_sweep, partition, "partition", REQUIRED),
 	TEXT(swp_message_sweep, organization_id, "organization_id", OPTIONAL),
 	TEXT(swp_message_sweep, management_account, "management_account", OPTIONAL),
+	NUMBER(swp_message_sweep, started_at_ms, "started_at_ms", REQUIRED, LAST_MOMENT_MS),
 	RECORDS(swp_message_sweep, endpoints, endpoint_count, "endpoints", SWP_LIMIT_ENDPOINT_ROWS,
 		&endpoint_shape),
 	FLAG(swp_message_sweep, fips, "fips"),

@@ -153,6 +153,7 @@ struct swp_message_sweep {
 	const char *const *selection; /* check ids */
 	size_t selection_count;
 	const char *partition, *organization_id, *management_account; /* "" none */
+	uint64_t started_at_ms; /* by which ages are judged, on every worker alike */
 	const struct swp_wire_endpoint *endpoints;
 	size_t endpoint_count;
 	bool fips, dual_stack;

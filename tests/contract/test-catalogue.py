@@ -25,6 +25,7 @@ except ImportError:
 PROTOCOLS = {"json-1.0": "json", "json-1.1": "json", "rest-json": "rest-json", "query": "query", "ec2": "ec2", "rest-xml": "rest-xml"}
 XML = {"query", "ec2", "rest-xml"}
 OPERATORS_OF_TEXT = {"equals", "not_equals", "in", "not_in", "equals_ignoring_case"}
+MOMENTS = ("in_past", "in_future", "older_than", "younger_than", "due_within", "due_after")
 LEAF_MEMBERS = {"path", "default", "transform", "type"}
 # Members that botocore's model doesn't have (yet): wire name → why we read them all the same.
 KNOWN_LATER = {
@@ -323,7 +324,9 @@ class Checker:
         return self.document["services"][service]["protocol"] in XML
 
     def types(self, service, shape):
-        if shape.type_name in ("timestamp", "blob", "document"):
+        if shape.type_name == "timestamp":
+            return {"string", "number", "moment", "any"}
+        if shape.type_name in ("blob", "document"):
             return {"string", "number", "any"}
         if self.is_xml(service) and shape.type_name not in ("structure", "list", "map"):
             return {"string"}
@@ -380,6 +383,14 @@ class Checker:
         words = operand if isinstance(operand, list) else [operand]
         if operator in ("exists", "absent", "empty", "not_empty"):
             self.expect(service, shape, node.get("type"), node["path"])
+            return
+        if operator in MOMENTS:
+            self.expect(service, shape, "moment", node["path"])
+            return
+        if operator.endswith("equals_path"):
+            self.expect(service, shape, "string", node["path"])
+            other, service = self.resolve(scope, operand)
+            self.expect(service, other, "string", operand)
             return
         if operator in ("has", "lacks"):
             self.expect(service, shape, "array", node["path"])
@@ -615,6 +626,7 @@ PLANTED_MORE = [
     ("element of a fan-out", lambda d: d["resources"]["test-bedrock-agent"]["steps"]["group"]["input"].update(actionGroupId="$each.id")),
     ("body member of a GET", lambda d: d["services"]["bedrock-agent"]["operations"]["ListAgents"].update(method="GET")),
     ("flag that says that there are more pages", lambda d: d["services"]["iam"]["operations"]["ListRoles"]["page"].update(more="Truncated")),
+    ("moment that is none", lambda d: d["checks"]["aws-aiiam-001"]["fail_when"]["all"][1]["any"][1].update(path="list.UserName")),
     ("error code", lambda d: d["services"]["kms"]["operations"]["DescribeKey"]["gone"][0].update(code="KeyNotThere")),
 ]
 

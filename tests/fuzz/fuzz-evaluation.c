@@ -102,6 +102,7 @@ static void play(struct input *input, struct swp_catalogue *catalogue, enum swp_
 		.region = level == SWP_LEVEL_REGION ? "eu-west-1" : "global",
 		.organization_id = "o-1",
 		.management_account = "999999999999",
+		.started_at_ms = 1790000000000,
 		.selection = &selection};
 	struct swp_evaluation_sink sink = {
 		.result = take_result, .cell = take_cell, .fact = take_fact, .context = input};

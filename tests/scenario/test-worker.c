@@ -748,7 +748,8 @@ static void job_before_catalogue(void)
 	static const char *const arguments[] = {"player", "1", "1"};
 	struct swp_message sweep = {.type = SWP_MESSAGE_SWEEP,
 		.sweep = {
-			.sweep = STAGE_SWEEP, .selection = checks, .selection_count = 1, .partition = "aws"}};
+			.sweep = STAGE_SWEEP, .selection = checks, .selection_count = 1, .partition = "aws",
+			.started_at_ms = 1764230400000}};
 	struct swp_message catalogue = {.type = SWP_MESSAGE_CATALOGUE}, wanted, heartbeat;
 	size_t leases;
 
@@ -795,7 +796,8 @@ static void two_coordinators(void)
 				.catalogue = swp_catalogue_hash(stage.catalogue),
 				.selection = checks,
 				.selection_count = 1,
-				.partition = "aws"}};
+				.partition = "aws",
+				.started_at_ms = 1764230400000}};
 
 		player_send(1, &sweep);
 		player_settle();

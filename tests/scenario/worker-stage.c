@@ -190,7 +190,8 @@ void stage_sweep(unsigned link)
 			.selection = checks,
 			.selection_count = 3,
 			.partition = "aws",
-			.management_account = "111111111111"}};
+			.management_account = "111111111111",
+			.started_at_ms = 1764230400000}};
 	struct swp_message catalogue = {
 		.type = SWP_MESSAGE_CATALOGUE, .catalogue = {.hash = swp_catalogue_hash(stage.catalogue)}};
 	struct swp_message wanted;

@@ -174,12 +174,22 @@ void swp_sim_seed_knowledge_bases(const struct swp_sim_seed_place *place, struct
 	}
 }
 
+/* One in six reads a bucket of the next account's. */
+static const char *bucket_owner(const struct swp_sim_seed_place *place, struct swp_sim_dice *dice)
+{
+	const struct swp_sim_world *world = place->world;
+	size_t next = ((size_t)(place->account - world->accounts) + 1) % world->account_count;
+
+	return swp_sim_dice_chance(dice, 16) ? world->accounts[next].id : place->account->id;
+}
+
 void swp_sim_seed_data_sources(const struct swp_sim_seed_place *place, struct swp_sim_shelf *shelf)
 {
 	char base[11], id[11];
 	for (unsigned i = 0; i < knowledge_base_count(place); i++) {
 		struct swp_sim_dice dice =
 			swp_sim_dice_for(place->account, place->region, SWP_SIM_DATA_SOURCES, i);
+		const char *owner = bucket_owner(place, &dice);
 		struct swp_sim_buffer *into = place->text;
 		make_id(place, SWP_SIM_KNOWLEDGE_BASES, i, base);
 		make_id(place, SWP_SIM_DATA_SOURCES, i, id);
@@ -190,7 +200,7 @@ void swp_sim_seed_data_sources(const struct swp_sim_seed_place *place, struct sw
 			"\"dataSourceConfiguration\":{\"type\":\"S3\",\"s3Configuration\":{\"bucketArn\":"
 			"\"arn:%s:s3:::ml-data-%s\"}},"
 			"\"dataDeletionPolicy\":\"%s\"," TIMES,
-			base, id, place->world->partition->name, place->account->id,
+			base, id, place->world->partition->name, owner,
 			swp_sim_dice_chance(&dice, 30) ? "RETAIN" : "DELETE");
 		if (swp_sim_dice_chance(&dice, swp_sim_seed_habits(place->account)->has_key)) {
 			swp_sim_buffer_put(into, ",\"serverSideEncryptionConfiguration\":{\"kmsKeyArn\":\"");

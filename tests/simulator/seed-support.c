@@ -422,6 +422,9 @@ void swp_sim_seed_policies(const struct swp_sim_seed_place *place, struct swp_si
 
 void swp_sim_seed_service_credentials(const struct swp_sim_seed_place *place, struct swp_sim_shelf *shelf)
 {
+	static const char *const expiration[] = {/* never, long ago, in many years */
+		"", ",\"ExpirationDate\":\"2020-02-01T03:04:05Z\"",
+		",\"ExpirationDate\":\"2095-01-02T03:04:05Z\""};
 	struct swp_sim_dice dice =
 		swp_sim_dice_for(place->account, place->region, SWP_SIM_SERVICE_CREDENTIALS, 0);
 	if (is_unused(place) || !swp_sim_dice_chance(&dice, 40))
@@ -430,10 +433,10 @@ void swp_sim_seed_service_credentials(const struct swp_sim_seed_place *place, st
 	swp_sim_buffer_printf(place->text,
 		"{\"UserName\":\"bedrock-key-user\",\"Status\":\"Active\",\"ServiceCredentialAlias\":"
 		"\"bedrock-key-user-at-%s\","
-		"\"CreateDate\":\"2026-01-02T03:04:05Z\",\"ServiceSpecificCredentialId\":\"ACCA%.12sCRED\","
+		"\"CreateDate\":\"2020-01-02T03:04:05Z\",\"ServiceSpecificCredentialId\":\"ACCA%.12sCRED\","
 		"\"ServiceName\":"
-		"\"bedrock.amazonaws.com\"}",
-		place->account->id, place->account->id);
+		"\"bedrock.amazonaws.com\"%s}",
+		place->account->id, place->account->id, expiration[swp_sim_dice_below(&dice, 3)]);
 	swp_sim_seed_add(place, shelf, SWP_SIM_SERVICE_CREDENTIALS);
 }
 

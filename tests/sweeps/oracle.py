@@ -1,4 +1,6 @@
-"""A second judge, written apart from the C: what the five checks must say of a simulated organization's documents."""
+"""A second judge, written apart from the C: what the five checks must say of a simulated organization's documents; and of the test-only
+catalogue what needs the sweep's start or a look into another account."""
+from datetime import datetime
 
 LOCAL_NVME = {"c5d", "c6gd", "m5d", "m6gd", "r5d", "r6gd", "r7gd", "g4dn", "g5", "g6", "g6e", "g7", "g7e", "p3dn", "p4d", "p4de", "p5", "p5e", "p5en",
               "p6-b200", "p6-b300", "p6e-gb200", "trn1", "trn1n", "trn2", "dl1"}
@@ -74,3 +76,41 @@ def organization_rows(organization):
             for (check, resource), status in region_rows(account["id"], region, account["resources"].get(region, {})).items():
                 rows[account["id"], region, check, resource] = status
     return rows
+
+
+def moment(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def key_rows(organization, started_at):
+    """{(account, resource): status} of aws-aiiam-001: long-term keys that are active and have no end, or one to come."""
+    rows = {}
+    for account in organization["accounts"]:
+        if account.get("state", "ACTIVE") != "ACTIVE":
+            continue
+        keys = account["resources"].get("global", {}).get("service-specific-credentials", [])
+        for key in keys:
+            arn = f"arn:aws:iam::{account['id']}:user/{key['UserName']}/service-specific-credential/{key['ServiceSpecificCredentialId']}"
+            ends = key.get("ExpirationDate")
+            lives = key["Status"] == "Active" and (ends is None or moment(ends) > moment(started_at))
+            rows[account["id"], arn] = "FAIL" if lives else "PASS"
+        if not keys:
+            rows[account["id"], None] = "NOT_APPLICABLE"
+    return rows
+
+
+def buckets(organization, accounts):
+    """{ARN: (owner, is it public)} of those accounts' buckets in regions that are on."""
+    return {f"arn:aws:s3:::{bucket['Name']}": (account["id"], bucket.get("PolicyStatus", {}).get("IsPublic", False))
+            for account in organization["accounts"] if account["id"] in accounts
+            for bucket in account["resources"].get("global", {}).get("buckets", []) if bucket["BucketRegion"] in account["regions"]}
+
+
+def foreign_feeds(organization, accounts):
+    """TC-247 in those accounts: {(reader, region, knowledge base, bucket, owner)} where the bucket is public and another account's."""
+    known = buckets(organization, accounts)
+    return {(account["id"], region, f"arn:aws:bedrock:{region}:{account['id']}:knowledge-base/{source['knowledgeBaseId']}", arn, known[arn][0])
+            for account in organization["accounts"] if account["id"] in accounts for region in account["regions"]
+            for source in account["resources"].get(region, {}).get("data-sources", [])
+            for arn in [source["dataSourceConfiguration"]["s3Configuration"]["bucketArn"]]
+            if arn in known and known[arn][1] and known[arn][0] != account["id"]}

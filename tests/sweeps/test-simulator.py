@@ -2,9 +2,10 @@
 determinism, coverage, scope, the worker's and the coordinator's renewals."""
 import json
 import subprocess
+from datetime import datetime, timedelta, timezone
 
 import oracle
-from common import SIMULATOR, Simulator, Suite, assert_same, cells, orgsweep, stable, sweep
+from common import ROOT, SIMULATOR, Simulator, Suite, assert_same, cells, orgsweep, stable, sweep
 
 suite = Suite()
 CHECKS = ("aws-bedrock-001", "aws-bedrock-002", "aws-sagemaker-001", "aws-sagemaker-002", "aws-sagemaker-003")
@@ -291,7 +292,6 @@ def hostile_names_and_documents(place):
 
 @suite.test
 def cells_of_a_catalogue_of_one_s_own(place):
-    from common import ROOT
     simulator = Simulator(place, "--seed", 31, "--accounts", 8, "--regions", 3)
     done = sweep(place, "--all", "--catalogue", ROOT / "tests" / "catalogue" / "aws", environment=simulator.environment())
     states = cells(done.report)
@@ -301,6 +301,95 @@ def cells_of_a_catalogue_of_one_s_own(place):
     organization_level = [key for key in states if key[2].startswith("aws-aiorg-")]
     assert {key[1] for key in organization_level} == {"global"} and len({key[0] for key in organization_level}) == 1
     assert states and any(status == "FAIL" for key, status in states.items() if key[2] not in CHECKS)
+
+
+CATALOGUE = ROOT / "tests" / "catalogue" / "aws"
+
+
+def active(organization):
+    return {a["id"] for a in organization["accounts"] if a.get("state", "ACTIVE") == "ACTIVE"} & assumable(organization)
+
+
+@suite.test
+def ages_are_judged_by_the_sweeps_start(place):
+    seen = set()
+    for seed in (31, 32):
+        organization = quiet(organization_of(place, "--seed", seed, "--accounts", 16, "--regions", 1))
+        simulator = Simulator(place, organization=organization)
+        report = sweep(place, "--all", "--catalogue", CATALOGUE, "--checks", "aws-aiiam-001", environment=simulator.environment()).report
+        good = active(organization)
+        wanted = {key: status for key, status in oracle.key_rows(organization, report["sweep"]["started_at"]).items() if key[0] in good}
+        got = {(r["account"], r["resource"]): r["status"] for r in report["results"] if r["account"] in good}
+        assert got == wanted, (seed, got, wanted)
+        seen |= {(row["status"], (row["evidence"] or {}).get("ExpirationDate")) for row in report["results"] if row["account"] in good}
+        simulator.process.terminate()
+    assert {("FAIL", "never"), ("FAIL", "2095-01-02T03:04:05Z"), ("PASS", "2020-02-01T03:04:05Z"), ("NOT_APPLICABLE", None)} == seen, seen
+
+
+@suite.test
+def a_clock_of_the_sweep_and_not_of_the_worker(place):
+    """A key that ends while the sweep runs is judged by the sweep's start, however late its answer comes."""
+    organization = quiet(organization_of(place, "--seed", 31, "--accounts", 2, "--regions", 1))
+    ends = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(seconds=4)
+    member = next(a for a in organization["accounts"] if a["id"] != organization["organization"]["management_account"])
+    member["roles"], member["state"] = [{"name": "OrgsweepAudit"}], "ACTIVE"
+    member["resources"].setdefault("global", {})["service-specific-credentials"] = [
+        {"UserName": "u", "ServiceSpecificCredentialId": "ACCAENDSSOON", "Status": "Active", "ServiceName": "bedrock.amazonaws.com",
+         "CreateDate": "2020-01-02T03:04:05Z", "ExpirationDate": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}]
+    organization["faults"] = [{"operation": "iam:ListServiceSpecificCredentials", "kind": "slow:6000"}]
+    simulator = Simulator(place, organization=organization)
+    report = sweep(place, "--all", "--catalogue", CATALOGUE, "--checks", "aws-aiiam-001", environment=simulator.environment()).report
+    row = next(r for r in report["results"] if r["account"] == member["id"])
+    assert oracle.moment(report["sweep"]["started_at"]) < ends < oracle.moment(report["sweep"]["finished_at"]), report["sweep"]
+    assert row["status"] == "FAIL" and row["evidence"]["ExpirationDate"] == ends.strftime("%Y-%m-%dT%H:%M:%SZ"), row
+
+
+def feeds(report, status):
+    return {(c["account"], *c["regions"], *sorted(c["resources"], key=lambda arn: ":s3:" in arn)) for c in report["chains"]
+            if c["chain_id"] == "TC-247" and c["status"] == status}
+
+
+@suite.test
+def a_chain_across_accounts(place):
+    arguments = ("--all", "--catalogue", CATALOGUE, "--checks", "aws-bedrock-040,test-s3-001")
+    organization = quiet(organization_of(place, "--seed", 55, "--accounts", 16, "--regions", 3))
+    wanted = oracle.foreign_feeds(organization, active(organization))
+    assert len(wanted) > 1, wanted
+    simulator = Simulator(place, organization=organization)
+    whole = sweep(place, *arguments, environment=simulator.environment()).report
+    assert feeds(whole, "confirmed") == {row[:4] for row in wanted}, (feeds(whole, "confirmed"), wanted)
+    owners = [row[4] for row in wanted]
+    reader, region, base, bucket, owner = next(row for row in sorted(wanted) if owners.count(row[4]) > 1)
+    chain = next(c for c in whole["chains"] if c["chain_id"] == "TC-247" and c["resources"] == sorted([base, bucket]) and c["account"] == reader)
+    assert {"basis": "resource", "severity": "CRITICAL", "regions": [region], "regions_not_assessed": []}.items() <= chain.items(), chain
+    assert chain["findings"] == [{"check_id": "aws-bedrock-040", "account": reader, "region": region, "resource": base, "status": "FAIL"}], chain
+    assert owner in chain["narrative"] and reader in chain["narrative"] and chain["fix"] == [{"check_id": "aws-bedrock-040", "resource": base}], chain
+    again = orgsweep(place, "report", "--output", "-", "--all", environment=place.environment())
+    assert json.loads(again.stdout)["chains"] == whole["chains"], again.stderr
+    # the owner does not let us see whether its bucket is public; but the same knowledge base reads a public bucket of its own account too
+    own = f"ml-data-{reader}"
+    resources = next(a["resources"] for a in organization["accounts"] if a["id"] == reader)
+    source = next(s for s in resources[region]["data-sources"] if base.endswith("/" + s["knowledgeBaseId"]))
+    resources[region]["data-sources"].append(dict(source, dataSourceId="OWNSOURCE1", dataSourceConfiguration={
+        "type": "S3", "s3Configuration": {"bucketArn": "arn:aws:s3:::" + own}}))
+    next(b for b in resources["global"]["buckets"] if b["Name"] == own)["PolicyStatus"] = {"IsPublic": True}
+    wanted = oracle.foreign_feeds(organization, active(organization))
+    simulator = Simulator(place, organization=organization)
+    simulator.ask("faults", "POST", {"faults": [{"account": owner, "operation": "s3:GetBucketPolicyStatus", "kind": "denied-identity-implicit"}]})
+    report = sweep(place, *arguments, environment=simulator.environment()).report
+    of_owner = {row[:4] for row in wanted if row[4] == owner}
+    assert feeds(report, "confirmed") == {row[:4] for row in wanted} - of_owner, report["chains"]
+    assert feeds(report, "unverified") == {(reader, region, base, bucket)}, report["chains"]
+    status = {r["resource"]: (r["status"], r["reason"]) for r in report["results"] if r["check_id"] == "aws-bedrock-040"}
+    assert status[base] == ("FAIL", None), status[base]
+    # what reads nothing else was not found guilty of anything: it is a gap, and no chain
+    assert {status[row[2]] for row in wanted if row[4] == owner and row[2] != base} <= {("NOT_ASSESSED", "denied-iam")}, status
+    # the bucket is closed: neither
+    for account in organization["accounts"]:
+        for row in account["resources"].get("global", {}).get("buckets", []):
+            row.update(PolicyStatus={"IsPublic": False})
+    report = sweep(place, *arguments, environment=Simulator(place, organization=organization).environment()).report
+    assert not [c for c in report["chains"] if c["chain_id"] == "TC-247"], report["chains"]
 
 
 suite.main()

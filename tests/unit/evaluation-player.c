@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/clock.h"
 #include "proto/base/text.h"
 
 /* --- catalogues --- */
@@ -361,6 +362,15 @@ static enum swp_level level_of(const json_t *fixture)
 	return strcmp(level, "organization") == 0 ? SWP_LEVEL_ORGANIZATION : SWP_LEVEL_REGION;
 }
 
+static int64_t started_at_ms(const json_t *fixture)
+{
+	int64_t ms = 0;
+	int error = swp_time_parse(text_or(fixture, "started_at", "2026-11-22T08:00:00Z"), &ms);
+
+	SWP_ASSERT(error == 0);
+	return ms;
+}
+
 void player_play(struct player *player)
 {
 	struct swp_selection selection;
@@ -372,6 +382,7 @@ void player_play(struct player *player)
 			player->fixture, "region", level == SWP_LEVEL_REGION ? "eu-west-1" : "global"),
 		.organization_id = "o-1234567890",
 		.management_account = "999999999999",
+		.started_at_ms = started_at_ms(player->fixture),
 		.selection = &selection};
 	struct swp_evaluation_sink sink = {
 		.result = take_result, .cell = take_cell, .fact = take_fact, .context = player};

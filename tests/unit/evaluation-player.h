@@ -1,6 +1,6 @@
 /* Plays a job's evaluation against answers from a fixture, in a given order of answering, and writes down all that comes out as JSON.
  *
- * A fixture: {"checks": [globs], "level", "account", "region", "answers": {"service:Operation": [ANSWER…]}, "expect": {…}}.
+ * A fixture: {"checks": [globs], "level", "account", "region", "started_at", "answers": {"service:Operation": [ANSWER…]}, "expect": {…}}.
  * ANSWER: {"token": T or absent for the first page, "input": members that must be equal, and one of "document": {…}, "gone": true,
  * "not_offered": true, "failed": REASON with "code", "message"}. The first that fits counts.
  */

@@ -40,7 +40,7 @@ static const struct swp_message samples[] = {
 	{.type = SWP_MESSAGE_HEARTBEAT, .heartbeat = {leases, 3, 1000, 5, 1 << 20, 77, true}},
 	{.type = SWP_MESSAGE_WELCOME, .welcome = {1, "0.1.0", 1000, 15000}},
 	{.type = SWP_MESSAGE_SWEEP,
-		.sweep = {"s1", "cafe", catalogues, 2, "aws", "o-1", "111111111111", endpoints, 2, true, true,
+		.sweep = {"s1", "cafe", catalogues, 2, "aws", "o-1", "111111111111", 1764230400000, endpoints, 2, true, true,
 			50}},
 	{.type = SWP_MESSAGE_CATALOGUE, .catalogue = {"cafe", {"\0\1\2", 3}}},
 	{.type = SWP_MESSAGE_JOB, .job = {7, 2, 1, "s1", "123456789012", "eu-west-1", 0, 60000, CREDENTIALS}},

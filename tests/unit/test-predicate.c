@@ -25,6 +25,8 @@ static const struct swp_gap malformed = {.reason = SWP_REASON_MALFORMED_RESPONSE
 
 static const char *const root_names[] = {"doc", "denied", "timeout", "absent", "partial", "holes"};
 
+#define SWEEP_STARTED_AT_MS INT64_C(1795334400000) /* 2026-11-22T08:00:00Z */
+
 struct bench {
 	struct swp_region *region;
 	json_t *documents[8];
@@ -87,7 +89,7 @@ static char evaluate(struct bench *bench, const char *text)
 		.sets = json_object_get(bench->library, "sets"),
 		.predicates = json_object_get(bench->library, "predicates"),
 		.names = {.roots = root_names, .root_count = SWP_ARRAY_SIZE(root_names)}};
-	struct swp_scope scope = {.roots = bench->roots};
+	struct swp_scope scope = {.roots = bench->roots, .moment_ms = SWEEP_STARTED_AT_MS};
 	const struct swp_predicate *predicate = NULL;
 	struct swp_truth truth = {0};
 	int r = swp_predicate_compile(&compiler, container, "p", &predicate);
@@ -136,7 +138,8 @@ static void walk(const char *document, const struct row *rows, size_t count)
 
 #define DOCUMENT                                                                                             \
 	"{\"t\": \"x\", \"n\": 5, \"b\": true, \"e\": \"\", \"l\": [\"x\", \"z\"], \"o\": {\"k\": 1}, "      \
-	"\"z\": null, \"le\": [], \"arn\": "                                                                 \
+	"\"z\": null, \"le\": [], \"u\": \"x\", \"old\": \"2026-08-23T22:59:59-09:00\", "                 \
+	"\"late\": 1795334400.001, \"soon\": \"2026-12-22T08:00:00Z\", \"now\": 1795334400, \"arn\": "    \
 	"\"arn:aws:iam::111122223333:role/a/b\"}"
 
 /* For each operator: holds, does not, absent, another type. `%s` is the operator and its operand. */
@@ -163,6 +166,14 @@ static const struct {
 	{"at_most", "5", NULL, "doc.n", NULL, "doc.t"},
 	{"more_than", "4.5", NULL, "doc.n", NULL, "doc.t"},
 	{"at_least", "5", NULL, "doc.n", NULL, "doc.t"},
+	{"equals_path", "\"doc.u\"", NULL, "doc.t", "doc.e", "doc.n"},
+	{"not_equals_path", "\"doc.u\"", NULL, "doc.e", "doc.t", "doc.n"},
+	{"in_past", "true", NULL, "doc.now", "doc.late", "doc.t"},
+	{"in_future", "true", "moment", "doc.late", "doc.now", "doc.b"},
+	{"older_than", "\"90d\"", NULL, "doc.old", "doc.now", "doc.l"},
+	{"younger_than", "\"90d\"", NULL, "doc.soon", "doc.old", "doc.e"},
+	{"due_within", "\"30d\"", NULL, "doc.soon", "doc.now", "doc.o"},
+	{"due_after", "\"29d\"", NULL, "doc.soon", "doc.late", "doc.arn"},
 };
 
 static void leaf_gives(const char *path, size_t row, char wanted)
@@ -275,6 +286,71 @@ static void test_transform_table(void **state)
 }
 
 /* Kleene's tables, over every pair of true, false, denied, timeout. */
+/* Both forms of a moment, each bound from both sides, and what is no moment. */
+static void test_moments(void **state)
+{
+	(void)state;
+	WALK("{\"a\": \"2026-08-24T08:00:00Z\", \"b\": \"2026-08-24T07:59:59.999Z\", \"c\": "
+	     "\"2026-12-22T08:00:00.001Z\", "
+	     "\"n\": 1787558400, \"m\": 1787558399.999, \"far\": 1e300, \"d\": \"2026-02-30T00:00:00Z\", "
+	     "\"day\": \"2026-08-24\", "
+	     "\"first\": \"0000-01-01T00:00:00Z\", \"before\": -62167219201, \"key\": {}}",
+		{"{\"path\": \"doc.a\", \"older_than\": \"90d\"}", 'F'},
+		{"{\"path\": \"doc.a\", \"younger_than\": \"90d\"}", 'T'},
+		{"{\"path\": \"doc.b\", \"older_than\": \"90d\"}", 'T'},
+		{"{\"path\": \"doc.b\", \"younger_than\": \"90d\"}", 'F'},
+		{"{\"path\": \"doc.n\", \"older_than\": \"2160h\"}", 'F'},
+		{"{\"path\": \"doc.m\", \"older_than\": \"2160h\"}", 'T'},
+		{"{\"path\": \"doc.c\", \"due_within\": \"30d\"}", 'F'},
+		{"{\"path\": \"doc.c\", \"due_after\": \"30d\"}", 'T'},
+		{"{\"path\": \"doc.c\", \"younger_than\": \"0d\"}", 'T'},
+		{"{\"path\": \"doc.first\", \"older_than\": \"36525d\"}", 'T'},
+		{"{\"path\": \"doc.far\", \"in_future\": true}", 'm'},
+		{"{\"path\": \"doc.before\", \"in_past\": true}", 'm'},
+		{"{\"path\": \"doc.d\", \"in_past\": true}", 'm'},
+		{"{\"path\": \"doc.day\", \"in_past\": true}", 'm'},
+		{"{\"path\": \"doc.a\", \"exists\": true, \"type\": \"moment\"}", 'T'},
+		{"{\"path\": \"doc.d\", \"exists\": true, \"type\": \"moment\"}", 'm'},
+		{"{\"path\": \"doc.x\", \"older_than\": \"1d\", \"default\": \"2020-01-01T00:00:00Z\"}", 'T'},
+		{"{\"any\": [{\"path\": \"doc.d\", \"in_past\": true}, {\"path\": \"doc.a\", \"in_past\": "
+		 "true}]}",
+			'T'},
+		{"{\"not\": {\"path\": \"timeout.x\", \"older_than\": \"1d\"}}", 't'},
+		{"{\"path\": \"doc.x\", \"older_than\": \"1d\", \"default\": \"yesterday\"}", 'X'},
+		{"{\"path\": \"doc.a\", \"older_than\": 90}", 'X'},
+		{"{\"path\": \"doc.a\", \"older_than\": \"90\"}", 'X'},
+		{"{\"path\": \"doc.a\", \"older_than\": \"90 days\"}", 'X'},
+		{"{\"path\": \"doc.a\", \"older_than\": \"36526d\"}", 'X'},
+		{"{\"path\": \"doc.a\", \"older_then\": \"90d\"}", 'X'},
+		{"{\"path\": \"doc.a\", \"in_past\": false}", 'X'},
+		{"{\"path\": \"doc.a\", \"in_past\": true, \"type\": \"string\"}", 'X'},
+		{"{\"path\": \"doc.a\", \"in_past\": true, \"transform\": \"lower-case\"}", 'X'});
+}
+
+static void test_two_paths(void **state)
+{
+	(void)state;
+	WALK("{\"t\": \"x\", \"u\": \"x\", \"v\": \"y\", \"n\": 5, \"arn\": "
+	     "\"arn:aws:iam::111122223333:role/x\", \"l\": [{\"id\": \"x\"}, "
+	     "{\"id\": \"z\"}]}",
+		{"{\"path\": \"doc.t\", \"equals_path\": \"doc.v\"}", 'F'},
+		{"{\"path\": \"doc.arn\", \"transform\": \"last-part\", \"equals_path\": \"doc.u\"}", 'T'},
+		{"{\"path\": \"doc.missing\", \"default\": \"x\", \"equals_path\": \"doc.u\"}", 'T'},
+		{"{\"path\": \"doc.t\", \"equals_path\": \"doc.missing\"}", 'F'},
+		{"{\"path\": \"doc.t\", \"not_equals_path\": \"absent.x\"}", 'T'},
+		{"{\"path\": \"doc.t\", \"equals_path\": \"denied.x\"}", 'd'},
+		{"{\"path\": \"doc.t\", \"equals_path\": \"doc.n\"}", 'm'},
+		{"{\"some\": {\"in\": \"doc.l[]\", \"where\": {\"path\": \"each.id\", \"equals_path\": "
+		 "\"doc.t\"}}}",
+			'T'},
+		{"{\"some\": {\"in\": \"doc.l[]\", \"where\": {\"path\": \"doc.v\", \"equals_path\": "
+		 "\"each.id\"}}}",
+			'F'},
+		{"{\"path\": \"doc.t\", \"equals_path\": \"dox.v\"}", 'X'},
+		{"{\"path\": \"doc.t\", \"equals_path\": \"doc.l[].id\"}", 'X'},
+		{"{\"path\": \"doc.t\", \"equals_path\": 5}", 'X'});
+}
+
 static void test_truth_tables(void **state)
 {
 	static const char *const leaves[] = {"{\"path\": \"doc.t\", \"equals\": \"x\"}",
@@ -437,13 +513,19 @@ static void test_documentation(void **state)
 		[SWP_OPERAND_TEXT] = "a text",
 		[SWP_OPERAND_TEXTS] = "a text, or a list of texts",
 		[SWP_OPERAND_NUMBER] = "a number",
-		[SWP_OPERAND_TRUE] = "true, with `type`"};
+		[SWP_OPERAND_TRUE] = "true, with `type`",
+		[SWP_OPERAND_DURATION] = "a duration like `90d`, `12h`, `30m`",
+		[SWP_OPERAND_PATH] = "a path"};
 	char *documentation = read_documentation();
 
 	(void)state;
 	for (size_t i = 0; i < swp_operator_count; i++)
 		is_documented(documentation, "\n| `%s` | %s | %s | %s |\n", swp_operators[i].name,
-			operands[swp_operators[i].operand], swp_operators[i].when_absent ? "true" : "false",
+			swp_operators[i].operand == SWP_OPERAND_TRUE &&
+					swp_operators[i].value != SWP_TYPE_ANY
+				? "true"
+				: operands[swp_operators[i].operand],
+			swp_operators[i].when_absent ? "true" : "false",
 			swp_operators[i].help);
 	for (size_t i = 0; i < swp_transform_count; i++)
 		is_documented(documentation, "\n| `%s` | %s | %s |\n", swp_transforms[i].name,
@@ -464,6 +546,8 @@ int main(void)
 		cmocka_unit_test(test_operators),
 		cmocka_unit_test(test_defaults_and_transforms),
 		cmocka_unit_test(test_transform_table),
+		cmocka_unit_test(test_moments),
+		cmocka_unit_test(test_two_paths),
 		cmocka_unit_test(test_truth_tables),
 		cmocka_unit_test(test_quantifiers),
 		cmocka_unit_test(test_counts),

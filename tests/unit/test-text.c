@@ -114,6 +114,22 @@ static void test_durations_and_percents(void **state)
 	static const struct {
 		const char *text;
 		int error;
+		int64_t ms;
+	} ages[] = {
+		{"90d", 0, INT64_C(90) * 86400000},
+		{"12h", 0, 43200000},
+		{"36525d", 0, INT64_C(36525) * 86400000},
+		{"36526d", -ERANGE, 0},
+		{"99999999999999999999d", -ERANGE, 0},
+		{"90", -EINVAL, 0},
+		{"90days", -EINVAL, 0},
+		{"-1d", -EINVAL, 0},
+		{"d", -EINVAL, 0},
+		{"", -EINVAL, 0},
+	};
+	static const struct {
+		const char *text;
+		int error;
 		uint32_t hundredths;
 	} percents[] = {
 		{"80", 0, 8000},
@@ -142,6 +158,12 @@ static void test_durations_and_percents(void **state)
 		if (swp_parse_duration_ms(durations[i].text, &ms) != durations[i].error ||
 			ms != durations[i].ms)
 			fail_msg("%s", durations[i].text);
+	}
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(ages); i++) {
+		int64_t ms = 0;
+
+		if (swp_parse_age_ms(ages[i].text, &ms) != ages[i].error || ms != ages[i].ms)
+			fail_msg("%s", ages[i].text);
 	}
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(percents); i++) {
 		uint32_t hundredths = 0;
