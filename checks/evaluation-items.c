@@ -38,7 +38,7 @@ static struct swp_item *item_new(
 	item->run = run;
 	item->slots = slots;
 	item->roots[SWP_ROOT_JOB] = (struct swp_value){
-		.state = SWP_VALUE_READ, .json = run->evaluation->job_root, .malformed = &swp_gap_memory};
+		.state = SWP_VALUE_READ, .json = run->evaluation->job_root, .malformed = &swp_gap_job};
 	if (element)
 		item->roots[SWP_ROOT_LIST] = (struct swp_value){
 			.state = SWP_VALUE_READ, .json = json_incref(element), .malformed = malformed};
@@ -596,7 +596,7 @@ static bool is_arn(const char *text)
 static int identify(struct swp_resource_run *run, json_t *element, char **ret_arn)
 {
 	struct swp_value roots[SWP_ROOT_STEPS] = {
-		{.state = SWP_VALUE_READ, .json = run->evaluation->job_root, .malformed = &swp_gap_memory},
+		{.state = SWP_VALUE_READ, .json = run->evaluation->job_root, .malformed = &swp_gap_job},
 		{.state = element ? SWP_VALUE_READ : SWP_VALUE_ABSENT,
 			.json = element,
 			.malformed = &swp_gap_memory}};

@@ -87,7 +87,7 @@ static int start_call(struct swp_resource_run *run, const struct swp_operation *
 	const struct swp_input *input, struct swp_call_wish wish, struct swp_source **ret_source)
 {
 	struct swp_value roots[SWP_ROOT_STEPS] = {
-		{.state = SWP_VALUE_READ, .json = run->evaluation->job_root, .malformed = &swp_gap_memory}};
+		{.state = SWP_VALUE_READ, .json = run->evaluation->job_root, .malformed = &swp_gap_job}};
 	struct swp_scope scope = swp_scope_of(run->evaluation, roots);
 	const struct swp_gap *gap = NULL;
 	int r = swp_input_build(input, &scope, &operation->malformed, &wish.input, &gap);

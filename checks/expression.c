@@ -200,8 +200,8 @@ static int kind_ago(
 	expression->as_seconds = form && swp_text_equal(form, "seconds");
 	if (expression->as_seconds || (form && swp_text_equal(form, "text")))
 		return 0;
-	swp_lint_unknown(compiler->lint, body, form ? "form" : key, "form of a moment", form ? form : "", forms,
-		SWP_ARRAY_SIZE(forms));
+	swp_lint_unknown(compiler->lint, body, form ? "form" : key, "form of a moment", form ? form : "",
+		forms, SWP_ARRAY_SIZE(forms));
 	return 1;
 }
 

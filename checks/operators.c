@@ -58,14 +58,19 @@ enum swp_type swp_type_of(const json_t *value)
 
 int swp_moment_of(const json_t *value, int64_t *ret_wall_ms)
 {
-	const double first = -62167219200, end = 253402300800; /* of the years 0000 to 9999 */
-	double seconds = json_number_value(value);
+	const int64_t first_ms = INT64_C(946684800000), end_ms = INT64_C(253402300800000);
+	double ms = json_number_value(value) * 1000 + 0.5;
+	int64_t moment_ms = 0;
 
-	if (json_is_string(value))
-		return swp_time_parse(json_string_value(value), ret_wall_ms);
-	if (!json_is_number(value) || !(seconds >= first && seconds < end))
+	if (json_is_string(value)) {
+		if (swp_time_parse(json_string_value(value), &moment_ms) < 0)
+			return -EINVAL;
+	} else if (json_is_number(value) && ms > 0 && ms < (double)end_ms) {
+		moment_ms = (int64_t)ms;
+	}
+	if (moment_ms < first_ms || moment_ms >= end_ms)
 		return -EINVAL;
-	*ret_wall_ms = (int64_t)(seconds * 1000 + (seconds < 0 ? -0.5 : 0.5));
+	*ret_wall_ms = moment_ms;
 	return 0;
 }
 
@@ -260,7 +265,7 @@ static bool due_after(int64_t after_ms, int64_t duration_ms)
 
 #define MOMENT(name, operand, help)                                                                          \
 	{                                                                                                    \
-		#name, operand, SWP_TYPE_MOMENT, false, NULL, help, name                                     \
+#name, operand, SWP_TYPE_MOMENT, false, NULL, help, name                                     \
 	}
 
 const struct swp_operator swp_operators[] = {
@@ -276,8 +281,10 @@ const struct swp_operator swp_operators[] = {
 	{"absent", SWP_OPERAND_TRUE, SWP_TYPE_ANY, true, never, "the value is not there", NULL},
 	{"empty", SWP_OPERAND_TRUE, SWP_TYPE_ANY, true, empty,
 		"text, list or object without content, or absent", NULL},
-	{"not_empty", SWP_OPERAND_TRUE, SWP_TYPE_ANY, false, not_empty, "text, list or object with content", NULL},
-	{"matches", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, matches, "the text fits a glob (* and ?)", NULL},
+	{"not_empty", SWP_OPERAND_TRUE, SWP_TYPE_ANY, false, not_empty, "text, list or object with content",
+		NULL},
+	{"matches", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, matches, "the text fits a glob (* and ?)",
+		NULL},
 	{"not_matches", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, true, not_matches,
 		"the text fits no glob, or is absent", NULL},
 	{"starts_with", SWP_OPERAND_TEXTS, SWP_TYPE_STRING, false, starts_with, "the text begins so", NULL},
@@ -298,7 +305,8 @@ const struct swp_operator swp_operators[] = {
 	MOMENT(in_future, SWP_OPERAND_TRUE, "the moment is after the sweep's start"),
 	MOMENT(older_than, SWP_OPERAND_DURATION, "the moment is longer ago than that"),
 	MOMENT(younger_than, SWP_OPERAND_DURATION, "the moment is at most so long ago, or to come"),
-	MOMENT(due_within, SWP_OPERAND_DURATION, "the moment comes after the sweep's start, at most so much later"),
+	MOMENT(due_within, SWP_OPERAND_DURATION,
+		"the moment comes after the sweep's start, at most so much later"),
 	MOMENT(due_after, SWP_OPERAND_DURATION, "the moment comes later after the sweep's start than that"),
 };
 const size_t swp_operator_count = SWP_ARRAY_SIZE(swp_operators);

@@ -24,7 +24,8 @@ const char *swp_type_name(enum swp_type type);		       /* "string" */
 int swp_type_parse(const char *name, enum swp_type *ret_type); /* -EINVAL */
 bool swp_type_fits(enum swp_type type, const json_t *value);
 enum swp_type swp_type_of(const json_t *value); /* never MOMENT */
-/* Of a value that fits SWP_TYPE_MOMENT: milliseconds since 1970; years 0000 to 9999. -EINVAL otherwise. */
+/* Of a value that fits SWP_TYPE_MOMENT: milliseconds since 1970. -EINVAL for any other, and outside of the years 2000 to 9999: AWS has
+ * nothing from before; zero, -1 and the year 1 stand for "never". */
 int swp_moment_of(const json_t *value, int64_t *ret_wall_ms);
 
 enum swp_operand_kind {

@@ -13,6 +13,11 @@ const struct swp_gap swp_gap_memory = {.reason = SWP_REASON_LIMIT_REACHED,
 	.error_code = "",
 	.message = "out of memory",
 	.request_id = ""};
+const struct swp_gap swp_gap_job = {.reason = SWP_REASON_MALFORMED_RESPONSE,
+	.action = "",
+	.error_code = "",
+	.message = "a member of the job is a text",
+	.request_id = ""};
 
 const struct swp_gap *swp_gap_first(const struct swp_gap *a, const struct swp_gap *b)
 {

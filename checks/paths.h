@@ -35,6 +35,8 @@ struct swp_value {
 extern const struct swp_gap swp_gap_pending;
 /* No memory was left to look closer: reason limit-reached. It comes before any other, so that who judges sees it. */
 extern const struct swp_gap swp_gap_memory;
+/* A member of `job` is no such thing as the catalogue takes it for: reason malformed-response. */
+extern const struct swp_gap swp_gap_job;
 
 /* Names that a path may begin with. */
 struct swp_names {

@@ -27,11 +27,11 @@ struct leaf {
 	struct swp_member_path path;
 	const struct swp_operator *operator;
 	const struct swp_transform *transform;
-	enum swp_type type;	/* of the value the operator looks at */
-	const json_t *operand;	/* borrowed from the catalogue's document */
+	enum swp_type type;	      /* of the value the operator looks at */
+	const json_t *operand;	      /* borrowed from the catalogue's document */
 	struct swp_member_path other; /* SWP_OPERAND_PATH */
 	int64_t duration_ms;	      /* SWP_OPERAND_DURATION */
-	const json_t *fallback; /* default; NULL: none */
+	const json_t *fallback;	      /* default; NULL: none */
 };
 
 struct count {
@@ -509,8 +509,8 @@ static int compile_leaf_type(struct swp_compiler *compiler, const json_t *contai
 	}
 	if (said == SWP_TYPE_ANY || said == leaf->type)
 		return 0;
-	swp_lint_fault(
-		compiler->lint, container, "type", "'%s' looks at a %s here", name, swp_type_name(leaf->type));
+	swp_lint_fault(compiler->lint, container, "type", "'%s' looks at a %s here", name,
+		swp_type_name(leaf->type));
 	return 1;
 }
 

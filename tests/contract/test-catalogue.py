@@ -627,6 +627,8 @@ PLANTED_MORE = [
     ("body member of a GET", lambda d: d["services"]["bedrock-agent"]["operations"]["ListAgents"].update(method="GET")),
     ("flag that says that there are more pages", lambda d: d["services"]["iam"]["operations"]["ListRoles"]["page"].update(more="Truncated")),
     ("moment that is none", lambda d: d["checks"]["aws-aiiam-001"]["fail_when"]["all"][1]["any"][1].update(path="list.UserName")),
+    ("member of the other path", lambda d: d["checks"]["aws-bedrock-021"]["not_applicable_when"].update(path="details.agent.guardrail.id")),
+    ("moment of a list's element", lambda d: d["resources"]["test-sagemaker-training-job"]["item"]["required"][3].update(path="TrainingJobArn")),
     ("error code", lambda d: d["services"]["kms"]["operations"]["DescribeKey"]["gone"][0].update(code="KeyNotThere")),
 ]
 

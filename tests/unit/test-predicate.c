@@ -138,8 +138,8 @@ static void walk(const char *document, const struct row *rows, size_t count)
 
 #define DOCUMENT                                                                                             \
 	"{\"t\": \"x\", \"n\": 5, \"b\": true, \"e\": \"\", \"l\": [\"x\", \"z\"], \"o\": {\"k\": 1}, "      \
-	"\"z\": null, \"le\": [], \"u\": \"x\", \"old\": \"2026-08-23T22:59:59-09:00\", "                 \
-	"\"late\": 1795334400.001, \"soon\": \"2026-12-22T08:00:00Z\", \"now\": 1795334400, \"arn\": "    \
+	"\"z\": null, \"le\": [], \"u\": \"x\", \"old\": \"2026-08-23T22:59:59-09:00\", "                    \
+	"\"late\": 1795334400.001, \"soon\": \"2026-12-22T08:00:00Z\", \"now\": 1795334400, \"arn\": "       \
 	"\"arn:aws:iam::111122223333:role/a/b\"}"
 
 /* For each operator: holds, does not, absent, another type. `%s` is the operator and its operand. */
@@ -294,7 +294,9 @@ static void test_moments(void **state)
 	     "\"2026-12-22T08:00:00.001Z\", "
 	     "\"n\": 1787558400, \"m\": 1787558399.999, \"far\": 1e300, \"d\": \"2026-02-30T00:00:00Z\", "
 	     "\"day\": \"2026-08-24\", "
-	     "\"first\": \"0000-01-01T00:00:00Z\", \"before\": -62167219201, \"key\": {}}",
+	     "\"first\": \"2000-01-01T00:00:00Z\", \"before\": 946684799.999, \"never\": "
+	     "\"0001-01-01T00:00:00Z\", \"minus\": -1, \"zero\": 0, \"last\": 253402300799.999, \"beyond\": "
+	     "253402300800, \"key\": {}}",
 		{"{\"path\": \"doc.a\", \"older_than\": \"90d\"}", 'F'},
 		{"{\"path\": \"doc.a\", \"younger_than\": \"90d\"}", 'T'},
 		{"{\"path\": \"doc.b\", \"older_than\": \"90d\"}", 'T'},
@@ -304,7 +306,12 @@ static void test_moments(void **state)
 		{"{\"path\": \"doc.c\", \"due_within\": \"30d\"}", 'F'},
 		{"{\"path\": \"doc.c\", \"due_after\": \"30d\"}", 'T'},
 		{"{\"path\": \"doc.c\", \"younger_than\": \"0d\"}", 'T'},
-		{"{\"path\": \"doc.first\", \"older_than\": \"36525d\"}", 'T'},
+		{"{\"path\": \"doc.first\", \"older_than\": \"9000d\"}", 'T'},
+		{"{\"path\": \"doc.last\", \"due_after\": \"36525d\"}", 'T'},
+		{"{\"path\": \"doc.beyond\", \"in_future\": true}", 'm'},
+		{"{\"path\": \"doc.never\", \"in_past\": true}", 'm'},
+		{"{\"path\": \"doc.minus\", \"in_past\": true}", 'm'},
+		{"{\"path\": \"doc.zero\", \"in_past\": true}", 'm'},
 		{"{\"path\": \"doc.far\", \"in_future\": true}", 'm'},
 		{"{\"path\": \"doc.before\", \"in_past\": true}", 'm'},
 		{"{\"path\": \"doc.d\", \"in_past\": true}", 'm'},
@@ -521,12 +528,10 @@ static void test_documentation(void **state)
 	(void)state;
 	for (size_t i = 0; i < swp_operator_count; i++)
 		is_documented(documentation, "\n| `%s` | %s | %s | %s |\n", swp_operators[i].name,
-			swp_operators[i].operand == SWP_OPERAND_TRUE &&
-					swp_operators[i].value != SWP_TYPE_ANY
+			swp_operators[i].operand == SWP_OPERAND_TRUE && swp_operators[i].value != SWP_TYPE_ANY
 				? "true"
 				: operands[swp_operators[i].operand],
-			swp_operators[i].when_absent ? "true" : "false",
-			swp_operators[i].help);
+			swp_operators[i].when_absent ? "true" : "false", swp_operators[i].help);
 	for (size_t i = 0; i < swp_transform_count; i++)
 		is_documented(documentation, "\n| `%s` | %s | %s |\n", swp_transforms[i].name,
 			swp_type_name(swp_transforms[i].result), swp_transforms[i].help);
