@@ -6,6 +6,7 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
+#include "proto/base/map.h"
 #include "proto/base/text.h"
 #include "proto/record/scripts.h"
 
@@ -17,10 +18,21 @@ enum operation_kind {
 	CHECK,
 };
 
+/* What a write overwrites, and so what it must not overtake another write of. */
+enum slot_kind {
+	SLOT_NONE,  /* nothing: order does not matter */
+	SLOT_KEY,   /* its key: the first argument, or what stands behind the command's name */
+	SLOT_FIELD, /* a field of its key */
+};
+
 /* One command until it has succeeded. */
 struct operation {
 	struct swp_ledger *ledger;
-	struct operation *next; /* in the list of those to be repeated */
+	struct operation *next; /* in the list of those to be repeated, or of those behind another one */
+	enum slot_kind slot_kind;
+	bool whole;		  /* it replaces all that its slot holds */
+	char *slot;		  /* owned; NULL: SLOT_NONE */
+	struct operation *behind; /* of the same slot, and not sent before this one is acknowledged */
 	enum operation_kind kind;
 	int script; /* enum swp_script; -1: a plain command */
 	struct swp_buf bytes;
@@ -38,6 +50,7 @@ struct swp_ledger {
 	char sweep[80];
 	struct swp_store_script scripts[SWP_SCRIPT_COUNT];
 	struct operation *again, *last_again;
+	struct swp_map *slots; /* slot → the operation that has been sent, or waits to be repeated */
 	size_t open;
 	struct swp_timer retry, watch, idle_timer;
 	void (*idle)(void *context);
@@ -56,6 +69,7 @@ static void operation_free(struct operation *operation)
 {
 	swp_buf_done(&operation->bytes);
 	swp_free(operation->lengths);
+	swp_free(operation->slot);
 	swp_free(operation);
 }
 
@@ -198,6 +212,75 @@ static void retry_now(struct swp_timer *timer)
 	}
 }
 
+/* --- order: a refused write is repeated after a pause, and must not come after a newer one of the same slot --- */
+
+/* Taken over. Of those that replace the whole slot only the newest waits: so no slot has more than one of them behind. */
+static void wait_behind(struct operation *first, struct operation *operation)
+{
+	struct operation **last = &first->behind;
+
+	while (*last && (*last)->next)
+		last = &(*last)->next;
+	if (*last && (*last)->whole && operation->whole) {
+		operation_free(*last);
+		operation->ledger->open--;
+	} else if (*last) {
+		last = &(*last)->next;
+	}
+	*last = operation;
+}
+
+static int slot_of(
+	const struct operation *operation, const struct swp_store_argument *arguments, char **ret_slot)
+{
+	SWP_CLEANUP(swp_buf_done) struct swp_buf text = {0};
+	const struct swp_store_argument *key = arguments + (operation->script < 0 ? 1 : 0);
+
+	*ret_slot = NULL;
+	if (operation->slot_kind == SLOT_NONE)
+		return 0;
+	swp_buf_append(&text, key->bytes, key->length);
+	if (operation->slot_kind == SLOT_FIELD) {
+		swp_buf_append_text(&text, "\n");
+		swp_buf_append(&text, key[1].bytes, key[1].length);
+	}
+	if (!text.failed)
+		*ret_slot = swp_strndup(text.data, text.length);
+	return *ret_slot ? 0 : -ENOMEM;
+}
+
+/* True: it is this one's turn. -ENOMEM. */
+static int take_turn(struct operation *operation)
+{
+	struct operation *first =
+		operation->slot ? swp_map_get(operation->ledger->slots, operation->slot) : NULL;
+	int error = 0;
+
+	if (first)
+		wait_behind(first, operation);
+	else if (operation->slot)
+		error = swp_map_put(operation->ledger->slots, operation->slot, operation, NULL);
+	return error < 0 ? error : !first;
+}
+
+/* The operation is acknowledged: the next of its slot is sent. */
+static void end_turn(struct operation *operation)
+{
+	struct operation *next = operation->behind;
+
+	if (!operation->slot)
+		return;
+	if (!next) {
+		swp_map_take(operation->ledger->slots, operation->slot);
+		return;
+	}
+	next->behind = next->next;
+	next->next = NULL;
+	/* It replaces this one there, which takes no memory. */
+	swp_map_put(operation->ledger->slots, next->slot, next, NULL);
+	send_operation(next);
+}
+
 static int64_t reply_number(const struct swp_store_reply *reply)
 {
 	int64_t number = 0;
@@ -296,6 +379,7 @@ static void answered(void *context, const struct swp_store_reply *reply)
 	if (is_write(operation) || !ledger->refuses)
 		trouble_ends(ledger);
 	ledger->open--;
+	end_turn(operation);
 	tell(operation, reply);
 	operation_free(operation);
 	if (ledger->open == 0 && ledger->idle)
@@ -317,6 +401,7 @@ static int submit(struct swp_ledger *ledger, const struct operation *like,
 	const struct swp_store_argument *arguments, size_t count)
 {
 	struct operation *operation = swp_calloc(1, sizeof(*operation));
+	int turn;
 
 	if (!operation)
 		return -ENOMEM;
@@ -332,12 +417,16 @@ static int submit(struct swp_ledger *ledger, const struct operation *like,
 		operation->lengths[i] = arguments[i].length;
 		swp_buf_append(&operation->bytes, arguments[i].bytes, arguments[i].length);
 	}
-	if (operation->bytes.failed) {
+	turn = operation->bytes.failed ? -ENOMEM : slot_of(operation, arguments, &operation->slot);
+	if (turn == 0)
+		turn = take_turn(operation);
+	if (turn < 0) {
 		operation_free(operation);
 		return -ENOMEM;
 	}
 	ledger->open++;
-	send_operation(operation);
+	if (turn)
+		send_operation(operation);
 	return 0;
 }
 
@@ -358,6 +447,11 @@ static struct swp_ledger *make(
 	memcpy(ledger->sweep, sweep, strlen(sweep) + 1);
 	for (int i = 0; i < SWP_SCRIPT_COUNT; i++)
 		ledger->scripts[i].source = swp_script_row((enum swp_script)i)->source;
+	ledger->slots = swp_map_new();
+	if (!ledger->slots) {
+		swp_free(ledger);
+		return NULL;
+	}
 	swp_timer_init(&ledger->retry, loop, retry_now);
 	swp_timer_init(&ledger->watch, loop, patience_ends);
 	swp_timer_init(&ledger->idle_timer, loop, idle_fires);
@@ -419,11 +513,30 @@ static size_t forget_again(struct swp_ledger *ledger)
 	return forgotten;
 }
 
+/* Those that wait for their turn are forgotten. */
+static int forget_behind(const char *slot, void *value, void *context)
+{
+	struct operation *operation = value;
+	struct swp_ledger *ledger = context;
+
+	(void)slot;
+	while (operation->behind) {
+		struct operation *one = operation->behind;
+
+		operation->behind = one->next;
+		operation_free(one);
+		ledger->open--;
+	}
+	return 0;
+}
+
 void swp_ledger_free(struct swp_ledger *ledger)
 {
 	if (!ledger)
 		return;
 	ledger->dead = true;
+	swp_map_each(ledger->slots, forget_behind, ledger);
+	swp_map_free(ledger->slots, NULL);
 	if (!ledger->borrowed)
 		swp_store_free(
 			ledger->store); /* answers what is open, which then waits to be forgotten here */
@@ -465,7 +578,10 @@ static void key_of(const struct swp_ledger *ledger, enum swp_key key, const char
 	SWP_ASSERT(error == 0); /* ids were checked when they came in */
 }
 
-static const struct operation a_write = {.kind = WRITE, .script = -1};
+static const struct operation write_key = {.kind = WRITE, .script = -1, .slot_kind = SLOT_KEY, .whole = true};
+static const struct operation write_fields = {.kind = WRITE, .script = -1, .slot_kind = SLOT_KEY};
+static const struct operation write_field = {
+	.kind = WRITE, .script = -1, .slot_kind = SLOT_FIELD, .whole = true};
 
 int swp_ledger_set(struct swp_ledger *ledger, const struct swp_ledger_field *fields)
 {
@@ -481,7 +597,7 @@ int swp_ledger_set(struct swp_ledger *ledger, const struct swp_ledger_field *fie
 		arguments[count++] = TEXT(fields->name);
 		arguments[count++] = TEXT(fields->text);
 	}
-	return submit(ledger, &a_write, arguments, count);
+	return submit(ledger, &write_fields, arguments, count);
 }
 
 int swp_ledger_index(struct swp_ledger *ledger, int64_t started_at_ms)
@@ -490,7 +606,7 @@ int swp_ledger_index(struct swp_ledger *ledger, int64_t started_at_ms)
 
 	key_of(ledger, SWP_KEY_INDEX, NULL, NULL, key);
 	snprintf(score, sizeof(score), "%lld", (long long)started_at_ms);
-	return submit(ledger, &a_write,
+	return submit(ledger, &write_key,
 		(struct swp_store_argument[]){TEXT("ZADD"), TEXT(key), TEXT(score), TEXT(ledger->sweep)}, 4);
 }
 
@@ -500,7 +616,7 @@ int swp_ledger_keep_catalogue(
 	char key[SWP_KEY_BYTES];
 
 	key_of(ledger, SWP_KEY_CATALOGUE, hash, NULL, key);
-	return submit(ledger, &a_write,
+	return submit(ledger, &write_key,
 		(struct swp_store_argument[]){TEXT("SET"), TEXT(key), {compiled, length}}, 3);
 }
 
@@ -513,7 +629,7 @@ int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_accoun
 	if (error < 0)
 		return error;
 	key_of(ledger, SWP_KEY_ACCOUNTS, NULL, NULL, key);
-	return submit(ledger, &a_write,
+	return submit(ledger, &write_field,
 		(struct swp_store_argument[]){
 			TEXT("HSET"), TEXT(key), TEXT(row->id), {bytes.data, bytes.length}},
 		4);
@@ -543,14 +659,18 @@ int swp_ledger_probe(struct swp_ledger *ledger)
 
 int swp_ledger_write(struct swp_ledger *ledger, const struct swp_store_argument *arguments, size_t count)
 {
-	SWP_ASSERT(count <= SWP_LEDGER_ARGUMENTS);
-	return submit(ledger, &a_write, arguments, count);
+	const char *name = arguments[0].bytes;
+	bool is_hash = strcmp(name, "HSET") == 0 || strcmp(name, "HDEL") == 0;
+
+	SWP_ASSERT(count <= SWP_LEDGER_ARGUMENTS && (!is_hash || count <= 4));
+	return submit(ledger, is_hash ? &write_field : &write_key, arguments, count);
 }
 
 int swp_ledger_replace_hash(struct swp_ledger *ledger, const char *key,
 	const struct swp_store_argument *fields_and_values, size_t count)
 {
-	const struct operation like = {.kind = WRITE, .script = SWP_SCRIPT_REPLACE_HASH};
+	const struct operation like = {
+		.kind = WRITE, .script = SWP_SCRIPT_REPLACE_HASH, .slot_kind = SLOT_KEY, .whole = true};
 	struct swp_store_argument *arguments = swp_calloc(2 * count + 1, sizeof(*arguments));
 	int error;
 

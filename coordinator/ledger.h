@@ -3,6 +3,9 @@
  * Every write is repeated until the store has acknowledged it: an answer that is lost is asked for again at once, an error
  * (no memory, disk full, loading) after a pause. When the store has been away or refusing for SWP_STORE_AWAY_MS, `lost` is
  * told, once. All scripts and writes are idempotent (proto/record/scripts.h).
+ *
+ * Writes of one key (of one field of a hash) keep their order, also where the store refuses one of them: the next is sent when the one
+ * before is acknowledged. Where each replaces the other only the newest waits, so that no more than two of them are held.
  */
 #ifndef SWP_COORDINATOR_LEDGER_H
 #define SWP_COORDINATOR_LEDGER_H
@@ -61,7 +64,8 @@ int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_accoun
 int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap);
 /* Writes something that is there already, if nothing else is being written: a store that takes nothing shows only by that. */
 int swp_ledger_probe(struct swp_ledger *ledger);
-/* Any idempotent command (at most SWP_LEDGER_ARGUMENTS arguments, copied). */
+/* Any idempotent command that replaces all that is at its key: SET, DEL, …; HSET and HDEL of one field. At most SWP_LEDGER_ARGUMENTS
+ * arguments, copied; the name of the command ends with a NUL. */
 #define SWP_LEDGER_ARGUMENTS 40
 int swp_ledger_write(struct swp_ledger *ledger, const struct swp_store_argument *arguments, size_t count);
 /* Replaces a whole hash at once by `count` fields with their values; 0 removes it. Any number of fields. */

@@ -1,0 +1,255 @@
+/* The ledger against a store that refuses, loses answers and goes away: the newest write of each key is what stays. */
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/ledger.h"
+#include "proto/base/error.h"
+#include "proto/base/limits.h"
+#include "proto/base/region.h"
+#include "tests/scenario/player.h"
+
+#define SWEEP "20261122T080000Z-0001"
+#define ACCOUNT "222222222222"
+#define FULL "OOM command not allowed when used memory > 'maxmemory'."
+
+static struct {
+	struct swp_loop *loop;
+	struct swp_ledger *ledger;
+	unsigned idle;
+	bool lost;
+} stage;
+
+static void up(void *context)
+{
+	(void)context;
+}
+
+static void lost(void *context, const struct swp_problem *problem)
+{
+	(void)context;
+	(void)problem;
+	stage.lost = true;
+}
+
+static void idle(void *context)
+{
+	(void)context;
+	stage.idle++;
+}
+
+static void begin(const char *scenario)
+{
+	const struct swp_ledger_events events = {.up = up, .lost = lost, .fresh = up};
+	const struct swp_store_options options = {0};
+	struct swp_problem problem;
+
+	player_begin(scenario);
+	memset(&stage, 0, sizeof(stage));
+	stage.loop = swp_loop_new(player_clock());
+	stage.ledger = swp_ledger_new(stage.loop, &options, SWEEP, SWP_STORE_AWAY_MS, &events, &problem);
+	if (!stage.ledger)
+		player_fail("no ledger: %s", problem.text);
+	player_advance(100);
+}
+
+static void end(void)
+{
+	swp_ledger_free(stage.ledger);
+	swp_loop_free(stage.loop);
+	player_end();
+}
+
+static void done(int error)
+{
+	if (error != 0)
+		player_fail("error %d", error);
+}
+
+static void write_row(const char *account, const char *path, bool swept)
+{
+	done(swp_ledger_account(stage.ledger,
+		&(struct swp_record_account){
+			.id = account, .name = "a", .path = path, .state = "ACTIVE", .swept = swept}));
+}
+
+static void expect_row(const char *account, const char *path, bool swept)
+{
+	struct swp_region *region = swp_region_new(0);
+	struct swp_record_account row;
+	size_t length = 0;
+	const char *bytes = player_store_get("swp:" SWEEP ":accounts", account, &length);
+
+	if (!bytes || swp_account_decode(bytes, length, region, &row) < 0)
+		player_fail("no row of %s", account);
+	if (strcmp(row.path ? row.path : "", path) != 0 || row.swept != swept)
+		player_fail("%s: path %s, swept %d", account, row.path, row.swept);
+	swp_region_free(region);
+}
+
+static void expect_idle(void)
+{
+	swp_ledger_when_idle(stage.ledger, idle);
+	player_advance(10000);
+	if (stage.idle != 1 || swp_ledger_open(stage.ledger) != 0 || stage.lost)
+		player_fail(
+			"idle %u, open %zu, lost %d", stage.idle, swp_ledger_open(stage.ledger), stage.lost);
+}
+
+/* The refused row waits for its repetition while a newer one comes. */
+static void newer_row_wins(void)
+{
+	begin("a newer row wins");
+	player_store_error(FULL);
+	write_row(ACCOUNT, "Root", false);
+	player_advance(100); /* refused; to be repeated after SWP_LEDGER_RETRY_MS */
+	write_row(ACCOUNT, "Root/Prod", true);
+	expect_idle();
+	expect_row(ACCOUNT, "Root/Prod", true);
+	end();
+}
+
+/* The newer one is on its way already when the older one is refused. */
+static void newer_row_wins_behind(void)
+{
+	begin("a newer row wins, given before the refusal is known");
+	player_store_error(FULL);
+	write_row(ACCOUNT, "Root", false);
+	write_row(ACCOUNT, "Root/Prod", true);
+	expect_idle();
+	expect_row(ACCOUNT, "Root/Prod", true);
+	end();
+}
+
+static void newer_row_wins_after_lost_reply(void)
+{
+	begin("a newer row wins, the older one's answer is lost");
+	player_store_lose_replies(1, true);
+	write_row(ACCOUNT, "Root", false);
+	write_row(ACCOUNT, "Root/Prod", true);
+	expect_idle();
+	expect_row(ACCOUNT, "Root/Prod", true);
+	end();
+}
+
+/* However many come: the first and the newest are held, and written. */
+static void many_rows_of_one_account(void)
+{
+	size_t before;
+	char path[32];
+
+	begin("many rows of one account");
+	before = player_store_commands();
+	player_store_refuse(FULL);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(path, sizeof(path), "Root/%d", i);
+		write_row(ACCOUNT, path, i == 999);
+		player_advance(i % 10 ? 0 : 50);
+		if (swp_ledger_open(stage.ledger) > 2)
+			player_fail("%zu held", swp_ledger_open(stage.ledger));
+	}
+	player_store_refuse(NULL);
+	expect_idle();
+	expect_row(ACCOUNT, "Root/999", true);
+	if (player_store_commands() - before != 2)
+		player_fail("%zu commands", player_store_commands() - before);
+	end();
+}
+
+/* A refusal holds up its own key's writes, and nobody else's. */
+static void others_go_on(void)
+{
+	begin("others go on");
+	player_store_error(FULL);
+	write_row(ACCOUNT, "Root", false);
+	write_row(ACCOUNT, "Root/Prod", true);
+	write_row("333333333333", "Root", true);
+	player_advance(100);
+	expect_row("333333333333", "Root", true);
+	if (player_store_get("swp:" SWEEP ":accounts", ACCOUNT, NULL))
+		player_fail("the refused one came through");
+	expect_idle();
+	expect_row(ACCOUNT, "Root/Prod", true);
+	end();
+}
+
+/* Fields of the sweep's row do not replace each other: each of them is written, in order. */
+static void fields_are_kept(void)
+{
+	static const char key[] = "swp:" SWEEP ":sweep";
+
+	begin("fields are kept");
+	player_store_error(FULL);
+	done(swp_ledger_set(
+		stage.ledger, (struct swp_ledger_field[]){{"state", "running"}, {"x", "1"}, {NULL, NULL}}));
+	done(swp_ledger_set(stage.ledger, (struct swp_ledger_field[]){{"y", "2"}, {NULL, NULL}}));
+	done(swp_ledger_set(stage.ledger, (struct swp_ledger_field[]){{"state", "finished"}, {NULL, NULL}}));
+	expect_idle();
+	if (strcmp(player_store_get(key, "state", NULL), "finished") != 0 ||
+		strcmp(player_store_get(key, "x", NULL), "1") != 0 ||
+		strcmp(player_store_get(key, "y", NULL), "2") != 0)
+		player_fail("state %s", player_store_get(key, "state", NULL));
+	end();
+}
+
+/* Of one key: SET, then DEL; a hash that is replaced twice. */
+static void other_commands(void)
+{
+	static const char joined[] = "swp:" SWEEP ":joined:" ACCOUNT,
+			  chains[] = "swp:" SWEEP ":chains:" ACCOUNT;
+	const struct swp_store_argument set[] = {SWP_STORE_TEXT_ARGUMENT("SET"),
+		SWP_STORE_TEXT_ARGUMENT(joined), SWP_STORE_TEXT_ARGUMENT("v")};
+	const struct swp_store_argument del[] = {
+		SWP_STORE_TEXT_ARGUMENT("DEL"), SWP_STORE_TEXT_ARGUMENT(joined)};
+	const struct swp_store_argument old[] = {
+		SWP_STORE_TEXT_ARGUMENT("AC-1"), SWP_STORE_TEXT_ARGUMENT("old")};
+	const struct swp_store_argument fresh[] = {
+		SWP_STORE_TEXT_ARGUMENT("AC-2"), SWP_STORE_TEXT_ARGUMENT("new")};
+
+	begin("SET and DEL, and a hash that is replaced");
+	player_store_error(FULL);
+	done(swp_ledger_write(stage.ledger, set, 3));
+	player_advance(100);
+	done(swp_ledger_write(stage.ledger, del, 2));
+	player_advance(5000);
+	player_store_error(FULL);
+	done(swp_ledger_replace_hash(stage.ledger, chains, old, 1));
+	player_advance(100);
+	done(swp_ledger_replace_hash(stage.ledger, chains, fresh, 1));
+	expect_idle();
+	if (player_store_get(joined, NULL, NULL))
+		player_fail("deleted, and there again");
+	if (player_store_get(chains, "AC-1", NULL) || !player_store_get(chains, "AC-2", NULL))
+		player_fail("the older hash won");
+	end();
+}
+
+/* The program ends with one refused, and others behind it. */
+static void freed_while_waiting(void)
+{
+	begin("freed while waiting");
+	player_store_refuse(FULL);
+	write_row(ACCOUNT, "Root", false);
+	player_advance(100);
+	write_row(ACCOUNT, "Root/Prod", false);
+	write_row(ACCOUNT, "Root/Prod", true);
+	done(swp_ledger_set(stage.ledger, (struct swp_ledger_field[]){{"state", "running"}, {NULL, NULL}}));
+	done(swp_ledger_set(stage.ledger, (struct swp_ledger_field[]){{"state", "finished"}, {NULL, NULL}}));
+	if (swp_ledger_open(stage.ledger) != 4)
+		player_fail("%zu open", swp_ledger_open(stage.ledger));
+	player_store_refuse(NULL);
+	end();
+}
+
+int main(void)
+{
+	newer_row_wins();
+	newer_row_wins_behind();
+	newer_row_wins_after_lost_reply();
+	many_rows_of_one_account();
+	others_go_on();
+	fields_are_kept();
+	other_commands();
+	freed_while_waiting();
+	printf("8 scenarios passed\n");
+	return 0;
+}
