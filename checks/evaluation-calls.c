@@ -703,6 +703,33 @@ static int after_page(struct swp_evaluation *evaluation, struct swp_walk *walk, 
 	return settle(evaluation, walk, SWP_SOURCE_READ, &swp_gap_pending);
 }
 
+/* The member at `path` of `value`, a text that holds JSON, is replaced by what it holds, so that paths lead into it. What is no JSON stays
+ * a text, which is then another type than a path wants. */
+static int open_json_text(json_t *value, const char *path)
+{
+	size_t length = strcspn(path, ".");
+	json_t *member = json_object_getn(value, path, length);
+	json_error_t error;
+
+	if (path[length])
+		return open_json_text(member, path + length + 1);
+	if (!json_is_string(member))
+		return 0;
+	member = json_loadb(json_string_value(member), json_string_length(member), JSON_DECODE_ANY, &error);
+	if (!member)
+		return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : 0;
+	return json_object_setn_new(value, path, length, member) < 0 ? -ENOMEM : 0;
+}
+
+static int open_json_texts(const struct swp_operation *operation, json_t *document)
+{
+	int r = 0;
+
+	for (const char *const *path = operation->json_texts; path && *path && r == 0; path++)
+		r = open_json_text(document, *path);
+	return r;
+}
+
 static int take_document(struct swp_evaluation *evaluation, struct swp_walk *walk, json_t *document)
 {
 	int r = 0;
@@ -711,6 +738,7 @@ static int take_document(struct swp_evaluation *evaluation, struct swp_walk *wal
 	if (!has_required(walk->operation, document))
 		return fail(evaluation, walk, SWP_REASON_MALFORMED_RESPONSE,
 			"the answer lacks a member that the API's model requires");
+	r = open_json_texts(walk->operation, document);
 	for (struct swp_source *source = walk->sources; source && r == 0; source = source->next)
 		r = give_page(source, document);
 	if (r > 0)

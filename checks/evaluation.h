@@ -125,7 +125,7 @@ enum swp_answer_kind {
 };
 struct swp_evaluation_answer {
 	enum swp_answer_kind kind;
-	json_t *document; /* borrowed until return */
+	json_t *document; /* borrowed until return; texts in it that hold JSON are replaced by what they hold (json_texts) */
 	struct swp_gap gap;
 };
 /* 0, or a negative errno (out of memory, or of the sink). Unknown or already answered ids are -EINVAL. */

@@ -99,6 +99,16 @@ static bool protocol_is_rest(enum swp_protocol protocol)
 	return protocol == SWP_PROTOCOL_REST_JSON || protocol == SWP_PROTOCOL_REST_XML;
 }
 
+static void check_json_texts(
+	struct swp_builder *builder, const json_t *row, const struct swp_operation *operation)
+{
+	for (const char *const *path = operation->json_texts; path && *path; path++) {
+		if (!**path || strpbrk(*path, "[]*$"))
+			swp_lint_fault(builder->lint, row, "json_texts",
+				"'json_texts' takes paths of plain members");
+	}
+}
+
 static void check_operation(struct swp_builder *builder, const json_t *operations, const char *name,
 	const json_t *row, const struct swp_operation *operation)
 {
@@ -115,6 +125,7 @@ static void check_operation(struct swp_builder *builder, const json_t *operation
 		swp_lint_fault(builder->lint, operations, name,
 			"IAM action '%s' is not a read, or hands out secrets or contents",
 			operation->aws.action);
+	check_json_texts(builder, row, operation);
 	if (json_object_get(row, "page") && !json_object_get(row, "result") && !json_object_get(row, "lists"))
 		swp_lint_fault(
 			builder->lint, operations, name, "an operation with pages needs 'result' or 'lists'");
@@ -163,6 +174,8 @@ static int build_operation(struct swp_builder *builder, const json_t *operations
 		r = texts_of(builder, json_object_get(row, "required"), &aws->required);
 	if (r == 0)
 		r = texts_of(builder, json_object_get(row, "lists"), &aws->lists);
+	if (r == 0)
+		r = texts_of(builder, json_object_get(row, "json_texts"), &operation->json_texts);
 	if (r == 0)
 		check_operation(builder, operations, name, row, operation);
 	return r;

@@ -19,7 +19,9 @@ struct swp_operation {
 	struct swp_service *service;
 	const struct swp_gone_rule *gone;
 	size_t gone_count;
-	const json_t *input;	  /* members that every call sends (MaxResults); may be NULL */
+	const json_t *input; /* members that every call sends (MaxResults); may be NULL */
+	const char *const
+		*json_texts; /* members whose text is JSON: "Policy.Content"; NULL-terminated, may be NULL */
 	struct swp_gap malformed; /* what an unexpected type in an answer is told as */
 };
 struct swp_service {

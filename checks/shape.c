@@ -102,6 +102,7 @@ static const struct swp_member operation_members[] = {
 	TEXT("result"),
 	TEXTS("required"),
 	TEXTS("lists"),
+	TEXTS("json_texts"),
 	OBJECTS("gone", &gone_shape),
 	{0},
 };

@@ -43,6 +43,10 @@ def wire_name(name, shape):
     return shape.serialization.get("name", name)
 
 
+class Opened(Exception):
+    """The path leads into the JSON that a text holds."""
+
+
 class Missing(Exception):
     pass
 
@@ -60,6 +64,7 @@ class Checker:
         self.document = document
         self.strict = strict  # rows of which the model's required members must be asked for
         self.faults = []
+        self.json_shapes = set()  # (service, shape): texts that hold JSON
         self.session = botocore.session.get_session()
         self.models = {}
         self.where = ""
@@ -132,6 +137,12 @@ class Checker:
         output = model.output_shape
         for member in row.get("required", []):
             self.member(service, self.payload(model), member)
+        for member in row.get("json_texts", []):
+            shape = self.member(service, self.payload(model), member)
+            if shape is not None and shape.type_name != "string":
+                self.fault(f"'{member}' of 'json_texts' is a {shape.type_name}")
+            elif shape is not None:
+                self.json_shapes.add((service, shape.name))
         if self.strict and output is not None:
             for member in output.required_members:
                 if wire_name(member, output.members[member]) not in row.get("required", []):
@@ -278,6 +289,8 @@ class Checker:
     def named(self, service, shape, name):
         if shape.type_name == "map":
             return shape.value
+        if (service, shape.name) in self.json_shapes:
+            raise Opened
         # S3 wraps lists: <Buckets><Bucket>…; query and ec2 do so with a name that our reader takes away.
         if shape.type_name == "list" and name == shape.member.serialization.get("name", "member") and self.wraps(service):
             return Unwrapped(shape.member)
@@ -312,6 +325,8 @@ class Checker:
         except Missing as missing:
             self.fault(f"path '{path}': {missing}")
             return None, None
+        except Opened:
+            return None, None
         return shape, root.service
 
     def wraps(self, service):
@@ -324,6 +339,8 @@ class Checker:
         return self.document["services"][service]["protocol"] in XML
 
     def types(self, service, shape):
+        if (service, shape.name) in self.json_shapes:
+            return {"object", "array", "any"}
         if shape.type_name == "timestamp":
             return {"string", "number", "moment", "any"}
         if shape.type_name in ("blob", "document"):
@@ -629,6 +646,9 @@ PLANTED_MORE = [
     ("moment that is none", lambda d: d["checks"]["aws-aiiam-001"]["fail_when"]["all"][1]["any"][1].update(path="list.UserName")),
     ("member of the other path", lambda d: d["checks"]["aws-bedrock-021"]["not_applicable_when"].update(path="details.agent.guardrail.id")),
     ("moment of a list's element", lambda d: d["resources"]["test-sagemaker-training-job"]["item"]["required"][3].update(path="TrainingJobArn")),
+    ("text that holds no JSON", lambda d: d["services"]["organizations"]["operations"]["DescribeEffectivePolicy"].update(
+        json_texts=["EffectivePolicy.LastUpdatedTimestamp"])),
+    ("path into a text", lambda d: d["services"]["organizations"]["operations"]["DescribeEffectivePolicy"].pop("json_texts")),
     ("error code", lambda d: d["services"]["kms"]["operations"]["DescribeKey"]["gone"][0].update(code="KeyNotThere")),
 ]
 

@@ -97,6 +97,8 @@ static const struct {
 	{12, "      ListBarns: {result: Barns, action: \"farm:*\"}", 0, "not a read", NULL},
 	{12, "      ListBarns: {result: Barns, metod: GET}", 0, "unknown member of an operation 'metod'",
 		"method"},
+	{12, "      ListBarns: {result: Barns, json_texts: [\"Policies[]\"]}", 0,
+		"takes paths of plain members", NULL},
 	{12, "      ListBarns: {result: Barns, method: GET, uri: /}", 0, "only rest protocols", NULL},
 	{13, "      DescribeCow: {gone: [{cod: NoCow}]}", 0, "unknown member of 'gone'", "code"},
 	{20, "      GetCow: {method: GET}", 0, "needs 'method' and 'uri'", NULL},
