@@ -33,6 +33,7 @@ struct swp_expression {
 	enum kind kind;
 	const struct swp_predicate *when;
 	struct swp_member_path path;
+	const struct swp_transform *transform; /* of what the path leads to */
 	const json_t *literal; /* or the default of a path; borrowed from the catalogue's document */
 	size_t piece_count;
 	struct piece *pieces;
@@ -114,18 +115,21 @@ static int compile_template(struct swp_compiler *compiler, const json_t *contain
 }
 
 static const char *const plain_members[] = {"path", "template", "literal", "first", "collect", "count",
-	"truth", "in_use", "ago", "form", "default", "when", NULL};
+	"truth", "in_use", "ago", "form", "transform", "default", "when", NULL};
 
 static int kind_path(
 	struct swp_compiler *compiler, const json_t *body, const char *key, struct swp_expression *expression)
 {
 	const json_t *path = json_object_get(body, key);
+	int r;
 
 	expression->literal = json_object_get(body, "default");
-	if (json_is_string(path))
-		return compile_path_text(compiler, body, key, json_string_value(path), &expression->path);
-	swp_lint_fault(compiler->lint, body, key, "'path' takes a text");
-	return 1;
+	if (!json_is_string(path)) {
+		swp_lint_fault(compiler->lint, body, key, "'path' takes a text");
+		return 1;
+	}
+	r = compile_path_text(compiler, body, key, json_string_value(path), &expression->path);
+	return r == 0 ? swp_transform_compile(compiler, body, &expression->transform) : r;
 }
 
 static int kind_template(
@@ -320,14 +324,25 @@ const char *swp_expression_family(const struct swp_expression *expression)
 
 /* --- evaluating --- */
 
-static void found_value(struct swp_found found, const json_t *fallback, struct swp_evaluated *result)
+static int evaluate_path(
+	const struct swp_expression *expression, const struct swp_scope *scope, struct swp_evaluated *result)
 {
-	result->gap = found.json ? NULL : found.gap;
-	result->value = json_incref((json_t *)(uintptr_t)found.json);
-	if (!found.json && !found.gap && fallback) {
-		result->value = json_incref((json_t *)(uintptr_t)fallback);
+	struct swp_found found = swp_path_find(&expression->path, scope);
+	int r = 0;
+
+	if (found.json && expression->transform && !json_is_string(found.json))
+		result->gap = found.malformed;
+	else if (found.json && expression->transform)
+		r = expression->transform->apply(json_string_value(found.json), &result->value);
+	else if (found.json)
+		result->value = json_incref((json_t *)(uintptr_t)found.json);
+	else
+		result->gap = found.gap;
+	if (r == 0 && !result->value && !result->gap && expression->literal) {
+		result->value = json_incref((json_t *)(uintptr_t)expression->literal);
 		result->defaulted = true;
 	}
+	return r;
 }
 
 static int evaluate_template(
@@ -482,8 +497,7 @@ static int evaluate_kind(
 
 	switch (expression->kind) {
 	case KIND_PATH:
-		found_value(swp_path_find(&expression->path, scope), expression->literal, result);
-		return 0;
+		return evaluate_path(expression, scope, result);
 	case KIND_TEMPLATE:
 		return evaluate_template(expression, scope, result);
 	case KIND_LITERAL:

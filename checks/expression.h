@@ -1,6 +1,6 @@
 /* Values made of what was read: inputs of calls, identities, evidence, facts.
  *
- *   "$path" or {path: P, default: V}            what stands there
+ *   "$path" or {path: P, transform: T, default: V}   what stands there; of a text, what the text function makes of it
  *   {template: "arn:{partition}:…{list.Name}"}   text with paths in it
  *   {literal: V}                                 V itself
  *   {first: {in, as, where, value: E}}           E of the first element that holds

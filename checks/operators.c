@@ -368,6 +368,31 @@ static int last_part(const char *text, json_t **ret_value)
 	return give_part(part, strlen(part), ret_value);
 }
 
+/* "123456789012.dkr.ecr.eu-west-1.amazonaws.com/name:tag" → the account; other registries have none. */
+static int registry_account(const char *text, json_t **ret_value)
+{
+	enum { ACCOUNT_DIGITS = 12 };
+	bool is_registry = strspn(text, "0123456789") == ACCOUNT_DIGITS &&
+			   swp_text_starts(text + ACCOUNT_DIGITS, ".dkr.ecr");
+
+	return give_part(text, is_registry ? ACCOUNT_DIGITS : 0, ret_value);
+}
+
+/* "https://user@host:443/path" → "host". */
+static int host(const char *text, json_t **ret_value)
+{
+	const char *name = strstr(text, "://");
+	size_t authority = name ? strcspn(name + 3, "/?#") : 0;
+	const char *user = authority ? memrchr(name + 3, '@', authority) : NULL;
+	const char *begin = user ? user + 1 : name ? name + 3 : text;
+	size_t length = authority ? (size_t)(name + 3 + authority - begin) : 0;
+	size_t plain = strcspn(begin, *begin == '[' ? "]" : ":");
+
+	if (*begin == '[' && plain < length)
+		plain++;
+	return give_part(begin, plain < length ? plain : length, ret_value);
+}
+
 /* "s3://bucket/key" or "arn:aws:s3:::bucket/key" → "bucket". */
 static int bucket(const char *text, json_t **ret_value)
 {
@@ -412,6 +437,9 @@ const struct swp_transform swp_transforms[] = {
 	{"arn-account", SWP_TYPE_STRING, arn_account, "the account of an ARN; absent where it has none"},
 	{"last-part", SWP_TYPE_STRING, last_part, "what stands behind the last '/' or ':'"},
 	{"bucket", SWP_TYPE_STRING, bucket, "the bucket of an s3:// address or of an S3 ARN"},
+	{"registry-account", SWP_TYPE_STRING, registry_account,
+		"the account of an image in ECR; absent for other registries"},
+	{"host", SWP_TYPE_STRING, host, "the host of a URL"},
 	{"lower-case", SWP_TYPE_STRING, lower_case, "the text in lower case (ASCII)"},
 	{"number", SWP_TYPE_NUMBER, number, "the number that the text is (answers in XML)"},
 };

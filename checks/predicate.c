@@ -539,26 +539,32 @@ static int compile_operand(struct swp_compiler *compiler, const json_t *containe
 	return 0;
 }
 
-static int compile_transform(struct swp_compiler *compiler, const json_t *container, struct leaf *leaf)
+int swp_transform_compile(
+	struct swp_compiler *compiler, const json_t *container, const struct swp_transform **ret_transform)
 {
 	const json_t *name = json_object_get(container, "transform");
 	const char *text = json_is_string(name) ? json_string_value(name) : "";
 	const char *names[64];
 
-	if (!name)
+	*ret_transform = name ? swp_transform_find(text) : NULL;
+	if (!name || *ret_transform)
 		return 0;
-	leaf->transform = swp_transform_find(text);
-	if (!leaf->transform) {
-		for (size_t i = 0; i < swp_transform_count; i++)
-			names[i] = swp_transforms[i].name;
-		swp_lint_unknown(compiler->lint, container, "transform", "transform", text, names,
-			swp_transform_count);
-		return 1;
-	}
-	if (leaf->transform->result == leaf->type)
-		return 0;
-	swp_lint_fault(compiler->lint, container, "transform", "'%s' gives a %s, '%s' looks at a %s", text,
-		swp_type_name(leaf->transform->result), leaf->operator->name, swp_type_name(leaf->type));
+	for (size_t i = 0; i < swp_transform_count; i++)
+		names[i] = swp_transforms[i].name;
+	swp_lint_unknown(
+		compiler->lint, container, "transform", "transform", text, names, swp_transform_count);
+	return 1;
+}
+
+static int compile_transform(struct swp_compiler *compiler, const json_t *container, struct leaf *leaf)
+{
+	int r = swp_transform_compile(compiler, container, &leaf->transform);
+
+	if (r != 0 || !leaf->transform || leaf->transform->result == leaf->type)
+		return r;
+	swp_lint_fault(compiler->lint, container, "transform", "'%s' gives a %s, '%s' looks at a %s",
+		leaf->transform->name, swp_type_name(leaf->transform->result), leaf->operator->name,
+		swp_type_name(leaf->type));
 	return 1;
 }
 

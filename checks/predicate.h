@@ -34,6 +34,10 @@ int swp_predicate_compile(struct swp_compiler *compiler, const json_t *container
 /* Pure. `scope` may have locals; it is used as a stack and left as it was. */
 struct swp_truth swp_predicate_evaluate(const struct swp_predicate *predicate, struct swp_scope *scope);
 
+/* The member `transform` of `container`, also of expressions; NULL: it has none. 0; 1: told. */
+int swp_transform_compile(
+	struct swp_compiler *compiler, const json_t *container, const struct swp_transform **ret_transform);
+
 /* Quantifier's elements, also used by expressions: {in, as, where, type}. */
 struct swp_elements {
 	size_t path_count;

@@ -425,7 +425,9 @@ class Checker:
         if not isinstance(node, dict):
             return
         if "path" in node:
-            self.resolve(scope, node["path"])
+            shape, service = self.resolve(scope, node["path"])
+            if "transform" in node:
+                self.expect(service, shape, "string", node["path"])
         if "template" in node:
             self.template(scope, node["template"])
         for kind in ("first", "collect", "count"):

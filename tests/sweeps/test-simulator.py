@@ -392,4 +392,24 @@ def a_chain_across_accounts(place):
     assert not [c for c in report["chains"] if c["chain_id"] == "TC-247"], report["chains"]
 
 
+@suite.test
+def a_function_outside_of_the_organization(place):
+    """A relation to a part of what was read (an ARN's account), joined with the organization's own accounts."""
+    organization = quiet(organization_of(place, "--seed", 55, "--accounts", 12, "--regions", 2))
+    groups = [(account["id"], region, group) for account in organization["accounts"] if account["id"] in active(organization)
+              for region in account["regions"] for group in account["resources"].get(region, {}).get("agent-action-groups", [])
+              if group["agentVersion"] == "DRAFT" and "actionGroupExecutor" in group]
+    assert len(groups) > 2, groups
+    account, region, outside = groups[0]
+    outside["actionGroupExecutor"]["lambda"] = f"arn:aws:lambda:{region}:999999999999:function:tools"
+    simulator = Simulator(place, organization=organization)
+    report = sweep(place, "--all", "--catalogue", CATALOGUE, "--checks", "aws-bedrock-028", environment=simulator.environment()).report
+    good = active(organization)
+    failed = [(r["account"], r["region"], r["resource"], r["evidence"]) for r in report["results"] if r["status"] == "FAIL"]
+    assert failed == [(account, region, f"arn:aws:bedrock:{region}:{account}:agent/{outside['agentId']}",
+                       {"agent.function-account": "999999999999"})], failed
+    passed = {(r["account"], r["region"], r["resource"].rpartition("/")[2]) for r in report["results"] if r["status"] == "PASS"}
+    assert passed == {(a, r, group["agentId"]) for a, r, group in groups[1:] if a in good}, (passed, len(groups))
+
+
 suite.main()

@@ -120,6 +120,8 @@ static const struct {
 	{35, "        input: {Name: $list.Name, Since: {ago: 30d}}", 0, "unknown form of a moment", NULL},
 	{35, "        input: {Name: $list.Name, Since: {ago: 30d, form: second}}", 0,
 		"unknown form of a moment", "seconds"},
+	{47, "    evidence: {Colour: {path: describe.Colour, transform: lowercase}}", 0, "unknown transform",
+		"lower-case"},
 	{47, "    evidence: {Colour: {ago: 30d, form: text}}", 0, "another moment in each sweep", NULL},
 	{24, "  is-red: {path: describe.Colour, in: $set.colour}", 0, "unknown set 'colour'", "colours"},
 	{24, "  is-red: {path: describe.Colour, transform: lower_case, equals: red}", 0, "unknown transform",
