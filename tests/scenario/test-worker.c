@@ -747,8 +747,10 @@ static void job_before_catalogue(void)
 	static const char *const checks[] = {"aws-things-001"};
 	static const char *const arguments[] = {"player", "1", "1"};
 	struct swp_message sweep = {.type = SWP_MESSAGE_SWEEP,
-		.sweep = {
-			.sweep = STAGE_SWEEP, .selection = checks, .selection_count = 1, .partition = "aws",
+		.sweep = {.sweep = STAGE_SWEEP,
+			.selection = checks,
+			.selection_count = 1,
+			.partition = "aws",
 			.started_at_ms = 1764230400000}};
 	struct swp_message catalogue = {.type = SWP_MESSAGE_CATALOGUE}, wanted, heartbeat;
 	size_t leases;
