@@ -134,7 +134,7 @@ static int show(const struct swp_settings *settings, bool chains, const char *id
 			found = i;
 	}
 	if (found == count) {
-		const char *nearest = swp_nearest(id, names, count);
+		const char *nearest = swp_nearest_of_all(id, names, count);
 		swp_command_complain("no %s is called '%s'%s%s%s", chains ? "chain" : "check", id,
 			nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 		return SWP_EXIT_COULD_NOT;

@@ -25,7 +25,7 @@ static int read_names(struct swp_regions_asked *asked, const char *option, const
 
 		if (region < SWP_REGION_FIRST) {
 			const char *nearest =
-				swp_nearest(name, partition->regions, count_names(partition->regions));
+				swp_nearest_of_all(name, partition->regions, count_names(partition->regions));
 
 			return swp_problem_set(problem, -EINVAL,
 				"%s: there is no region \"%s\" in partition %s%s%s%s", option, name,

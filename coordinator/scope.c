@@ -313,7 +313,7 @@ const char *swp_scope_nearest(
 		return NULL;
 	count = list_rows[list].units ? gather_units(organization, entry, names)
 				      : gather_accounts(organization, names);
-	nearest = swp_nearest(entry, names, count);
+	nearest = swp_nearest_of_all(entry, names, count);
 	swp_free(names);
 	return nearest;
 }

@@ -172,7 +172,7 @@ static int select_entry(struct swp_settings *settings, const char *entry, bool o
 	}
 	if (matches)
 		return 0;
-	const char *nearest = swp_nearest(entry, names, count);
+	const char *nearest = swp_nearest_of_all(entry, names, count);
 	if (nearest)
 		return swp_problem_set(problem, -EINVAL, "--%s: no check matches '%s'; did you mean %s?",
 			option, entry, nearest);

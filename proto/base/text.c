@@ -205,27 +205,36 @@ static size_t edit_distance(const char *a, size_t a_length, const char *b, size_
 	return row[b_length];
 }
 
-const char *swp_nearest(const char *word, const char *const *names, size_t count)
+/* The nearest of those whose distance is below `limit`; the beginnings of long names are compared. */
+static const char *nearest_below(
+	const char *word, const char *const *names, size_t count, size_t limit, bool something_in_common)
 {
-	size_t length = strlen(word);
-	size_t best_distance = length / 3 < 2 ? 3 : length / 3 + 1;
+	size_t length = strnlen(word, LONGEST_NAME_COMPARED);
 	const char *best = NULL;
 
-	if (length > LONGEST_NAME_COMPARED)
-		return NULL;
 	for (size_t i = 0; i < count; i++) {
-		size_t name_length = strlen(names[i]), distance;
+		size_t name_length = strnlen(names[i], LONGEST_NAME_COMPARED);
+		size_t distance = edit_distance(word, length, names[i], name_length);
 
-		if (name_length > LONGEST_NAME_COMPARED)
+		if (distance >= limit ||
+			(something_in_common && distance >= (length > name_length ? length : name_length)))
 			continue;
-		distance = edit_distance(word, length, names[i], name_length);
-		/* A name of which nothing is left is no neighbour. */
-		if (distance < best_distance && distance < (length > name_length ? length : name_length)) {
-			best_distance = distance;
-			best = names[i];
-		}
+		limit = distance;
+		best = names[i];
 	}
 	return best;
+}
+
+const char *swp_nearest(const char *word, const char *const *names, size_t count)
+{
+	size_t length = strnlen(word, LONGEST_NAME_COMPARED);
+
+	return nearest_below(word, names, count, length / 3 < 2 ? 3 : length / 3 + 1, true);
+}
+
+const char *swp_nearest_of_all(const char *word, const char *const *names, size_t count)
+{
+	return nearest_below(word, names, count, SIZE_MAX, false);
 }
 
 bool swp_text_equal(const char *a, const char *b)

@@ -26,8 +26,11 @@ int swp_parse_bool(const char *text, bool *ret_value);
 bool swp_glob_match(const char *pattern, const char *text);
 bool swp_glob_is_plain(const char *pattern);
 /* Of `count` names the one with the least edit distance to `word`, ignoring case; NULL when none is near (distance above
- * a third of the length, at least 2; or nothing in common). Names above 128 bytes are not compared. Borrowed from `names`. */
+ * a third of the length, at least 2; or nothing in common). Of names above 128 bytes the beginning counts. Borrowed from
+ * `names`. */
 const char *swp_nearest(const char *word, const char *const *names, size_t count);
+/* The same, however far it is: where a list of what there is would be too long to show. NULL only without names. */
+const char *swp_nearest_of_all(const char *word, const char *const *names, size_t count);
 
 bool swp_text_equal(const char *a, const char *b);		 /* NULL equals only NULL */
 bool swp_text_equal_ignoring_case(const char *a, const char *b); /* ASCII */

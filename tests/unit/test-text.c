@@ -274,13 +274,20 @@ static void test_nearest(void **state)
 			fail_msg("%s: %s", rows[i].word, nearest ? nearest : "none");
 	}
 	assert_null(swp_nearest("x", NULL, 0));
-	/* Above the ceiling of 128 bytes nothing is compared, on either side. */
+	/* Behind the ceiling of 128 bytes nothing is compared, on either side. */
 	memset(longer, 'a', sizeof(longer));
-	longer[129] = '\0';
-	assert_null(swp_nearest(longer, long_names, 1));
-	assert_null(swp_nearest(longer + 1, long_names, 1));
-	longer[128] = '\0';
+	longer[199] = '\0';
+	assert_ptr_equal(swp_nearest(longer, long_names, 1), longer);
 	assert_ptr_equal(swp_nearest(longer + 1, long_names, 1), longer);
+	assert_null(swp_nearest(longer + 180, long_names, 1));
+
+	/* However far. */
+	assert_string_equal(
+		swp_nearest_of_all("--something-else", names, SWP_ARRAY_SIZE(names)), "--role-name");
+	assert_string_equal(swp_nearest_of_all("zz", names, SWP_ARRAY_SIZE(names)), "ab");
+	assert_string_equal(swp_nearest_of_all("", names, SWP_ARRAY_SIZE(names)), "ab");
+	assert_ptr_equal(swp_nearest_of_all(longer + 180, long_names, 1), longer);
+	assert_null(swp_nearest_of_all("x", NULL, 0));
 }
 
 static void test_comparing(void **state)
