@@ -123,17 +123,23 @@ static void signalled(int number, void *context)
 
 static void plan_account(void *context, const struct swp_sweep_account *account)
 {
+	SWP_CLEANUP(swp_buf_done) struct swp_buf line = {0};
+
 	(void)context;
+	swp_buf_append_format(&line, "%s  %-10s  ", account->id, account->state);
+	swp_text_clean(&line, account->name, strlen(account->name));
 	if (account->not_planned)
-		printf("%s  %-10s  %s  (not planned: %s)\n", account->id, account->state, account->name,
-			account->not_planned_why);
-	else if (account->reason != SWP_REASON_NONE)
-		printf("%s  %-10s  %s  (%s: %s)\n", account->id, account->state, account->name,
-			swp_reason_name(account->reason), account->message);
-	else
-		printf("%s  %-10s  %s  %zu regions, %llu cells, about %llu calls\n", account->id,
-			account->state, account->name, account->region_count,
+		swp_buf_append_format(&line, "  (not planned: %s)", account->not_planned_why);
+	else if (account->reason != SWP_REASON_NONE) {
+		swp_buf_append_format(&line, "  (%s: ", swp_reason_name(account->reason));
+		swp_text_clean(&line, account->message, strlen(account->message));
+		swp_buf_append_text(&line, ")");
+	} else {
+		swp_buf_append_format(&line, "  %zu region%s, %llu cells, about %llu calls",
+			account->region_count, account->region_count == 1 ? "" : "s",
 			(unsigned long long)account->cells, (unsigned long long)account->expected_calls);
+	}
+	puts(swp_buf_text(&line));
 }
 
 static int start(struct sweeping *sweeping)

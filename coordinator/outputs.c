@@ -59,6 +59,16 @@ static int check_format(const char *path, const char *asked, struct swp_problem 
 		path, path);
 }
 
+/* Two reports on one standard output would be no JSON. */
+static int check_twice(const struct swp_option_value *value, size_t index, struct swp_problem *problem)
+{
+	for (size_t i = 0; i < index; i++)
+		if (swp_text_equal(value->items[i], value->items[index]))
+			return swp_problem_set(
+				problem, -EINVAL, "--output %s stands twice", value->items[index]);
+	return 0;
+}
+
 static int open_in_place(struct swp_output *output, struct swp_problem *problem)
 {
 	output->stream = swp_text_equal(output->path, "-") ? fdopen(dup(STDOUT_FILENO), "w")
@@ -115,6 +125,8 @@ int swp_outputs_open(
 		output->path = value->items[i];
 		outputs->count++;
 		int error = check_format(output->path, swp_options_text(options, SWP_OPT_FORMAT), problem);
+		if (!error)
+			error = check_twice(value, i, problem);
 		if (!error)
 			error = open_output(output, problem);
 		if (error)

@@ -1168,6 +1168,15 @@ void swp_report_remedy(const struct swp_report *report, enum swp_reason reason, 
 		swp_buf_append_format(ret_text, " (%s in account %s)", action, account);
 }
 
+static bool no_findings(const struct swp_report_totals *totals)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < SWP_SEVERITY_COUNT; i++)
+		sum += totals->findings[i] + totals->chains_confirmed[i];
+	return sum == 0;
+}
+
 int swp_report_exit_code(const struct swp_report *report, enum swp_severity fail_on,
 	uint32_t min_coverage_hundredths, struct swp_buf *ret_why)
 {
@@ -1183,10 +1192,12 @@ int swp_report_exit_code(const struct swp_report *report, enum swp_severity fail
 		swp_buf_append_format(ret_why, "%llu finding%s and %llu confirmed chain%s at or above %s",
 			(unsigned long long)findings, findings == 1 ? "" : "s", (unsigned long long)chains,
 			chains == 1 ? "" : "s", swp_severity_name(fail_on));
+	else if (fail_on == SWP_SEVERITY_COUNT)
+		swp_buf_append_text(ret_why, "findings do not count (--fail-on none)");
+	else if (no_findings(totals))
+		swp_buf_append_text(ret_why, "no finding");
 	else
-		swp_buf_append_text(ret_why, fail_on == SWP_SEVERITY_COUNT
-						     ? "findings do not count (--fail-on none)"
-						     : "no finding");
+		swp_buf_append_format(ret_why, "no finding at or above %s", swp_severity_name(fail_on));
 	swp_buf_append_format(ret_why, "%s coverage %u.%02u%% %s %u.%02u%%", found && blind ? ";" : ",",
 		totals->coverage_hundredths / 100, totals->coverage_hundredths % 100,
 		blind ? "is below" : "of at least", min_coverage_hundredths / 100,

@@ -117,6 +117,43 @@ static void print_headline(const struct summary *summary)
 			     "missing from this report\n");
 }
 
+/* "name (id)"; accounts are sorted by id. */
+static void print_account(const struct summary *summary, const char *id)
+{
+	size_t low = 0, high = swp_report_account_count(summary->report);
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct swp_record_account *row = &swp_report_account(summary->report, middle)->row;
+		int order = strcmp(id, row->id);
+
+		if (order == 0 && row->name[0]) {
+			print_clean(summary, row->name);
+			fprintf(summary->out, " (%s)", id);
+			return;
+		}
+		if (order <= 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	fprintf(summary->out, "account %s", id);
+}
+
+/* What follows "arn:PARTITION:SERVICE:REGION:ACCOUNT:"; the rest of the line has told these. */
+static const char *resource_part(const char *arn)
+{
+	const char *part = arn;
+
+	for (int colons = 0; colons < 5; colons++) {
+		part = strchr(part, ':');
+		if (!part)
+			return arn;
+		part++;
+	}
+	return part;
+}
+
 static void print_chains_left(struct summary *summary)
 {
 	if (summary->chains_left)
@@ -141,14 +178,16 @@ static int print_chain(void *context, const struct swp_record_chain *chain)
 	summary->chains_shown++;
 	fputs("  ", summary->out);
 	print_severity(summary, row->severity);
-	fprintf(summary->out, " %s %s: account %s, ", row->id, row->name, chain->account);
+	fprintf(summary->out, " %s %s: ", row->id, row->name);
+	print_account(summary, chain->account);
+	fputs(", ", summary->out);
 	if (chain->region_count == 1)
 		fputs(chain->regions[0], summary->out);
 	else
 		print_count(summary, chain->region_count, "region", "regions");
 	if (chain->resource_count == 1) {
 		fputs(", ", summary->out);
-		print_clean(summary, chain->resources[0]);
+		print_clean(summary, resource_part(chain->resources[0]));
 	}
 	fprintf(summary->out, "%s\n", chain->confirmed ? "" : " (unverified: a leg was not assessed)");
 	return 0;
@@ -244,15 +283,15 @@ static int print_accounts(const struct summary *summary)
 	for (size_t i = 0; i < count && i < SUMMARY_ACCOUNTS; i++) {
 		const struct swp_record_account *row =
 			&swp_report_account(summary->report, ranked[i].index)->row;
-		fprintf(summary->out, "  %s ", row->id);
-		print_clean(summary, row->name);
+		fputs("  ", summary->out);
+		print_account(summary, row->id);
 		if (row->path) {
-			fputs(" (", summary->out);
+			fputs(" in ", summary->out);
 			print_clean(summary, row->path);
-			fputs(")", summary->out);
 		}
-		fprintf(summary->out, ": %llu high or critical of %llu findings\n",
-			(unsigned long long)ranked[i].first, (unsigned long long)ranked[i].second);
+		fprintf(summary->out, ": %llu high or critical of ", (unsigned long long)ranked[i].first);
+		print_count(summary, ranked[i].second, "finding", "findings");
+		fputs("\n", summary->out);
 	}
 	return 0;
 }

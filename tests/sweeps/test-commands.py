@@ -26,7 +26,8 @@ def hints_name_the_nearest(place):
     rows = [
         (["sweeep"], "orgsweep sweep"), (["sweep", "--region", "us-east-1"], "--regions"), (["sweep", "--acounts", "x"], "--accounts"),
         (["sweep", "--out", "x.json"], "--output"), (["sweep", "--checks", "aws-bedrok-001"], "aws-bedrock-001"),
-        (["sweep", "--output", "json"], "report.json"), (["sweep", "--output", "report.xyz"], ".xyz"), (["sweep", "--workers", "many"], "many"),
+        (["sweep", "--output", "json"], "report.json"), (["sweep", "--output", "report.xyz"], ".xyz"), (["sweep", "--output", "-", "--output", "-"], "twice"),
+        (["checks", "show", "zzz"], "aws-"), (["sweep", "--checks", "nothing-like-it-at-all"], "aws-"), (["sweep", "--workers", "many"], "many"),
         (["sweep", "--fail-on", "hihg"], "high"), (["sweep", "--min-coverage", "120"], "percent"), (["sweep", "--deadline", "soon"], "15m"),
         (["sweep", "-q"], "written out"), (["sweep", "--quiet=1"], "no value"), (["sweep", "extra"], "extra"), (["sweep", "--store", "http://x"], "redis://"),
         (["checks", "show", "aws-bedrock-01"], "aws-bedrock-001"), (["chains", "show", "AC-3"], "AC-3"), (["report", "a", "b"], "b"),

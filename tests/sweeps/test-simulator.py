@@ -284,6 +284,8 @@ def hostile_names_and_documents(place):
                           "--fault", "operation=organizations:ListAccounts,kind=escapes-in-name")
     done = sweep(place, "--all", environment=simulator.environment())
     assert "\x1b" not in done.err and "\x1b" not in done.text
+    planned = orgsweep(place, "sweep", "--plan", environment=simulator.environment())
+    assert planned.returncode == 0 and "\\x1b" in planned.stdout and "\x1b" not in planned.stdout + planned.stderr, planned.stdout
     done = orgsweep(place, "sweep", environment=simulator.environment())
     assert "\x1b" not in done.stderr
     nul = Simulator(place, "--seed", 30, "--accounts", 5, "--regions", 2, "--fault", "operation=sagemaker:List*,kind=nul-in-name")
