@@ -985,10 +985,34 @@ int swp_report_each_not_evaluated(struct swp_report *report,
 
 /* ------------------------------------------------------------------------------------------------ opening */
 
+/* The workers' calls stand in the seals; these are those of the coordinator. */
+static void add_own_calls(struct swp_report *report)
+{
+	struct swp_report_totals *totals = &report->totals;
+	const char *at = swp_report_field(report, SWP_SWEEP_FIELD_OWN_CALLS);
+	uint64_t *const sums[] = {&totals->calls, &totals->retried, &totals->throttled};
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(sums); i++) {
+		size_t length = strcspn(at, " ");
+		char number[24];
+		uint64_t value;
+
+		if (length >= sizeof(number))
+			return;
+		memcpy(number, at, length);
+		number[length] = '\0';
+		if (swp_parse_u64(number, UINT32_MAX, &value))
+			return;
+		*sums[i] += value;
+		at += length + (at[length] == ' ');
+	}
+}
+
 static void settle_totals(struct swp_report *report)
 {
 	struct swp_report_totals *totals = &report->totals;
 	int64_t cancelled_at_ms = time_field(report, SWP_SWEEP_FIELD_CANCELLED_AT);
+	add_own_calls(report);
 	totals->started_at_ms = time_field(report, SWP_SWEEP_FIELD_STARTED_AT);
 	totals->enumeration_complete =
 		swp_text_equal(swp_report_field(report, SWP_SWEEP_FIELD_ENUMERATION), "complete");

@@ -103,12 +103,18 @@ void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *accoun
 		.settled_at_ms = account->settled_at_ms,
 	};
 
+	char own_calls[SWP_OWN_CALLS_BYTES];
+	const struct swp_ledger_field calls[] = {
+		{SWP_SWEEP_FIELD_OWN_CALLS, swp_sweep_own_calls(sweep, own_calls)}, {NULL, NULL}};
+
 	if (!sweep->ledger)
 		return;
 	account->path_told = swp_unit_path(account->unit, &path);
 	if (account->path_told)
 		row.path = swp_buf_text(&path);
-	if (swp_ledger_account(sweep->ledger, &row) < 0)
+	/* Before the row: whoever finds the last row finds all calls. */
+	if ((account->stage == SWP_ACCOUNT_SETTLED && swp_ledger_set(sweep->ledger, calls) < 0) ||
+		swp_ledger_account(sweep->ledger, &row) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 }
 

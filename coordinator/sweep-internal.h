@@ -27,6 +27,7 @@
 #include "proto/io/terminal.h"
 
 #define SWP_SWEEP_ID_BYTES 48
+#define SWP_OWN_CALLS_BYTES 64
 #define SWP_COORDINATOR_CALLS                                                                                \
 	48 /* AWS calls of the coordinator in flight: each is a TLS connection of 60 to 75 KiB */
 #define SWP_RECONCILE_AT_ONCE 512 /* seals that are looked up at once */
@@ -48,6 +49,8 @@ struct swp_sweep {
 	/* how AWS is asked */
 	struct swp_http_client *http;
 	struct swp_caller *caller;
+	struct swp_caller_statistics
+		own_calls; /* as last looked at: they stand when the caller is released */
 	struct swp_terminal *terminal;
 	struct swp_credential_source *source;
 	char source_name[128];
@@ -146,6 +149,8 @@ void swp_sweep_correlate_accounts(struct swp_sweep *sweep);
 void swp_sweep_account_done(
 	struct swp_sweep *sweep, struct swp_account *account); /* its jobs are settled, or there were none */
 void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *account);
+/* The coordinator's calls to AWS so far, as SWP_SWEEP_FIELD_OWN_CALLS wants them; returns `ret_text`. */
+const char *swp_sweep_own_calls(struct swp_sweep *sweep, char ret_text[static SWP_OWN_CALLS_BYTES]);
 void swp_sweep_write_paths(struct swp_sweep *sweep);
 void swp_sweep_write_all_accounts(struct swp_sweep *sweep);
 void swp_sweep_cancel_accounts(struct swp_sweep *sweep);

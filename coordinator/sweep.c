@@ -116,19 +116,20 @@ static void all_written(void *context)
 
 static void write_end(struct swp_sweep *sweep)
 {
-	char ended[32], cancelled[32];
-	struct swp_ledger_field fields[6] = {
+	char ended[32], cancelled[32], own_calls[SWP_OWN_CALLS_BYTES];
+	struct swp_ledger_field fields[7] = {
 		{SWP_SWEEP_FIELD_STATE, "finished"},
 		{SWP_SWEEP_FIELD_STATUS, swp_sweep_status_name(status_of(sweep))},
 		{SWP_SWEEP_FIELD_ENUMERATION,
 			sweep->listed_all && !sweep->enumeration_broke ? "complete" : "incomplete"},
 		{SWP_SWEEP_FIELD_ENDED_AT, ended},
+		{SWP_SWEEP_FIELD_OWN_CALLS, swp_sweep_own_calls(sweep, own_calls)},
 	};
 
 	snprintf(ended, sizeof(ended), "%lld", (long long)swp_sweep_wall_ms(sweep));
 	snprintf(cancelled, sizeof(cancelled), "%lld", (long long)sweep->cancelled_wall_ms);
 	if (sweep->cancelled)
-		fields[4] = (struct swp_ledger_field){SWP_SWEEP_FIELD_CANCELLED_AT, cancelled};
+		fields[5] = (struct swp_ledger_field){SWP_SWEEP_FIELD_CANCELLED_AT, cancelled};
 	swp_ledger_set(sweep->ledger, fields);
 }
 
@@ -278,12 +279,18 @@ static void go_on(struct swp_sweep *sweep)
 
 static void count_own_calls(struct swp_sweep *sweep)
 {
-	struct swp_caller_statistics own = {0};
-
 	if (!sweep->caller) /* released: the numbers stand */
 		return;
-	swp_caller_statistics_get(sweep->caller, &own);
-	sweep->progress.calls = own.calls + (sweep->fleet ? swp_fleet_calls(sweep->fleet) : 0);
+	swp_caller_statistics_get(sweep->caller, &sweep->own_calls);
+	sweep->progress.calls = sweep->own_calls.calls + (sweep->fleet ? swp_fleet_calls(sweep->fleet) : 0);
+}
+
+const char *swp_sweep_own_calls(struct swp_sweep *sweep, char ret_text[static SWP_OWN_CALLS_BYTES])
+{
+	count_own_calls(sweep);
+	snprintf(ret_text, SWP_OWN_CALLS_BYTES, "%llu %llu %llu", (unsigned long long)sweep->own_calls.calls,
+		(unsigned long long)sweep->own_calls.retried, (unsigned long long)sweep->own_calls.throttled);
+	return ret_text;
 }
 
 static void pump(struct swp_timer *timer)

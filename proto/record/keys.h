@@ -72,7 +72,9 @@ int swp_key_sweep_pattern(const char *sweep, char ret_pattern[static SWP_KEY_BYT
 #define SWP_SWEEP_FIELD_ENDPOINTS "endpoints"	      /* JSON object for the report */
 #define SWP_SWEEP_FIELD_NAME "name"		      /* of a scheduled sweep; "" else */
 #define SWP_SWEEP_FIELD_NOT_EVALUATED                                                                        \
-	"not_evaluated:"		      /* and a chain's id: why it was given up, e.g. at a ceiling */
+	"not_evaluated:" /* and a chain's id: why it was given up, e.g. at a ceiling */
+#define SWP_SWEEP_FIELD_OWN_CALLS                                                                            \
+	"own_calls" /* the coordinator's calls to AWS so far: "all retried throttled" */
 #define SWP_SWEEP_FIELD_RETENTION "retention" /* how many sweeps of that name are kept */
 
 #endif

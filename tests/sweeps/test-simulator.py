@@ -171,6 +171,20 @@ def throttling_and_errors_that_pass_leave_no_trace(place):
 
 
 @suite.test
+def every_call_counts(place):
+    """The workers' and the coordinator's own: what AWS has seen is what the report tells, also when it is made again from the store."""
+    simulator = Simulator(place, "--seed", 36, "--accounts", 25, "--regions", 2, "--fault", "operation=sts:AssumeRole,kind=throttle,times=3")
+    simulator.ask("reset-statistics", "POST")
+    done = sweep(place, environment=simulator.environment(), check=False)
+    statistics = simulator.ask("statistics")
+    calls = done.report["summary"]["calls"]
+    assert calls["total"] == statistics["requests"], (calls, statistics)
+    assert calls["throttled"] > 0 and calls["retried"] >= calls["throttled"], calls
+    again = orgsweep(place, "report", "--output", "-", environment=place.environment())
+    assert again.stdout == done.text
+
+
+@suite.test
 def clock_skew_is_corrected(place):
     simulator = Simulator(place, "--seed", 22, "--accounts", 4, "--regions", 2)
     expected = sweep(place, "--all", environment=simulator.environment()).report
