@@ -161,8 +161,10 @@ static void write_gap(struct writing *writing, const struct gap_row *gap)
 {
 	struct swp_json_writer *json = &writing->json;
 	SWP_CLEANUP(swp_buf_done) struct swp_buf remedy = {0};
-	swp_report_remedy(
-		writing->report, gap->reason, gap->action, gap->account ? gap->account : "", &remedy);
+	const struct swp_report_unread unread = {
+		gap->reason, gap->action, gap->account ? gap->account : "", gap->region};
+
+	swp_report_remedy(writing->report, &unread, &remedy);
 	swp_json_object_begin(json, NULL, true);
 	swp_json_text(json, "account", gap->account);
 	swp_json_text_or_null(json, "action", gap->action);

@@ -11,6 +11,7 @@
 
 #include "checks/correlation.h"
 #include "coordinator/records.h"
+#include "proto/aws/endpoint.h"
 #include "proto/base/alloc.h"
 #include "proto/base/limits.h"
 #include "proto/base/map.h"
@@ -1181,15 +1182,49 @@ int swp_report_each_row(struct swp_report *report, unsigned rows,
 	return each_place(report, rows == SWP_REPORT_ROWS_NOT_ASSESSED, visit_place, &walk, problem);
 }
 
-void swp_report_remedy(const struct swp_report *report, enum swp_reason reason, const char *action,
-	const char *account, struct swp_buf *ret_text)
+static bool is_among(const char *word, const char *const *words, size_t count)
 {
-	(void)report;
-	swp_buf_append_text(ret_text, swp_reason_remedy(reason));
-	if (*action && reason == SWP_REASON_DENIED_IAM)
-		swp_buf_append_format(ret_text, ": %s in account %s", action, account);
-	else if (*action)
-		swp_buf_append_format(ret_text, " (%s in account %s)", action, account);
+	for (size_t i = 0; i < count && words[i]; i++)
+		if (swp_text_equal(words[i], word))
+			return true;
+	return false;
+}
+
+/* AWS has listed the account's regions, and an opt-in one that it calls enabled does not know the credentials: so tokens of the global
+ * STS endpoint, unless it is told otherwise
+ * (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html). */
+static bool is_global_token(const struct swp_report *report, const char *id, const char *region)
+{
+	const struct swp_partition *partition =
+		swp_partition_by_name(swp_report_field(report, SWP_SWEEP_FIELD_PARTITION));
+
+	for (size_t i = 0; region && partition && i < report->account_count; i++) {
+		const struct swp_record_account *row = &report->accounts[i].shown.row;
+
+		if (swp_text_equal(row->id, id))
+			return row->region_not_enabled_count > 0 &&
+			       is_among(region, row->regions, row->region_count) &&
+			       !is_among(region, partition->default_enabled, SIZE_MAX);
+	}
+	return false;
+}
+
+void swp_report_remedy(
+	const struct swp_report *report, const struct swp_report_unread *unread, struct swp_buf *ret_text)
+{
+	if (unread->reason == SWP_REASON_REGION_DISABLED &&
+		is_global_token(report, unread->account, unread->region))
+		swp_buf_append_text(ret_text, "AWS lists the region as enabled, so this looks like a token "
+					      "of the global STS endpoint, which opt-in regions "
+					      "refuse: get credentials from a regional STS endpoint "
+					      "(AWS_STS_REGIONAL_ENDPOINTS=regional), or have the account's "
+					      "global endpoint give tokens that are valid in all regions");
+	else
+		swp_buf_append_text(ret_text, swp_reason_remedy(unread->reason));
+	if (*unread->action && unread->reason == SWP_REASON_DENIED_IAM)
+		swp_buf_append_format(ret_text, ": %s in account %s", unread->action, unread->account);
+	else if (*unread->action)
+		swp_buf_append_format(ret_text, " (%s in account %s)", unread->action, unread->account);
 }
 
 static bool no_findings(const struct swp_report_totals *totals)

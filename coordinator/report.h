@@ -111,9 +111,14 @@ int swp_report_each_not_evaluated(struct swp_report *report,
 /* Gaps without an account. */
 size_t swp_report_plain_gap_count(const struct swp_report *report);
 const struct swp_record_gap *swp_report_plain_gap(const struct swp_report *report, size_t index);
-/* What closes a gap: one line, made from reason and action. */
-void swp_report_remedy(const struct swp_report *report, enum swp_reason reason, const char *action,
-	const char *account, struct swp_buf *ret_text);
+struct swp_report_unread {
+	enum swp_reason reason;
+	const char *action, *account; /* "" when there is none */
+	const char *region;	      /* NULL when there is none */
+};
+/* What closes a gap: appends one line, made from its reason, action and place. */
+void swp_report_remedy(
+	const struct swp_report *report, const struct swp_report_unread *unread, struct swp_buf *ret_text);
 
 /* --- formats --- */
 /* JSON of contract §3; `all` lists PASS and NOT_APPLICABLE too. 0, -EIO (the stream), or what a walk said. */

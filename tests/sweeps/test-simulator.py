@@ -171,6 +171,29 @@ def throttling_and_errors_that_pass_leave_no_trace(place):
 
 
 @suite.test
+def a_token_of_the_global_sts_endpoint(place):
+    """The caller's own credentials, as the global endpoint gives them: refused in an opt-in region that AWS lists as enabled."""
+    organization = quiet(organization_of(place, "--seed", 37, "--accounts", 1, "--regions", 1))
+    organization["regions"] = ["us-east-1", "af-south-1", "ap-east-1"]
+    management = organization["organization"]["management_account"]
+    for account in organization["accounts"]:
+        account["regions"] = ["us-east-1", "af-south-1"]
+    organization["faults"] += [{"account": management, "region": "af-south-1", "operation": operation, "kind": "unrecognized-client"}
+                               for operation in ("bedrock:*", "sagemaker:*", "sts:*")]
+    done = sweep(place, "--accounts", "management", environment=Simulator(place, organization=organization).environment(), check=False)
+    gaps = done.report["coverage"]["gaps"]
+    assert {(gap["region"], gap["reason"]) for gap in gaps} == {("af-south-1", "region-disabled")} and len(gaps) == 5, gaps
+    assert all("token of the global STS endpoint" in gap["remedy"] and "AWS_STS_REGIONAL_ENDPOINTS" in gap["remedy"] for gap in gaps), gaps
+    # Where no list says that the region is enabled, it is not.
+    organization["faults"] += [{"account": management, "operation": operation, "kind": "denied-untold"}
+                               for operation in ("account:ListRegions", "ec2:DescribeRegions")]
+    done = sweep(place, "--accounts", "management", "--regions", "us-east-1,af-south-1",
+                 environment=Simulator(place, organization=organization).environment(), check=False)
+    gaps = [gap for gap in done.report["coverage"]["gaps"] if gap["reason"] == "region-disabled"]
+    assert len(gaps) == 5 and not any("global STS" in gap["remedy"] for gap in gaps), gaps
+
+
+@suite.test
 def every_call_counts(place):
     """The workers' and the coordinator's own: what AWS has seen is what the report tells, also when it is made again from the store."""
     simulator = Simulator(place, "--seed", 36, "--accounts", 25, "--regions", 2, "--fault", "operation=sts:AssumeRole,kind=throttle,times=3")
