@@ -53,7 +53,7 @@ static const struct reason_row {
 	[SWP_REASON_WORKER_LOST] = {"worker-lost",
 		"sweep again; if it stays, read the workers' logs for that account and region"},
 	[SWP_REASON_STORE_LOST] = {"store-lost", "sweep again, with a store that keeps what it acknowledged"},
-	[SWP_REASON_CANCELLED] = {"cancelled", "sweep again, or continue the sweep with --resume"},
+	[SWP_REASON_CANCELLED] = {"cancelled", "sweep again; what was seen stays in this report"},
 };
 
 const char *swp_reason_name(enum swp_reason reason)

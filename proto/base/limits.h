@@ -75,7 +75,7 @@
 
 /* --- worker --- */
 #define SWP_WORKER_CREDITS                                                                                   \
-	128 /* jobs at once: measured at 60 ms latency, 64 leave calls in flight unused and 256 bring nothing more */
+	192 /* jobs at once: at 400 ms latency, 128 leave a quarter of the calls in flight unused */
 #define SWP_LIMIT_JOB_CALLS                                                                                  \
 	64 /* calls of one job that are open at once; its limiters pass a burst of 20 a service */
 #define SWP_LIMIT_COORDINATORS 16 /* --connect options of one worker */

@@ -11,7 +11,10 @@
 #include "proto/base/secret.h"
 #include "proto/io/caller-call.h"
 
-enum { ANSWERS_A_PLACE = 4 };
+enum {
+	MOSTLY_WAITING = 4,  /* eighths of the time */
+	ANSWERS_A_PLACE = 4, /* when the core has some time, but not much */
+};
 
 static void call_admit(struct swp_running_call *running);
 static void call_step(struct swp_timer *timer);
@@ -311,11 +314,15 @@ static void call_retry(struct swp_running_call *running)
 		call_finish(running);
 }
 
-/* One more for every few answers, while calls wait and the core has time for them: a connection costs as much as ten calls. */
+/* One more for each answer while calls wait and the core has nothing to do, for every few while it has some time, and none when it is
+ * busy: a connection costs as much as ten calls. */
 static void places_grow(struct swp_caller *caller)
 {
-	if (caller->waiting_first == NULL || caller->places >= caller->max_in_flight ||
-		!swp_loop_has_slack(caller->loop) || ++caller->answers_until_place < ANSWERS_A_PLACE)
+	unsigned eighths = swp_loop_eighths_waited(caller->loop);
+
+	if (caller->waiting_first == NULL || caller->places >= caller->max_in_flight || eighths == 0)
+		return;
+	if (eighths < MOSTLY_WAITING && ++caller->answers_until_place < ANSWERS_A_PLACE)
 		return;
 	caller->answers_until_place = 0;
 	caller->places++;

@@ -14,8 +14,9 @@
 #include "proto/base/error.h"
 
 #define EVENTS_A_ROUND 256
-#define SLACK_WINDOW_MS 20 /* slack is judged over so long at least */
-#define FEW_EVENTS 4	   /* at the end of a wait; more have come while others had our core */
+#define WAITED_WINDOW_MS 20 /* waiting is judged over so long at least */
+#define ALL_EIGHTHS 8
+#define FEW_EVENTS 4 /* at the end of a wait; more have come while others had our core */
 
 struct swp_loop {
 	const struct swp_clock *clock;
@@ -23,7 +24,7 @@ struct swp_loop {
 	bool stopping;
 	int64_t now_ms;
 	int64_t window_began_ms, waited_ms; /* of the window: since when, and how much of it was waiting */
-	bool slack;			    /* of the last window */
+	unsigned eighths_waited;	    /* of the last window */
 	size_t watch_count;
 	/* What epoll gave in this round and is still to be delivered: a removed watch is struck out here. */
 	struct epoll_event events[EVENTS_A_ROUND];
@@ -50,7 +51,7 @@ struct swp_loop *swp_loop_new(const struct swp_clock *clock)
 		return NULL;
 	}
 	loop->now_ms = loop->window_began_ms = swp_clock_monotonic_ms(clock);
-	loop->slack = true;
+	loop->eighths_waited = ALL_EIGHTHS;
 	return loop;
 }
 
@@ -76,9 +77,9 @@ int64_t swp_loop_now_ms(const struct swp_loop *loop)
 	return loop->now_ms;
 }
 
-bool swp_loop_has_slack(const struct swp_loop *loop)
+unsigned swp_loop_eighths_waited(const struct swp_loop *loop)
 {
-	return loop->slack;
+	return loop->eighths_waited;
 }
 
 void swp_loop_stop(struct swp_loop *loop)
@@ -311,15 +312,15 @@ static int wait_ms(const struct swp_loop *loop, int64_t now_ms, int64_t max_wait
 
 /* Milliseconds are coarse for one wait, but not for their sum. A wait at whose end many events stand has not been one for them, but for
  * the core: more to do at once would not be faster then either. */
-static void measure_slack(struct swp_loop *loop, int64_t before_ms)
+static void measure_waiting(struct swp_loop *loop, int64_t before_ms)
 {
 	int64_t window_ms = loop->now_ms - loop->window_began_ms;
 
 	if (loop->event_count <= FEW_EVENTS)
 		loop->waited_ms += loop->now_ms - before_ms;
-	if (window_ms < SLACK_WINDOW_MS)
+	if (window_ms < WAITED_WINDOW_MS)
 		return;
-	loop->slack = 8 * loop->waited_ms >= window_ms;
+	loop->eighths_waited = (unsigned)(ALL_EIGHTHS * loop->waited_ms / window_ms);
 	loop->window_began_ms = loop->now_ms;
 	loop->waited_ms = 0;
 }
@@ -337,7 +338,7 @@ static int run_round(struct swp_loop *loop, int64_t max_wait_ms)
 	loop->event_next = 0;
 	loop->event_count = count < 0 ? 0 : count;
 	loop->now_ms = swp_clock_monotonic_ms(loop->clock);
-	measure_slack(loop, before_ms);
+	measure_waiting(loop, before_ms);
 	deliver_events(loop);
 	fire_due(loop);
 	return 0;

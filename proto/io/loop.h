@@ -24,8 +24,9 @@ void swp_loop_stop(struct swp_loop *loop);
 const struct swp_clock *swp_loop_clock(const struct swp_loop *loop);
 /* Monotonic ms, read once a round. */
 int64_t swp_loop_now_ms(const struct swp_loop *loop);
-/* Did it wait for events an eighth of the time lately? If not, its core is busy, and more to do at once makes nothing faster. */
-bool swp_loop_has_slack(const struct swp_loop *loop);
+/* How many eighths of the time it has waited for events lately, 0 to 8. With none its core is busy, and more to do at once makes nothing
+ * faster. */
+unsigned swp_loop_eighths_waited(const struct swp_loop *loop);
 
 /* --- timers: embedded in their owner; intrusive heap --- */
 struct swp_timer {

@@ -137,7 +137,7 @@ static void nearest(void **state)
 		swp_scope_nearest(&organization, SWP_SCOPE_OU, "Workloads/Prd"), "Workloads/Prod");
 	assert_string_equal(swp_scope_nearest(&organization, SWP_SCOPE_EXCLUDE_OU, "ou-ab12-sandsant"),
 		"ou-ab12-sandsand");
-	assert_null(swp_scope_nearest(&organization, SWP_SCOPE_ACCOUNTS, "zzzzzzzzzzzzzzzz"));
+	assert_non_null(swp_scope_nearest(&organization, SWP_SCOPE_ACCOUNTS, "zzzzzzzzzzzzzzzz"));
 }
 
 static void an_empty_unit_is_a_match_too(void **state)
