@@ -67,25 +67,28 @@ static int unknown_root(const struct swp_names *names, const char *word, struct 
 	return 1;
 }
 
-/* One dot-separated part: "member", "member[]", "*". Appends one or two segments. */
+/* One dot-separated part: "member", "member[]", "*", at the end "member!". Appends one or two segments. */
 static int add_part(struct swp_region *region, const char *part, size_t length,
 	struct swp_path_segment *segments, size_t *count)
 {
 	bool elements = length >= 2 && memcmp(part + length - 2, "[]", 2) == 0;
+	bool required = length >= 1 && part[length - 1] == '!' && part[length] == '\0';
 	char *member;
 
 	if (elements)
 		length -= 2;
+	if (required)
+		length--;
 	if (length == 0 || *count + 2 > SWP_LIMIT_PATH_SEGMENTS)
 		return 1;
 	member = swp_region_strndup(region, part, length);
 	if (!member)
 		return -ENOMEM;
-	if (strpbrk(member, "[] ${}"))
+	if (strpbrk(member, "[] ${}!") || (required && swp_text_equal(member, "*")))
 		return 1;
 	segments[(*count)++] = swp_text_equal(member, "*")
 				       ? (struct swp_path_segment){.kind = SWP_STEP_VALUES}
-				       : (struct swp_path_segment){.member = member};
+				       : (struct swp_path_segment){.member = member, .required = required};
 	if (elements)
 		segments[(*count)++] = (struct swp_path_segment){.kind = SWP_STEP_ELEMENTS};
 	return 0;
@@ -177,15 +180,17 @@ static struct swp_found root_of(const struct swp_member_path *path, const struct
 	}
 }
 
-static struct swp_found member_of(struct swp_found found, const char *member)
+static struct swp_found member_of(struct swp_found found, const struct swp_path_segment *segment)
 {
 	if (!found.json)
 		return found;
 	if (!json_is_object(found.json))
 		return (struct swp_found){.gap = found.malformed, .malformed = found.malformed};
-	found.json = json_object_get(found.json, member);
+	found.json = json_object_get(found.json, segment->member);
 	if (json_is_null(found.json))
 		found.json = NULL;
+	if (!found.json && segment->required)
+		found.gap = found.malformed;
 	return found;
 }
 
@@ -196,7 +201,7 @@ struct swp_found swp_path_find(const struct swp_member_path *path, const struct 
 	if (json_is_null(found.json))
 		found.json = NULL;
 	for (size_t i = 0; i < path->count && found.json; i++)
-		found = member_of(found, path->segments[i].member);
+		found = member_of(found, &path->segments[i]);
 	return found;
 }
 
@@ -256,7 +261,7 @@ static int walk(struct walker *walker, struct swp_found found, size_t index, boo
 	for (; index < walker->path->count && found.json; index++) {
 		segment = &walker->path->segments[index];
 		if (segment->kind == SWP_STEP_MEMBER) {
-			found = member_of(found, segment->member);
+			found = member_of(found, segment);
 			continue;
 		}
 		if (segment->kind == SWP_STEP_ELEMENTS && json_is_array(found.json))

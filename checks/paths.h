@@ -1,5 +1,6 @@
 /* Paths into what was read: ROOT.member.member[].member. A root is a document (list item, answer of a step, the job itself) or, inside a
  * quantifier, its element. "[]" goes through the elements of an array, ".*" through the values of an object; such a path has many values.
+ * A last member with "!" is one that the API's model requires: an object that is there without it is malformed, and the value unknown.
  * What was not read is unknown, with the reason; what is not there is absent; JSON null is absent, as the AWS SDKs read it.
  */
 #ifndef SWP_CHECKS_PATHS_H
@@ -50,6 +51,7 @@ enum swp_step_kind { SWP_STEP_MEMBER, SWP_STEP_ELEMENTS, SWP_STEP_VALUES };
 struct swp_path_segment {
 	enum swp_step_kind kind;
 	const char *member;
+	bool required; /* last one only */
 };
 struct swp_member_path {
 	const char *text;

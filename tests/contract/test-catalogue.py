@@ -62,6 +62,7 @@ class Root:
 class Checker:
     def __init__(self, document, strict):
         self.document = document
+        self.judging = True  # not in what only describes
         self.strict = strict  # rows of which the model's required members must be asked for
         self.faults = []
         self.json_shapes = set()  # (service, shape): texts that hold JSON
@@ -306,8 +307,8 @@ class Checker:
             return next(one for one in shape.members.values() if one.type_name == "string")
         raise Missing(f"{shape.name} has no member '{name}' (it has {sorted(wire_name(m, s) for m, s in shape.members.items())})")
 
-    def resolve(self, scope, path):
-        """The shape a path leads to, and its service; (None, None) for plain text or after a fault."""
+    def resolve(self, scope, path, judged=False):
+        """The shape a path leads to, and its service; (None, None) for plain text or after a fault. `judged`: a verdict hangs on it."""
         match = re.match(r"^([^.\[]*)(.*)$", path)
         root = scope.get(match.group(1))
         if root is None:
@@ -316,18 +317,31 @@ class Checker:
         shape, rest = root.shape, match.group(2)
         if shape is None:
             return None, None
+        said_required = rest.endswith("!")
+        holder = None
         try:
             if rest.startswith("[]"):
                 shape = self.step(root.service, shape, "[]")
                 rest = rest[2:]
-            for part in [part for part in rest.split(".") if part]:
-                shape = self.step(root.service, shape, part)
+            for part in [part for part in rest.removesuffix("!").split(".") if part]:
+                holder, shape = shape, self.step(root.service, shape, part)
         except Missing as missing:
             self.fault(f"path '{path}': {missing}")
             return None, None
         except Opened:
             return None, None
+        if said_required and not self.requires(holder, rest):
+            self.fault(f"path '{path}': the model does not require it")
+        if judged and self.judging and self.strict and not said_required and holder is not root.shape and self.requires(holder, rest):
+            self.fault(f"path '{path}': the model requires it of what holds it; '!' is missing")
         return shape, root.service
+
+    @staticmethod
+    def requires(holder, rest):
+        """Does the model require the last member of what holds it?"""
+        last = rest.removesuffix("!").split(".")[-1]
+        return getattr(holder, "type_name", None) == "structure" and last in {
+            wire_name(member, holder.members[member]) for member in holder.required_members}
 
     def wraps(self, service):
         return self.document["services"][service]["protocol"] == "rest-xml"
@@ -356,11 +370,11 @@ class Checker:
 
     # --- predicates and expressions ---
 
-    def elements(self, scope, body):
+    def elements(self, scope, body, judged=False):
         """Scopes of the body, one for each path of 'in'."""
         paths = body["in"] if isinstance(body["in"], list) else [body["in"]]
         for path in paths:
-            shape, service = self.resolve(scope, path)
+            shape, service = self.resolve(scope, path, judged)
             self.expect(service, shape, body.get("type"), path)
             inner = dict(scope)
             inner[body.get("as", "each")] = Root(shape, service)
@@ -374,7 +388,7 @@ class Checker:
             self.predicate(scope, node["not"])
         for kind in ("some", "every", "none", "count"):
             if kind in node:
-                for inner in self.elements(scope, node[kind]):
+                for inner in self.elements(scope, node[kind], judged=True):
                     if "where" in node[kind]:
                         self.predicate(inner, node[kind]["where"])
         if "predicate" in node:
@@ -387,7 +401,7 @@ class Checker:
             self.leaf(scope, node)
 
     def leaf(self, scope, node):
-        shape, service = self.resolve(scope, node["path"])
+        shape, service = self.resolve(scope, node["path"], judged=True)
         operator = next(key for key in node if key not in LEAF_MEMBERS)
         operand = node[operator]
         if isinstance(operand, str) and operand.startswith("$set."):
@@ -544,8 +558,10 @@ class Checker:
         for key in ("fail_when", "pass_when", "not_applicable_when"):
             if key in row:
                 self.predicate(scope, row[key])
+        self.judging = False
         for value in row.get("evidence", {}).values():
             self.expression(scope, value)
+        self.judging = True
 
     def run(self):
         self.services()
@@ -633,6 +649,9 @@ PLANTED = [
     ("input left out", lambda d: d["resources"]["sagemaker-endpoint"]["steps"]["describe"]["input"].clear()),
     ("path of an input", lambda d: d["resources"]["sagemaker-endpoint"]["steps"]["config"]["input"].update(EndpointConfigName="$describe.ConfigName")),
     ("identity", lambda d: d["resources"]["sagemaker-endpoint"].update(identity="{list.Arn}")),
+    ("a member said to be required", lambda d: d["checks"]["aws-sagemaker-001"]["fail_when"].update(path="describe.RootAccess!")),
+    ("a required member of what may be absent", lambda d: d["predicates"]["invocation-logging-has-destination"]["any"][1].update(
+        path="logging.loggingConfig.s3Config.bucketName")),
     ("evidence", lambda d: d["checks"]["aws-sagemaker-002"]["evidence"].update(x="$describe.Subnet")),
 ]
 

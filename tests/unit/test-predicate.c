@@ -232,6 +232,35 @@ static void test_defaults_and_transforms(void **state)
 		{"{\"path\": \"doc.t\", \"transform\": \"nmber\", \"equals\": 5}", 'X'});
 }
 
+/* "!": what the model requires of an object that is there. */
+static void test_required_members(void **state)
+{
+	(void)state;
+	WALK(DOCUMENT, {"{\"path\": \"doc.o.k!\", \"equals\": 1}", 'T'},
+		{"{\"path\": \"doc.o.name!\", \"not_empty\": true, \"type\": \"string\"}", 'm'},
+		{"{\"path\": \"doc.o.name!\", \"equals\": \"d\", \"default\": \"d\"}", 'm'},
+		{"{\"path\": \"doc.missing.name!\", \"not_empty\": true, \"type\": \"string\"}", 'F'},
+		{"{\"path\": \"doc.z.name!\", \"absent\": true, \"type\": \"string\"}", 'T'},
+		{"{\"path\": \"doc.z!\", \"absent\": true, \"type\": \"string\"}", 'm'}, /* null is absent */
+		{"{\"path\": \"doc.e!\", \"empty\": true, \"type\": \"string\"}", 'T'},
+		{"{\"path\": \"denied.x!\", \"equals\": 1}", 'd'},
+		{"{\"path\": \"doc.o!.k\", \"equals\": 1}", 'X'},
+		{"{\"path\": \"doc!\", \"equals\": 1}", 'X'}, {"{\"path\": \"doc.!\", \"equals\": 1}", 'X'},
+		{"{\"path\": \"doc.k!!\", \"equals\": 1}", 'X'},
+		{"{\"some\": {\"in\": \"doc.l[]!\", \"type\": \"string\"}}", 'X'},
+		{"{\"some\": {\"in\": \"doc.o.*!\", \"type\": \"number\"}}", 'X'});
+	WALK("{\"l\": [{\"v\": 1}, {}], \"o\": {}}",
+		{"{\"some\": {\"in\": \"doc.l[].v!\", \"as\": \"v\", \"where\": {\"path\": \"v\", "
+		 "\"equals\": 1}}}",
+			'T'},
+		{"{\"some\": {\"in\": \"doc.l[].v!\", \"as\": \"v\", \"where\": {\"path\": \"v\", "
+		 "\"equals\": 2}}}",
+			'm'},
+		{"{\"none\": {\"in\": \"doc.l[].v!\", \"type\": \"number\"}}", 'F'},
+		{"{\"none\": {\"in\": [\"doc.o.l!\", \"doc.m.l!\"], \"type\": \"number\"}}", 'm'},
+		{"{\"none\": {\"in\": [\"doc.o.l\", \"doc.m.l!\"], \"type\": \"number\"}}", 'T'});
+}
+
 static void test_transform_table(void **state)
 {
 	static const struct {
@@ -565,6 +594,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_operators),
 		cmocka_unit_test(test_defaults_and_transforms),
+		cmocka_unit_test(test_required_members),
 		cmocka_unit_test(test_transform_table),
 		cmocka_unit_test(test_moments),
 		cmocka_unit_test(test_two_paths),
