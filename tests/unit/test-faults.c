@@ -313,9 +313,33 @@ static bool is_required(const struct player_call *call, const char *name)
 	return false;
 }
 
-/* Without the member, with null, and with an empty text in its place. */
-static void play_without(
-	struct play *play, const json_t *fixture, json_t *document, json_t *node, const char *name)
+/* Does a path in there end with HOLDER.NAME! or HOLDER[].NAME!, so that what is called `holder` must have that member? */
+static bool marks_required(const json_t *node, const char *holder, const char *name)
+{
+	char of_object[160], of_elements[160];
+	const char *key;
+	json_t *member;
+
+	if (json_is_string(node)) {
+		snprintf(of_object, sizeof(of_object), ".%s.%s!", holder, name);
+		snprintf(of_elements, sizeof(of_elements), ".%s[].%s!", holder, name);
+		return swp_text_ends(json_string_value(node), of_object) ||
+		       swp_text_ends(json_string_value(node), of_elements);
+	}
+	for (size_t i = 0; i < json_array_size(node); i++)
+		if (marks_required(json_array_get(node, i), holder, name))
+			return true;
+	json_object_foreach((json_t *)node, key, member)
+	{
+		if (marks_required(member, holder, name))
+			return true;
+	}
+	return false;
+}
+
+/* Without the member, with null, and (what must not be empty either) with an empty text in its place. */
+static void play_without(struct play *play, const json_t *fixture, json_t *document, json_t *node,
+	const char *name, bool may_be_empty)
 {
 	json_t *member = json_incref(json_object_get(node, name));
 	char what[300];
@@ -326,7 +350,7 @@ static void play_without(
 	json_object_set_new(node, name, json_null());
 	snprintf(what, sizeof(what), "'%s' null", name);
 	play_document(play, fixture, document, what, false);
-	if (json_is_string(member)) {
+	if (json_is_string(member) && !may_be_empty) {
 		json_object_set_new(node, name, json_string(""));
 		snprintf(what, sizeof(what), "'%s' empty", name);
 		play_document(play, fixture, document, what, false);
@@ -334,7 +358,8 @@ static void play_without(
 	json_object_set_new(node, name, member);
 }
 
-static void play_missing(struct play *play, const json_t *fixture, json_t *document, json_t *node)
+static void play_missing(
+	struct play *play, const json_t *fixture, json_t *document, json_t *node, const char *holder)
 {
 	char *names[64];
 	size_t count = 0;
@@ -342,7 +367,7 @@ static void play_missing(struct play *play, const json_t *fixture, json_t *docum
 	json_t *member;
 
 	for (size_t i = 0; i < json_array_size(node); i++)
-		play_missing(play, fixture, document, json_array_get(node, i));
+		play_missing(play, fixture, document, json_array_get(node, i), holder);
 	json_object_foreach(node, key, member)
 	{
 		assert_true(count < SWP_ARRAY_SIZE(names));
@@ -350,8 +375,10 @@ static void play_missing(struct play *play, const json_t *fixture, json_t *docum
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (is_required(play->call, names[i]))
-			play_without(play, fixture, document, node, names[i]);
-		play_missing(play, fixture, document, json_object_get(node, names[i]));
+			play_without(play, fixture, document, node, names[i], false);
+		else if (marks_required(swp_catalogue_document(catalogue), holder, names[i]))
+			play_without(play, fixture, document, node, names[i], true);
+		play_missing(play, fixture, document, json_object_get(node, names[i]), names[i]);
 		free(names[i]);
 	}
 }
@@ -418,7 +445,7 @@ static void play_malformed(struct play *play, const json_t *fixture)
 	play_document(play, fixture, array, "an answer that is no object", false);
 	if (document) {
 		play_types(play, fixture, document, document);
-		play_missing(play, fixture, document, document);
+		play_missing(play, fixture, document, document, "");
 		play_tokens(play, fixture, document);
 		assert_true(json_equal(document, good));
 	}
