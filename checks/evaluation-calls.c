@@ -669,7 +669,9 @@ static int go_on(struct swp_evaluation *evaluation, struct swp_walk *walk, const
 static int fail(
 	struct swp_evaluation *evaluation, struct swp_walk *walk, enum swp_reason reason, const char *message)
 {
-	struct swp_gap gap = {.reason = reason, .message = message};
+	struct swp_gap gap = {.reason = reason,
+		.error_code = reason == SWP_REASON_LIMIT_REACHED ? "LimitReached" : "MalformedResponse",
+		.message = message};
 
 	return settle(evaluation, walk, SWP_SOURCE_UNREAD, &gap);
 }

@@ -162,7 +162,7 @@ static int build_operation(struct swp_builder *builder, const json_t *operations
 	operation->input = json_object_get(row, "input");
 	operation->malformed = (struct swp_gap){.reason = SWP_REASON_MALFORMED_RESPONSE,
 		.action = aws->action,
-		.error_code = "",
+		.error_code = "MalformedResponse",
 		.message = "a member of the answer is missing or has another type than the API's model says",
 		.request_id = ""};
 	if (!aws->action)

@@ -22,6 +22,8 @@ struct swp_prune {
 	char present[80];
 	char catalogue[80]; /* of the sweep that goes */
 	struct swp_store_script leave;
+	void (*done)(void *context); /* of _one; NULL once told */
+	void *context;
 	bool waiting; /* an answer is owed */
 	bool freed;
 };
@@ -44,6 +46,15 @@ static void ask(struct swp_prune *prune, const struct swp_store_argument *argume
 	prune->waiting = swp_store_command(prune->store, arguments, count, done, prune) == 0;
 }
 
+static void tell_done(struct swp_prune *prune)
+{
+	void (*done)(void *context) = prune->done;
+
+	prune->done = NULL;
+	if (done)
+		done(prune->context);
+}
+
 static bool stopped(struct swp_prune *prune, const struct swp_store_reply *reply)
 {
 	prune->waiting = false;
@@ -51,7 +62,10 @@ static bool stopped(struct swp_prune *prune, const struct swp_store_reply *reply
 		destroy(prune);
 		return true;
 	}
-	return reply->type == SWP_STORE_REPLY_LOST || reply->type == SWP_STORE_REPLY_ERROR;
+	if (reply->type != SWP_STORE_REPLY_LOST && reply->type != SWP_STORE_REPLY_ERROR)
+		return false;
+	tell_done(prune);
+	return true;
 }
 
 static void next_sweep(struct swp_prune *prune);
@@ -149,8 +163,10 @@ static void next_sweep(struct swp_prune *prune)
 	char key[SWP_KEY_BYTES];
 
 	if (prune->at >= prune->count ||
-		swp_key_format(SWP_KEY_SWEEP, prune->sweeps[prune->at], NULL, NULL, key) < 0)
+		swp_key_format(SWP_KEY_SWEEP, prune->sweeps[prune->at], NULL, NULL, key) < 0) {
+		tell_done(prune);
 		return;
+	}
 	ask(prune, (struct swp_store_argument[]){TEXT("HGET"), TEXT(key), TEXT(SWP_SWEEP_FIELD_CATALOGUE)}, 3,
 		catalogue_told);
 }
@@ -174,6 +190,25 @@ static void listed(void *context, const struct swp_store_reply *reply)
 	}
 	if (prune->sweeps)
 		next_sweep(prune);
+}
+
+struct swp_prune *swp_prune_one(
+	struct swp_store *store, const char *sweep, void (*done)(void *context), void *context)
+{
+	struct swp_prune *prune = swp_calloc(1, sizeof(*prune));
+
+	if (!prune)
+		return NULL;
+	*prune = (struct swp_prune){.store = store, .done = done, .context = context};
+	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
+	prune->sweeps = swp_calloc(1, sizeof(*prune->sweeps));
+	if (!prune->sweeps || !(prune->sweeps[0] = swp_strdup(sweep))) {
+		destroy(prune);
+		return NULL;
+	}
+	prune->count = 1;
+	next_sweep(prune);
+	return prune;
 }
 
 struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present)

@@ -11,6 +11,10 @@ struct swp_prune; /* opaque */
 
 /* Keeps the `keep` newest and, whatever its age, `present`. NULL on -ENOMEM, and when keep is 0 (all are kept). */
 struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present);
+/* Takes one sweep out of the store with all its keys: one that could not run. `done` is called at the end, or when the store is in
+ * trouble; never from inside of this function, and not after _free. NULL on -ENOMEM. */
+struct swp_prune *swp_prune_one(
+	struct swp_store *store, const char *sweep, void (*done)(void *context), void *context);
 /* Ends it; answers still owed are thrown away. Takes NULL. */
 void swp_prune_free(struct swp_prune *prune);
 

@@ -1212,6 +1212,11 @@ static bool is_global_token(const struct swp_report *report, const char *id, con
 void swp_report_remedy(
 	const struct swp_report *report, const struct swp_report_unread *unread, struct swp_buf *ret_text)
 {
+	if (!*unread->account && unread->reason == SWP_REASON_DENIED_IAM) {
+		/* Of the enumeration: no scan role was at work. */
+		swp_buf_append_format(ret_text, "grant the action to the caller: %s", unread->action);
+		return;
+	}
 	if (unread->reason == SWP_REASON_REGION_DISABLED &&
 		is_global_token(report, unread->account, unread->region))
 		swp_buf_append_text(ret_text, "AWS lists the region as enabled, so this looks like a token "
@@ -1221,7 +1226,10 @@ void swp_report_remedy(
 					      "global endpoint give tokens that are valid in all regions");
 	else
 		swp_buf_append_text(ret_text, swp_reason_remedy(unread->reason));
-	if (*unread->action && unread->reason == SWP_REASON_DENIED_IAM)
+	if (*unread->action && !*unread->account)
+		swp_buf_append_format(
+			ret_text, " (%s, called with the caller's credentials)", unread->action);
+	else if (*unread->action && unread->reason == SWP_REASON_DENIED_IAM)
 		swp_buf_append_format(ret_text, ": %s in account %s", unread->action, unread->account);
 	else if (*unread->action)
 		swp_buf_append_format(ret_text, " (%s in account %s)", unread->action, unread->account);

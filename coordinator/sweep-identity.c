@@ -193,6 +193,17 @@ static void keep_gap(struct swp_sweep *sweep, const struct swp_said *broke)
 	swp_sweep_write_gap(sweep);
 }
 
+void swp_sweep_enumeration_cancelled(struct swp_sweep *sweep)
+{
+	static const struct swp_said cut_off = {.reason = SWP_REASON_CANCELLED,
+		.action = "organizations:ListAccounts",
+		.error_code = "",
+		.message = "the list of accounts was cut off",
+		.request_id = ""};
+
+	keep_gap(sweep, &cut_off);
+}
+
 static void listed_all(void *context, const struct swp_said *broke)
 {
 	struct swp_sweep *sweep = context;

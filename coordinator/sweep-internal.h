@@ -75,9 +75,9 @@ struct swp_sweep {
 	/* who works, and where it is kept */
 	struct swp_private_store *private_store;
 	struct swp_ledger *ledger;
-	struct swp_prune *prune;
-	char *run_folder; /* owned; key files and the ipc socket */
-	int run_lock;	  /* its lock: held while we live */
+	struct swp_prune *prune, *withdrawal; /* of old sweeps; of this one */
+	char *run_folder;		      /* owned; key files and the ipc socket */
+	int run_lock;			      /* its lock: held while we live */
 	struct swp_fleet *fleet;
 	struct swp_workers *workers;
 	struct swp_dispatch *dispatch;
@@ -102,14 +102,15 @@ struct swp_sweep {
 	bool any_lost;
 	bool any_granted; /* a job was given out: from then on it is not "nothing was swept" */
 
-	struct swp_timer pump, lease, grace, deadline, no_worker;
+	struct swp_timer pump, lease, grace, deadline, no_worker, withdrawal_limit;
 	struct swp_correlating *correlating;   /* accounts whose correlation is under way */
 	struct swp_record_gap enumeration_gap; /* owned texts; reason 0: the enumeration did not break off */
 	bool starting, described, units_known, listed_all, enumeration_broke, named;
 	bool store_ready; /* connected at least once */
 	bool begun;	  /* its rows are in the store, its plan with the fleet */
 	bool cancelling, cancelled, reconciling, reconciled, correlating_over, over_done, closing;
-	bool told; /* finished */
+	bool withdrawing, withdrawn; /* it could not run: its rows leave the store */
+	bool told;		     /* finished */
 	int cancelled_by;
 	int64_t cancelled_wall_ms;
 };
@@ -132,7 +133,8 @@ int64_t swp_sweep_wall_ms(const struct swp_sweep *sweep);
 /* sweep-identity.c */
 int swp_sweep_identity_init(struct swp_sweep *sweep, struct swp_problem *problem);
 void swp_sweep_identity_start(struct swp_sweep *sweep);
-void swp_sweep_identity_stop(struct swp_sweep *sweep);	  /* no more questions to Organizations */
+void swp_sweep_identity_stop(struct swp_sweep *sweep);	       /* no more questions to Organizations */
+void swp_sweep_enumeration_cancelled(struct swp_sweep *sweep); /* writes the gap: accounts may be unknown */
 void swp_sweep_identity_release(struct swp_sweep *sweep); /* connections and credentials; may come again */
 void swp_sweep_identity_done(struct swp_sweep *sweep);
 

@@ -786,6 +786,7 @@ void swp_sweep_jobs_done(struct swp_sweep *sweep)
 		swp_free(sweep->run_folder);
 	}
 	swp_prune_free(sweep->prune);
+	swp_prune_free(sweep->withdrawal);
 	swp_ledger_free(sweep->ledger);
 	swp_private_store_free(sweep->private_store);
 	swp_job_services_done(&sweep->services);

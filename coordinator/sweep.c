@@ -65,6 +65,7 @@ static void tell_finished(struct swp_sweep *sweep)
 	swp_timer_stop(&sweep->grace);
 	swp_timer_stop(&sweep->deadline);
 	swp_timer_stop(&sweep->no_worker);
+	swp_timer_stop(&sweep->withdrawal_limit);
 	swp_sweep_set_phase(sweep, SWP_SWEEP_FINISHED);
 	sweep->result.problem = &sweep->problem;
 	sweep->result.cancelled_by = sweep->cancelled_by;
@@ -260,6 +261,12 @@ static bool after_the_jobs(struct swp_sweep *sweep)
 	return correlate_over(sweep);
 }
 
+/* Accounts were in scope, but not one cell. A list that broke off may have hidden those that have some. */
+static bool nothing_was_planned(const struct swp_sweep *sweep)
+{
+	return !sweep->cancelling && !sweep->enumeration_broke && sweep->progress.cells_planned == 0;
+}
+
 static void cancel_now(struct swp_sweep *sweep);
 
 static void go_on(struct swp_sweep *sweep)
@@ -273,6 +280,13 @@ static void go_on(struct swp_sweep *sweep)
 		cancel_now(sweep);
 	if (sweep->cancelling ? !sweep->cancelled : !accounts_are_done(sweep) || !sweep->named)
 		return;
+	if (nothing_was_planned(sweep)) {
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN,
+			"nothing is in scope: no region asked for is enabled in any of %u accounts; look at "
+			"--regions and --exclude-regions",
+			sweep->progress.accounts_planned);
+		return;
+	}
 	if (sweep->options->plan_only || !sweep->begun || after_the_jobs(sweep))
 		finish(sweep);
 }
@@ -293,6 +307,44 @@ const char *swp_sweep_own_calls(struct swp_sweep *sweep, char ret_text[static SW
 	return ret_text;
 }
 
+/* --- what could not run leaves no rows --- */
+
+static void withdrawn(void *context)
+{
+	struct swp_sweep *sweep = context;
+
+	sweep->withdrawn = true;
+	swp_sweep_kick(sweep);
+}
+
+static void withdrawal_over(struct swp_timer *timer)
+{
+	withdrawn(SWP_CONTAINER_OF(timer, struct swp_sweep, withdrawal_limit));
+}
+
+static void withdraw(void *context)
+{
+	struct swp_sweep *sweep = context;
+
+	sweep->withdrawal = swp_prune_one(swp_ledger_store(sweep->ledger), sweep->id, withdrawn, sweep);
+	if (!sweep->withdrawal)
+		withdrawn(sweep);
+}
+
+/* Of a sweep that ended before anything was swept: nobody is to find it in the list of sweeps, as running for ever. */
+static bool is_withdrawn(struct swp_sweep *sweep)
+{
+	if (sweep->result.end != SWP_SWEEP_END_COULD_NOT_RUN || !sweep->begun || sweep->any_granted)
+		return true;
+	if (!sweep->withdrawing) {
+		sweep->withdrawing = true;
+		swp_sweep_identity_stop(sweep);
+		swp_timer_start(&sweep->withdrawal_limit, SWP_CANCEL_STORE_MS);
+		swp_ledger_when_idle(sweep->ledger, withdraw);
+	}
+	return sweep->withdrawn;
+}
+
 static void pump(struct swp_timer *timer)
 {
 	struct swp_sweep *sweep = SWP_CONTAINER_OF(timer, struct swp_sweep, pump);
@@ -305,7 +357,7 @@ static void pump(struct swp_timer *timer)
 	}
 	if (sweep->closing) {
 		/* `finish` waits for the store by itself. */
-		if (sweep->result.end != SWP_SWEEP_END_SWEPT || !sweep->begun)
+		if ((sweep->result.end != SWP_SWEEP_END_SWEPT || !sweep->begun) && is_withdrawn(sweep))
 			tell_finished(sweep);
 		return;
 	}
@@ -341,6 +393,8 @@ static void cancel_now(struct swp_sweep *sweep)
 	if (sweep->fleet)
 		swp_fleet_send_all(sweep->fleet, &message);
 	swp_sweep_identity_stop(sweep);
+	if (!sweep->listed_all)
+		swp_sweep_enumeration_cancelled(sweep);
 	swp_sweep_cancel_accounts(sweep);
 	swp_sweep_write_paths(sweep);
 	swp_sweep_kick(sweep);
@@ -654,6 +708,7 @@ static void init_timers(struct swp_sweep *sweep)
 	swp_timer_init(&sweep->grace, sweep->loop, grace_over);
 	swp_timer_init(&sweep->deadline, sweep->loop, deadline_over);
 	swp_timer_init(&sweep->no_worker, sweep->loop, no_worker_fires);
+	swp_timer_init(&sweep->withdrawal_limit, sweep->loop, withdrawal_over);
 }
 
 static int init(struct swp_sweep *sweep, struct swp_problem *problem)
@@ -732,6 +787,7 @@ void swp_sweep_free(struct swp_sweep *sweep)
 	swp_timer_stop(&sweep->grace);
 	swp_timer_stop(&sweep->deadline);
 	swp_timer_stop(&sweep->no_worker);
+	swp_timer_stop(&sweep->withdrawal_limit);
 	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL;
 		open; open = open->next)
 		swp_sweep_forget_renewals(open);

@@ -4,6 +4,7 @@ import json
 import subprocess
 from datetime import datetime, timedelta, timezone
 
+import documents
 import oracle
 from common import ROOT, SIMULATOR, Simulator, Suite, assert_same, cells, orgsweep, stable, sweep
 
@@ -48,6 +49,16 @@ def verdicts_equal_the_second_judge(place):
             if row["account"] not in good:
                 assert (row["status"], row["reason"]) == ("NOT_ASSESSED", "role-not-assumable"), row
         simulator.process.terminate()
+
+
+@suite.test
+def each_document_makes_its_cell(place):
+    report = sweep(place, "--all", environment=Simulator(place, organization=documents.organization()).environment(), timeout=240).report
+    assert not documents.differences(report), documents.differences(report)
+    malformed = [gap for gap in report["coverage"]["gaps"] if gap["reason"] == "malformed-response"]
+    assert malformed and all(gap["error_code"] and gap["message"] and gap["action"] for gap in malformed), malformed[:2]
+    vanished = sum(one["kind"] == "vanish" for one in documents.organization()["faults"])
+    assert report["summary"]["vanished"] == vanished and report["coverage"]["partial"] == 1, report["summary"]
 
 
 @suite.test
@@ -267,10 +278,35 @@ def organizations_refused_not_in_use_and_broken_off(place):
     done = sweep(place, environment=broken.environment())
     assert done.report["sweep"]["enumeration"] == "incomplete" and done.report["sweep"]["status"] == "partial"
     assert done.report["coverage"]["percent"] < 100 and done.code in (3, 4)
-    assert any(g["account"] is None and g["check_id"] is None for g in done.report["coverage"]["gaps"])
+    gap = next(g for g in done.report["coverage"]["gaps"] if g["account"] is None)
+    assert gap["check_id"] is None and gap["region"] is None and gap["reason"] == "denied-iam", gap
+    assert gap["remedy"] == "grant the action to the caller: organizations:ListAccounts", gap
     names = Simulator(place, "--seed", 26, "--fault", "operation=organizations:ListRoots,kind=denied-identity-implicit", "--hide-paths")
     done = sweep(place, environment=names.environment())
     assert all(a["path"] is None for a in done.report["accounts"]) and done.report["sweep"]["enumeration"] == "complete"
+
+
+@suite.test
+def an_enumeration_that_is_cut_off_is_a_gap(place):
+    slow = Simulator(place, "--seed", 26, "--accounts", 50, "--regions", 1, "--fault", "operation=organizations:ListAccounts,kind=slow:60000,after=1")
+    report = sweep(place, "--deadline", "6s", environment=slow.environment()).report
+    assert (report["sweep"]["enumeration"], report["sweep"]["status"]) == ("incomplete", "cancelled"), report["sweep"]
+    assert [g["reason"] for g in report["coverage"]["gaps"] if g["account"] is None] == ["cancelled"], report["coverage"]["gaps"][:2]
+
+
+@suite.test
+def nothing_in_scope_is_exit_2_and_leaves_nothing(place):
+    organization = quiet(organization_of(place, "--seed", 29, "--accounts", 4, "--regions", 2))
+    for account in organization["accounts"]:
+        account["regions"] = ["us-east-1"]
+        account.setdefault("roles", []).append({"name": "OrgsweepAudit"})
+    simulator = Simulator(place, organization=organization)
+    for options in (("--regions", "eu-central-2"), ("--exclude-regions", "us-east-1"), ("--accounts", "nobody-is-called-so")):
+        done = sweep(place, *options, environment=simulator.environment(), check=False)
+        assert done.code == 2 and done.report is None, (options, done.err)
+    assert "no region asked for is enabled" in sweep(place, "--plan", "--regions", "eu-central-2", environment=simulator.environment(), check=False).err
+    listed = orgsweep(place, "status", "--json", environment=place.environment()).stdout
+    assert json.loads(listed)["sweeps"] == [], listed
 
 
 @suite.test
