@@ -134,7 +134,7 @@ void stage_answer_identity(void)
 		.body = "{\"Organization\":{\"Id\":\"o-stage\",\"MasterAccountId\":\"111111111111\"}}"});
 }
 
-void stage_answer_accounts(unsigned members)
+void stage_answer_listed(unsigned members)
 {
 	static char body[4096];
 	size_t length;
@@ -153,6 +153,11 @@ void stage_answer_accounts(unsigned members)
 	}
 	snprintf(body + length, sizeof(body) - length, "]}");
 	player_answer((struct player_answer){.call = "ListAccounts", .body = body});
+}
+
+void stage_answer_accounts(unsigned members)
+{
+	stage_answer_listed(members);
 	player_answer((struct player_answer){
 		.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
 }

@@ -30,6 +30,7 @@ extern struct coordinator_stage stage;
 /* Answers of a healthy organization: identity, description, one page with `count` member accounts beside the management
  * account (ids 2222…, 3333…), sessions, regions (one enabled). */
 void stage_answer_identity(void);
+void stage_answer_listed(unsigned members); /* the accounts without the names of their units */
 void stage_answer_accounts(unsigned members);
 void stage_answer_sessions(void);
 /* Prepares; options may be changed; then stage_start. */

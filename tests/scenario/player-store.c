@@ -10,6 +10,7 @@
 
 #include "proto/base/error.h"
 #include "proto/base/text.h"
+#include "proto/record/keys.h"
 #include "proto/record/scripts.h"
 #include "tests/scenario/player-internal.h"
 
@@ -103,6 +104,14 @@ const char *player_store_get(const char *key, const char *field, size_t *ret_len
 	if (value && ret_length)
 		*ret_length = value->length;
 	return value ? value->bytes : NULL;
+}
+
+bool player_store_has(const char *pattern)
+{
+	for (struct value *value = values; value; value = value->next)
+		if (swp_glob_match(pattern, value->key))
+			return true;
+	return false;
 }
 
 static void free_value(struct value *value)
@@ -309,6 +318,24 @@ static int64_t add_once(const char *key, const struct swp_store_argument *entry)
 	return (int64_t)length + 1;
 }
 
+static int64_t leave_index(
+	const char *index, const char *catalogue, const struct swp_store_argument *arguments)
+{
+	drop(index, arguments[0].bytes, false);
+	for (struct value *value = values; value; value = value->next) {
+		char key[SWP_KEY_BYTES];
+		const char *hash;
+
+		if (strcmp(value->key, index) != 0 ||
+			swp_key_format(SWP_KEY_SWEEP, value->field, NULL, NULL, key) < 0)
+			continue;
+		hash = player_store_get(key, SWP_SWEEP_FIELD_CATALOGUE, NULL);
+		if (hash && strcmp(hash, arguments[1].bytes) == 0)
+			return 0;
+	}
+	return drop(catalogue, NULL, true);
+}
+
 static void run_script(const struct request *request, struct answer *answer)
 {
 	const struct swp_store_argument *arguments = request->arguments + request->key_count;
@@ -341,6 +368,9 @@ static void run_script(const struct request *request, struct answer *answer)
 		return;
 	case SWP_SCRIPT_ADD_ONCE:
 		say_number(answer, add_once(key, arguments));
+		return;
+	case SWP_SCRIPT_LEAVE_INDEX:
+		say_number(answer, leave_index(key, request->arguments[1].bytes, arguments));
 		return;
 	default:
 		player_fail("a script that the player does not know");
@@ -389,6 +419,27 @@ static void scan_all(const struct request *request, struct answer *answer)
 	free(inner.items);
 	inner = (struct answer){0};
 	get_all(request, &inner);
+	inner.reply.items = inner.items;
+	inner.reply.item_count = inner.count;
+	add_item(answer, text_reply("0", 1));
+	add_item(answer, inner.reply);
+}
+
+/* SCAN cursor MATCH pattern …: everything at once, each key once. */
+static void scan_keys(const struct request *request, struct answer *answer)
+{
+	static struct answer inner;
+
+	free(inner.items);
+	inner = (struct answer){.reply.type = SWP_STORE_REPLY_LIST};
+	for (struct value *value = values; value; value = value->next) {
+		bool seen = false;
+
+		for (size_t i = 0; i < inner.count && !seen; i++)
+			seen = strcmp(inner.items[i].bytes, value->key) == 0;
+		if (!seen && swp_glob_match(argument(request, 3), value->key))
+			add_item(&inner, text_reply(value->key, strlen(value->key)));
+	}
 	inner.reply.items = inner.items;
 	inner.reply.item_count = inner.count;
 	add_item(answer, text_reply("0", 1));
@@ -489,6 +540,7 @@ static const struct {
 	{"HMGET", get_fields},
 	{"HGETALL", get_all},
 	{"HSCAN", scan_all},
+	{"SCAN", scan_keys},
 	{"HDEL", delete_fields, true},
 	{"HEXISTS", field_exists},
 	{"HLEN", field_count},

@@ -64,6 +64,7 @@ void player_store_lose_replies(unsigned count, bool carried_out);
 void player_store_error(const char *words);  /* the next one is answered with that error */
 void player_store_refuse(const char *words); /* so is everything that would write, until NULL */
 /* Content, for checks and for setting the stage. `field` NULL: a string value. NULL when not there; borrowed until the next change. */
+bool player_store_has(const char *pattern); /* a key that fits the glob */
 const char *player_store_get(const char *key, const char *field, size_t *ret_length);
 void player_store_put(const char *key, const char *field, const void *bytes, size_t length);
 /* Runs a script as somebody else would (the coordinator granting a job to another worker). Returns the first number of the answer. */

@@ -386,6 +386,7 @@ static void expect_could_not_run(const char *part)
 	expect_end(SWP_SWEEP_END_COULD_NOT_RUN, SWP_SWEEP_COMPLETE);
 	if (!strstr(stage.problem.text, part))
 		player_fail("\"%s\" does not say \"%s\"", stage.problem.text, part);
+	stage_check(!player_store_has("swp:*"), "what could not run leaves nothing in the store");
 	stage_close();
 }
 
@@ -405,13 +406,13 @@ static void matches_nothing(void)
 {
 	stage_open("an account that is not there");
 	stage_answer_identity();
-	stage_answer_accounts(2);
+	stage_answer_listed(2);
 	stage.options.accounts = (struct swp_text_list){(const char *const[]){STAGE_MEMBER, "membr-1"}, 2};
 	stage_start();
 	stage_until_finished(MINUTE);
 	stage_check(player_requests("AssumeRole") == 0 && player_requests("POST /listRegions") == 0,
 		"nothing was swept");
-	/* The names were still being asked for. */
+	stage_check(player_requests("ListRoots") == 0, "nor were names asked for");
 	player_advance(SECOND);
 	expect_could_not_run("did you mean \"member-1\"?");
 }
