@@ -95,6 +95,20 @@ static int list(const struct swp_settings *settings, bool chains)
 	return SWP_EXIT_OK;
 }
 
+/* Behind its name; what has lines of its own (Terraform) stands below, indented. */
+static void print_text(const char *text, int depth)
+{
+	if (!strchr(text, '\n')) {
+		printf(" %s", text);
+		return;
+	}
+	while (*text) {
+		int length = (int)strcspn(text, "\n");
+		printf("\n%*s%.*s", depth * 2, "", length, text);
+		text += length + (text[length] == '\n');
+	}
+}
+
 /* Prints a document's members as indented lines, texts first on their own line: enough to read a check without knowing YAML. */
 static void print_value(const json_t *value, int depth)
 {
@@ -104,7 +118,7 @@ static void print_value(const json_t *value, int depth)
 	if (json_is_object(value)) {
 		json_object_foreach((json_t *)(uintptr_t)value, key, member)
 		{
-			printf("%s%*s%s:", depth ? "\n" : "\n", depth * 2, "", key);
+			printf("%s%*s%s:", "\n", depth * 2, "", key);
 			print_value(member, depth + 1);
 		}
 	} else if (json_is_array(value)) {
@@ -113,9 +127,11 @@ static void print_value(const json_t *value, int depth)
 			printf("\n%*s-", depth * 2, "");
 			print_value(member, depth + 1);
 		}
+	} else if (json_is_string(value)) {
+		print_text(json_string_value(value), depth);
 	} else {
-		char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
-		printf(" %s", text ? text : json_string_value(value) ? json_string_value(value) : "");
+		char *text = json_dumps(value, JSON_ENCODE_ANY);
+		printf(" %s", text ? text : "");
 		free(text);
 	}
 }

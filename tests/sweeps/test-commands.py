@@ -87,7 +87,9 @@ def catalogue_commands(place):
         assert frameworks == {"OWASP LLM Top 10 2025", "MITRE ATLAS", "NIST AI RMF", "ISO/IEC 42001:2023", "SOC 2", "ISO/IEC 27001:2022"}, (name, frameworks)
         for member in ("cli", "terraform", "effort", "documentation"):
             assert shown["remediation"].get(member), (name, member)
-        assert name in run(place, "checks", "show", name).stdout
+        text = run(place, "checks", "show", name).stdout
+        assert text.startswith(name + "\n") and all(line.startswith("  ") for line in text.splitlines()[1:]), text
+        assert "\n      resource \"aws_" in text, text
     chains = {row["id"]: row for row in json.loads(run(place, "chains", "list", "--json").stdout)["chains"]}
     assert [chains[c]["severity"] for c in ("AC-37", "AC-38", "AC-39")] == ["CRITICAL", "HIGH", "HIGH"]
     assert chains["AC-37"]["name"] == "AI Model Theft via SageMaker"
