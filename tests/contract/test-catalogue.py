@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import tempfile
 try:
     import botocore
     import botocore.session
+    from botocore import xform_name
     from botocore.exceptions import UnknownServiceError
 except ImportError:
     print("botocore is not installed")
@@ -554,10 +556,52 @@ class Checker:
                 if wire_name(member, whole.members[member]) not in asked:
                     self.fault(f"step {step['operation']}: '{member}' is required by the model")
 
+    def remedy(self, row):
+        """Commands of the AWS CLI: operations, options and JSON members must be the model's, and what it requires must be given."""
+        for command in row.get("remediation", {}).get("cli", "").split("&&"):
+            words = shlex.split(command)
+            if words[:1] != ["aws"] or len(words) < 3 or words[2] == "wait":
+                continue
+            model = self.model(words[1])
+            name = next((name for name in model.operation_names if xform_name(name, "-") == words[2]), None)
+            if not name:
+                self.fault(f"remediation: the CLI has no {words[1]} {words[2]}")
+                continue
+            shape = model.operation_model(name).input_shape
+            given = dict(zip(words[3::2], words[4::2]))
+            members = {"--" + xform_name(member, "-"): member for member in shape.members}
+            for option, value in given.items():
+                if option in ("--region", "--profile"):
+                    continue
+                if option not in members:
+                    self.fault(f"remediation: {words[2]} has no option {option}")
+                elif value.startswith("{"):
+                    self.json_value(shape.members[members[option]], json.loads(value), option)
+            for member in shape.required_members:
+                if "--" + xform_name(member, "-") not in given:
+                    self.fault(f"remediation: {words[2]} lacks --{xform_name(member, '-')}")
+
+    def json_value(self, shape, value, where):
+        if shape.type_name == "structure":
+            for member in value.keys() - shape.members.keys():
+                self.fault(f"remediation: {where} has no member {member}")
+            for member in shape.required_members:
+                if member not in value:
+                    self.fault(f"remediation: {where} lacks {member}")
+            for member in value.keys() & shape.members.keys():
+                self.json_value(shape.members[member], value[member], f"{where} {member}")
+        elif shape.type_name == "list":
+            for one in value:
+                self.json_value(shape.member, one, where)
+        elif shape.type_name == "string" and getattr(shape, "enum", None) and value not in shape.enum:
+            self.fault(f"remediation: {where} has no value {value}")
+
     def check(self, row, scope):
         for key in ("fail_when", "pass_when", "not_applicable_when"):
             if key in row:
                 self.predicate(scope, row[key])
+        if self.strict:
+            self.remedy(row)
         self.judging = False
         for value in row.get("evidence", {}).values():
             self.expression(scope, value)
@@ -626,6 +670,11 @@ def compile_catalogue(compiler, files):
             return json.load(stream)
 
 
+def respell(document, old, new):
+    remediation = document["checks"]["aws-bedrock-002"]["remediation"]
+    remediation["cli"] = remediation["cli"].replace(old, new)
+
+
 # (what is spoiled, how): each must be found.
 PLANTED = [
     ("member of a check", lambda d: d["checks"]["aws-sagemaker-001"]["fail_when"].update(path="describe.RootAcess")),
@@ -649,6 +698,10 @@ PLANTED = [
     ("input left out", lambda d: d["resources"]["sagemaker-endpoint"]["steps"]["describe"]["input"].clear()),
     ("path of an input", lambda d: d["resources"]["sagemaker-endpoint"]["steps"]["config"]["input"].update(EndpointConfigName="$describe.ConfigName")),
     ("identity", lambda d: d["resources"]["sagemaker-endpoint"].update(identity="{list.Arn}")),
+    ("option of a command", lambda d: respell(d, "--content-policy-config", "--content-policy")),
+    ("option left out", lambda d: respell(d, "--name baseline ", "")),
+    ("member in a command's JSON", lambda d: respell(d, "inputStrength", "strength")),
+    ("operation of a command", lambda d: respell(d, "create-guardrail", "put-guardrail")),
     ("a member said to be required", lambda d: d["checks"]["aws-sagemaker-001"]["fail_when"].update(path="describe.RootAccess!")),
     ("a required member of what may be absent", lambda d: d["predicates"]["invocation-logging-has-destination"]["any"][1].update(
         path="logging.loggingConfig.s3Config.bucketName")),
