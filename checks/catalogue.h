@@ -94,9 +94,9 @@ size_t swp_selection_count_level(
 bool swp_selection_needs_level(
 	const struct swp_catalogue *catalogue, const struct swp_selection *selection, enum swp_level level);
 /* Calls `visit` for each IAM action that the selection (with its chains' facts and the services' probe sets) may call, sorted,
- * once each. Non-zero ends the walk and is returned. */
+ * once each; of the services with that signing name, or (NULL) of all. Non-zero ends the walk and is returned. */
 int swp_selection_actions(const struct swp_catalogue *catalogue, const struct swp_selection *selection,
-	int (*visit)(const char *action, void *context), void *context);
+	const char *signing_name, int (*visit)(const char *action, void *context), void *context);
 /* … and for each service whose calls a job of that level may make. */
 int swp_selection_services(const struct swp_catalogue *catalogue, const struct swp_selection *selection,
 	enum swp_level level, int (*visit)(const struct swp_aws_service *service, void *context),

@@ -206,6 +206,7 @@ int swp_selection_services(const struct swp_catalogue *catalogue, const struct s
 }
 
 struct action_list {
+	const char *signing_name; /* of the services that count; NULL: all */
 	const char **actions;
 	size_t count, capacity;
 };
@@ -228,18 +229,22 @@ static int add_action(struct action_list *list, const char *action)
 /* The operation's action, and those of its service's probe set. */
 static int add_actions(const struct swp_operation *operation, unsigned times, void *context)
 {
-	int r = add_action(context, operation->aws.action);
+	const char *wanted = ((struct action_list *)context)->signing_name;
+	int r;
 
 	(void)times;
+	if (wanted && strcmp(wanted, operation->service->aws.signing_name) != 0)
+		return 0;
+	r = add_action(context, operation->aws.action);
 	for (size_t i = 0; i < operation->service->probe_count && r == 0; i++)
 		r = add_action(context, operation->service->probe[i]->aws.action);
 	return r;
 }
 
 int swp_selection_actions(const struct swp_catalogue *catalogue, const struct swp_selection *selection,
-	int (*visit)(const char *action, void *context), void *context)
+	const char *signing_name, int (*visit)(const char *action, void *context), void *context)
 {
-	struct action_list list = {0};
+	struct action_list list = {.signing_name = signing_name};
 	struct call_walk walk = {
 		.catalogue = catalogue, .selection = selection, .visit = add_actions, .context = &list};
 	int r = walk_calls(&walk, true, SWP_LEVEL_REGION);

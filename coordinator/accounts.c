@@ -72,6 +72,26 @@ struct swp_open_account *swp_accounts_first(const struct swp_accounts *accounts)
 	return accounts->first;
 }
 
+static void forget_sessions(struct swp_open_account *open)
+{
+	for (size_t i = 0; i < SWP_LIMIT_SESSIONS; i++)
+		swp_credentials_done(&open->sessions[i]);
+	open->session_count = 0;
+}
+
+int64_t swp_accounts_expires_at_ms(const struct swp_open_account *open)
+{
+	int64_t first_ms = 0;
+
+	for (size_t i = 0; i < open->session_count; i++) {
+		int64_t at_ms = open->sessions[i].expires_at_ms;
+
+		if (at_ms != 0 && (first_ms == 0 || at_ms < first_ms))
+			first_ms = at_ms;
+	}
+	return first_ms;
+}
+
 static void stop_asking(struct swp_open_account *open)
 {
 	const struct swp_own_credentials *own = open->accounts->options.asker->own;
@@ -95,7 +115,7 @@ void swp_accounts_close(struct swp_open_account *open)
 		open->next->previous = open->previous;
 	accounts->count--;
 	open->account->open = NULL;
-	swp_credentials_done(&open->credentials);
+	forget_sessions(open);
 	swp_free(open->role_arn);
 	swp_free(open->dispatch.jobs);
 	swp_free(open);
@@ -253,7 +273,7 @@ static int start_region_step(struct swp_open_account *open)
 	if (open->region_step == STEP_FROM_MANAGEMENT) {
 		options.input = swp_input_list_regions(open->account->id);
 	} else {
-		options.credentials = &open->credentials;
+		options.credentials = &open->sessions[0];
 		options.scope = &open->account_scope;
 		options.input = swp_input_list_regions(NULL);
 	}
@@ -308,8 +328,9 @@ static void own_given(struct swp_own_wait *wait, const struct swp_credentials *c
 
 	open->waiting = false;
 	if (credentials) {
-		swp_credentials_done(&open->credentials);
-		copied = swp_credentials_copy(&open->credentials, credentials) == 0;
+		forget_sessions(open);
+		copied = swp_credentials_copy(&open->sessions[0], credentials) == 0;
+		open->session_count = copied;
 		open->issued_ms = swp_loop_now_ms(open->accounts->options.loop);
 	}
 	if (open->entered)
@@ -358,6 +379,24 @@ static bool fall_back_to_own(struct swp_open_account *open, const struct swp_sai
 	return use_own(open, NULL) == 0;
 }
 
+/* Moves them. One session after the other, so that an account never has two calls to STS open. */
+static void take_session(struct swp_open_account *open, struct swp_credentials *credentials)
+{
+	swp_credentials_done(&open->sessions[open->session]);
+	open->sessions[open->session++] = *credentials;
+	if (open->session_count < open->session)
+		open->session_count = open->session;
+}
+
+static void assumed(struct swp_open_account *open)
+{
+	open->issued_ms = swp_loop_now_ms(open->accounts->options.loop);
+	if (open->entered)
+		renewed(open, SWP_REASON_NONE);
+	else
+		ask_regions(open);
+}
+
 static void assume_said(struct swp_aws_ask *ask, const struct swp_said *said)
 {
 	struct swp_open_account *open = SWP_CONTAINER_OF(ask, struct swp_open_account, ask);
@@ -371,14 +410,15 @@ static void assume_said(struct swp_aws_ask *ask, const struct swp_said *said)
 
 	if (said->outcome == SWP_OUTCOME_OK) {
 		if (swp_answer_assume_role(said->document, open->role_arn, &credentials) == 0) {
-			swp_credentials_done(&open->credentials);
-			open->credentials = credentials; /* moved */
-			open->issued_ms = swp_loop_now_ms(open->accounts->options.loop);
-			if (open->entered)
-				renewed(open, SWP_REASON_NONE);
-			else
-				ask_regions(open);
-			return;
+			take_session(open, &credentials);
+			if (open->session < open->accounts->options.policies->count && assume(open) == 0)
+				return;
+			if (open->session == open->accounts->options.policies->count) {
+				assumed(open);
+				return;
+			}
+			malformed.error_code = "OutOfMemory";
+			malformed.message = "no memory for one more session";
 		}
 		said = &malformed;
 	}
@@ -397,7 +437,7 @@ static int assume(struct swp_open_account *open)
 		.operation = SWP_CALL_ASSUME_ROLE,
 		.region = accounts->sts_regions[open->sts_try],
 		.input = swp_input_assume_role(open->role_arn, accounts->options.session_name,
-			open->external_id, accounts->options.session_policy),
+			open->external_id, accounts->options.policies->texts[open->session]),
 	};
 
 	if (!options.input)
@@ -469,7 +509,7 @@ static bool own_are_over(const struct swp_open_account *open)
 {
 	int64_t wall_ms = swp_clock_wall_ms(swp_loop_clock(open->accounts->options.loop));
 
-	return open->credentials.expires_at_ms == 0 || open->credentials.expires_at_ms <= wall_ms;
+	return open->sessions[0].expires_at_ms == 0 || open->sessions[0].expires_at_ms <= wall_ms;
 }
 
 int swp_accounts_renew(struct swp_open_account *open)
@@ -479,7 +519,8 @@ int swp_accounts_renew(struct swp_open_account *open)
 	if (open->renewing)
 		return 0;
 	open->sts_try = 0;
-	error = open->role_arn ? assume(open) : use_own(open, own_are_over(open) ? &open->credentials : NULL);
+	open->session = 0;
+	error = open->role_arn ? assume(open) : use_own(open, own_are_over(open) ? &open->sessions[0] : NULL);
 	open->renewing = error == 0;
 	return error;
 }

@@ -12,6 +12,7 @@
 #include "coordinator/organization.h"
 #include "coordinator/regions.h"
 #include "coordinator/scope.h"
+#include "coordinator/session-policy.h"
 #include "coordinator/sweep.h"
 
 #define SWP_STS_REGIONS 3 /* home or first default region, and two more when AWS says that one is disabled */
@@ -26,9 +27,9 @@ struct swp_accounts_options { /* all borrowed for life */
 	struct swp_organization *organization;
 	const struct swp_regions_asked *regions;
 	const struct swp_partition *partition;
-	const char *session_name;   /* "orgsweep-SWEEP" */
-	const char *session_policy; /* NULL: none */
-	const char *home_region;    /* of the caller; "" unknown */
+	const char *session_name;		     /* "orgsweep-SWEEP" */
+	const struct swp_session_policies *policies; /* a session of the role each */
+	const char *home_region;		     /* of the caller; "" unknown */
 	const char *own_account;
 };
 
@@ -37,7 +38,9 @@ struct swp_open_account {
 	struct swp_accounts *accounts;
 	struct swp_account *account;
 	struct swp_dispatch_account dispatch; /* the owner's, once it has jobs; jobs freed with the account */
-	struct swp_credentials credentials;
+	struct swp_credentials
+		sessions[SWP_LIMIT_SESSIONS]; /* in the order of the policies; the caller's own: one */
+	size_t session_count;
 	char *role_arn; /* NULL: the caller's own credentials */
 	const char *external_id;
 	const char *regions_from; /* who told the regions; a literal */
@@ -51,6 +54,7 @@ struct swp_open_account {
 	bool waiting;
 	struct swp_call_scope account_scope, ec2_scope;
 	unsigned sts_try, region_step;
+	size_t session; /* that is being asked for */
 	struct swp_regions_told told;
 };
 
@@ -73,6 +77,8 @@ void swp_accounts_free(struct swp_accounts *accounts);
 struct swp_open_account *swp_accounts_enter(struct swp_accounts *accounts, struct swp_account *account);
 /* New credentials for an account that was entered; many asks at once are one. 0, -ENOMEM. */
 int swp_accounts_renew(struct swp_open_account *open);
+/* When the first of its sessions ends; wall clock, 0: never. */
+int64_t swp_accounts_expires_at_ms(const struct swp_open_account *open);
 /* Forgets it; wipes its credentials, frees its jobs. */
 void swp_accounts_close(struct swp_open_account *open);
 unsigned swp_accounts_open_count(const struct swp_accounts *accounts);

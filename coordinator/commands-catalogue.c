@@ -24,7 +24,7 @@ static void write_actions(struct swp_json_writer *json, const struct swp_catalog
 	struct swp_selection only = {{0}};
 	swp_selection_set(&only, check, true);
 	swp_json_array_begin(json, "actions", true);
-	(void)swp_selection_actions(catalogue, &only, write_action, json);
+	(void)swp_selection_actions(catalogue, &only, NULL, write_action, json);
 	swp_json_array_end(json);
 }
 

@@ -76,7 +76,7 @@ struct key_texts {
 };
 
 static int add_key(struct swp_wire_credentials *credentials, const struct swp_credentials *from,
-	const char *day, const char *region, const char *service)
+	uint64_t session, const char *day, const char *region, const char *service)
 {
 	struct swp_wire_signing_key *key = &credentials->keys[credentials->key_count];
 	struct swp_signing_key derived;
@@ -90,6 +90,7 @@ static int add_key(struct swp_wire_credentials *credentials, const struct swp_cr
 	key->day = texts->day;
 	key->region = texts->region;
 	key->service = service;
+	key->session = session;
 	credentials->key_count++;
 	error = swp_signing_key_derive(&from->secret_access_key, day, region, service, &derived);
 	if (error == 0)
@@ -98,30 +99,55 @@ static int add_key(struct swp_wire_credentials *credentials, const struct swp_cr
 	return error;
 }
 
-static int add_service(const struct swp_job_credentials_scope *scope, const struct swp_credentials *from,
-	const struct swp_aws_service *service, const char *region, char days[DAYS][9],
+static int add_service(const struct swp_job_credentials_scope *scope, const struct swp_credentials *sessions,
+	size_t session_count, const struct swp_aws_service *service, const char *region, char days[DAYS][9],
 	struct swp_wire_credentials *credentials)
 {
 	struct swp_endpoint endpoint;
+	size_t session;
 	int error = swp_endpoint_resolve(scope->endpoints, scope->partition, service, region, &endpoint);
 
 	if (error != 0) /* no such endpoint here: the worker can't call it either, and says so */
 		return error == -ENOMEM ? error : 0;
 	if (has_key(credentials, endpoint.signing_region, service->signing_name))
 		return 0;
+	session = session_count > 1 ? swp_session_policies_of(scope->policies, service->signing_name) : 0;
 	for (int day = 0; error == 0 && day < DAYS; day++)
-		error = add_key(credentials, from, days[day], endpoint.signing_region, service->signing_name);
+		error = add_key(credentials, &sessions[session], session, days[day], endpoint.signing_region,
+			service->signing_name);
 	return error;
 }
 
+static void earliest(int64_t *expires_at_ms, int64_t at_ms)
+{
+	if (at_ms != 0 && (*expires_at_ms == 0 || at_ms < *expires_at_ms))
+		*expires_at_ms = at_ms;
+}
+
+/* All but the keys. */
+static int add_sessions(
+	struct swp_wire_credentials *credentials, const struct swp_credentials *sessions, size_t count)
+{
+	credentials->access_key_id = sessions[0].access_key_id;
+	credentials->session_token = sessions[0].session_token;
+	if (count > 1)
+		credentials->more = swp_calloc(count - 1, sizeof(*credentials->more));
+	if (count > 1 && !credentials->more)
+		return -ENOMEM;
+	for (size_t i = 1; i < count; i++)
+		credentials->more[credentials->more_count++] =
+			(struct swp_wire_session){sessions[i].access_key_id, sessions[i].session_token};
+	for (size_t i = 0; i < count; i++)
+		earliest(&credentials->expires_at_ms, sessions[i].expires_at_ms);
+	return 0;
+}
+
 int swp_job_credentials_make(const struct swp_job_credentials_scope *scope,
-	const struct swp_credentials *credentials, enum swp_level level, const char *region, int64_t wall_ms,
-	struct swp_wire_credentials *ret_credentials)
+	const struct swp_credentials *sessions, size_t session_count, enum swp_level level,
+	const char *region, int64_t wall_ms, struct swp_wire_credentials *ret_credentials)
 {
 	size_t count = scope->services->counts[level];
-	struct swp_wire_credentials made = {.access_key_id = credentials->access_key_id,
-		.session_token = credentials->session_token,
-		.expires_at_ms = credentials->expires_at_ms};
+	struct swp_wire_credentials made = {0};
 	char days[DAYS][9], text[SWP_TIME_TEXT_BYTES];
 	int error = 0;
 
@@ -135,9 +161,10 @@ int swp_job_credentials_make(const struct swp_job_credentials_scope *scope,
 		memcpy(days[day], text, 8);
 		days[day][8] = '\0';
 	}
+	error = add_sessions(&made, sessions, session_count);
 	for (size_t i = 0; error == 0 && i < count; i++)
-		error = add_service(
-			scope, credentials, scope->services->services[level][i], region, days, &made);
+		error = add_service(scope, sessions, session_count, scope->services->services[level][i],
+			region, days, &made);
 	if (error < 0) {
 		swp_job_credentials_done(&made);
 		return error;
@@ -154,5 +181,6 @@ void swp_job_credentials_done(struct swp_wire_credentials *credentials)
 		swp_free((char *)credentials->keys[i].day);
 	}
 	swp_free(credentials->keys);
-	memset(credentials, 0, sizeof(*credentials)); /* the token is the owner's */
+	swp_free(credentials->more);
+	memset(credentials, 0, sizeof(*credentials)); /* the tokens are the owner's */
 }

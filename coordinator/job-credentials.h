@@ -5,6 +5,7 @@
 #define SWP_COORDINATOR_JOB_CREDENTIALS_H
 
 #include "checks/catalogue.h"
+#include "coordinator/session-policy.h"
 #include "proto/aws/credentials.h"
 #include "proto/aws/endpoint.h"
 #include "proto/wire/message.h"
@@ -25,12 +26,14 @@ struct swp_job_credentials_scope {
 	const struct swp_job_services *services;
 	const struct swp_partition *partition;
 	const struct swp_endpoint_options *endpoints;
+	const struct swp_session_policies
+		*policies; /* which session serves a service, when there are several */
 };
-/* Texts are borrowed from `credentials`; keys are owned: swp_job_credentials_done wipes them. `region` is the cell's.
- * 0, -ENOMEM, -EIO, -E2BIG (SWP_LIMIT_SIGNING_KEYS). */
+/* `sessions` are those of the policies, or the caller's own alone. Texts are borrowed from them; keys are owned:
+ * swp_job_credentials_done wipes them. `region` is the cell's. 0, -ENOMEM, -EIO, -E2BIG (SWP_LIMIT_SIGNING_KEYS). */
 int swp_job_credentials_make(const struct swp_job_credentials_scope *scope,
-	const struct swp_credentials *credentials, enum swp_level level, const char *region, int64_t wall_ms,
-	struct swp_wire_credentials *ret_credentials);
+	const struct swp_credentials *sessions, size_t session_count, enum swp_level level,
+	const char *region, int64_t wall_ms, struct swp_wire_credentials *ret_credentials);
 void swp_job_credentials_done(struct swp_wire_credentials *credentials);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/buf.h"
+#include "proto/base/error.h"
 #include "proto/base/limits.h"
 #include "proto/base/text.h"
 
@@ -159,46 +160,57 @@ static int shorten(struct patterns *patterns)
 	return 0;
 }
 
-static bool same_service(const char *a, const char *b)
-{
-	size_t length = strcspn(a, ":") + 1;
+/* --- one policy --- */
 
-	return strncmp(a, b, length) == 0;
+/* The actions of one signing name. */
+struct group {
+	char *name; /* owned */
+	struct patterns actions;
+};
+
+static int add_copies(struct patterns *to, const struct patterns *from)
+{
+	int error = 0;
+
+	for (size_t i = 0; error == 0 && i < from->count; i++)
+		error = patterns_add(to, from->items[i], strlen(from->items[i]));
+	return error;
 }
 
-/* Where the policy that begins at `first` ends: behind the last whole service that still fits. */
-static size_t policy_end(const struct patterns *patterns, size_t first, size_t limit)
-{
-	size_t end = first;
-
-	for (size_t i = first; i < patterns->count; i++) {
-		if (policy_chars(patterns, first, i + 1 - first) > limit)
-			break;
-		if (i + 1 == patterns->count || !same_service(patterns->items[i], patterns->items[i + 1]))
-			end = i + 1;
-	}
-	return end;
-}
-
-static int write_policy(
-	const struct patterns *patterns, size_t first, size_t end, bool with_own, char **ret_text)
+static int write_policy(const struct patterns *patterns, char **ret_text)
 {
 	struct swp_buf text = {.limit_bytes = SWP_LIMIT_SESSION_POLICY_CHARS};
-	const char *comma = "";
 
 	swp_buf_append_text(&text, policy_head);
-	for (size_t i = first; i < end; i++, comma = ",")
-		swp_buf_append_format(&text, "%s\"%s\"", comma, patterns->items[i]);
-	for (size_t i = 0; with_own && swp_session_policy_own[i]; i++, comma = ",")
-		swp_buf_append_format(&text, "%s\"%s\"", comma, swp_session_policy_own[i]);
+	for (size_t i = 0; i < patterns->count; i++)
+		swp_buf_append_format(&text, "%s\"%s\"", i ? "," : "", patterns->items[i]);
 	swp_buf_append_text(&text, policy_tail);
-	if (text.failed) {
-		swp_buf_done(&text);
-		return -ENOMEM;
-	}
-	*ret_text = swp_buf_steal(&text);
+	*ret_text = text.failed ? NULL : swp_buf_steal(&text);
+	swp_buf_done(&text);
 	return *ret_text ? 0 : -ENOMEM;
 }
+
+/* The policy of these groups; `*ret_text` stays NULL when it would be too long. */
+static int policy_of(const struct group *groups, size_t count, char **ret_text)
+{
+	SWP_CLEANUP(patterns_done) struct patterns patterns = {0};
+	int error = 0;
+
+	*ret_text = NULL;
+	for (size_t i = 0; error == 0 && i < count; i++)
+		error = add_copies(&patterns, &groups[i].actions);
+	for (size_t i = 0; error == 0 && swp_session_policy_own[i]; i++)
+		error = patterns_add(&patterns, swp_session_policy_own[i], strlen(swp_session_policy_own[i]));
+	if (error < 0)
+		return error;
+	patterns_sort(&patterns);
+	error = shorten(&patterns);
+	if (error < 0 || policy_chars(&patterns, 0, patterns.count) > SWP_LIMIT_SESSION_POLICY_CHARS)
+		return error;
+	return write_policy(&patterns, ret_text);
+}
+
+/* --- as many as are needed --- */
 
 static int add_policy(struct swp_session_policies *policies, char *text)
 {
@@ -213,51 +225,71 @@ static int add_policy(struct swp_session_policies *policies, char *text)
 	return 0;
 }
 
-static int spread(const struct patterns *patterns, struct swp_session_policies *policies)
+static int add_service(struct swp_session_policies *policies, const char *name)
 {
-	size_t own = 0;
+	struct swp_session_service *services =
+		swp_realloc(policies->services, (policies->service_count + 1) * sizeof(*services));
 
-	if (policy_chars(patterns, 0, patterns->count) <= SWP_LIMIT_SESSION_POLICY_CHARS) {
-		char *text;
-		int error = write_policy(patterns, 0, patterns->count, false, &text);
+	if (!services)
+		return -ENOMEM;
+	policies->services = services;
+	services[policies->service_count] = (struct swp_session_service){swp_strdup(name), policies->count};
+	return services[policies->service_count++].name ? 0 : -ENOMEM;
+}
 
-		return error < 0 ? error : add_policy(policies, text);
+/* As many groups from the first on as fit one policy: their number, or negative. */
+static int take_policy(const struct group *groups, size_t count, struct swp_session_policies *policies)
+{
+	size_t taken = 0;
+	char *text = NULL, *longer;
+	int error = 0;
+
+	while (error == 0 && taken < count) {
+		error = policy_of(groups, taken + 1, &longer);
+		if (error < 0 || !longer)
+			break;
+		swp_free(text);
+		text = longer;
+		error = add_service(policies, groups[taken++].name);
 	}
-	for (size_t i = 0; swp_session_policy_own[i]; i++)
-		own += strlen(swp_session_policy_own[i]) + 3;
-	for (size_t first = 0; first < patterns->count;) {
-		size_t end = policy_end(patterns, first, SWP_LIMIT_SESSION_POLICY_CHARS - own);
-		char *text;
-		int error;
+	if (error == 0 && (!text || policies->count == SWP_LIMIT_SESSIONS))
+		error = -E2BIG;
+	if (error < 0) {
+		swp_free(text);
+		return error;
+	}
+	error = add_policy(policies, text);
+	return error < 0 ? error : (int)taken;
+}
 
-		if (end == first)
-			return -EINVAL;
-		error = write_policy(patterns, first, end, true, &text);
-		if (error == 0)
-			error = add_policy(policies, text);
-		if (error < 0)
-			return error;
-		first = end;
+static int spread(const struct group *groups, size_t count, struct swp_session_policies *policies)
+{
+	char *text;
+	int taken = policy_of(groups, count, &text);
+
+	if (taken < 0)
+		return taken;
+	if (text)
+		return add_policy(policies, text);
+	for (size_t first = 0; first < count; first += (size_t)taken) {
+		taken = take_policy(groups + first, count - first, policies);
+		if (taken < 0)
+			return taken;
 	}
 	return 0;
 }
 
-static int make(struct patterns *patterns, struct swp_session_policies *ret_policies)
+static int make(const struct group *groups, size_t count, struct swp_session_policies *ret_policies)
 {
 	struct swp_session_policies policies = {0};
 	int error = 0;
 
-	for (size_t i = 0; error == 0 && i < patterns->count; i++)
-		if (!action_is_valid(patterns->items[i]))
-			error = -EINVAL;
-	for (size_t i = 0; error == 0 && swp_session_policy_own[i]; i++)
-		error = patterns_add(patterns, swp_session_policy_own[i], strlen(swp_session_policy_own[i]));
-	if (error == 0) {
-		patterns_sort(patterns);
-		error = shorten(patterns);
-	}
+	for (size_t i = 0; error == 0 && i < count; i++)
+		for (size_t j = 0; error == 0 && j < groups[i].actions.count; j++)
+			if (!action_is_valid(groups[i].actions.items[j]))
+				error = -EINVAL;
 	if (error == 0)
-		error = spread(patterns, &policies);
+		error = spread(groups, count, &policies);
 	if (error < 0) {
 		swp_session_policies_done(&policies);
 		return error;
@@ -266,36 +298,98 @@ static int make(struct patterns *patterns, struct swp_session_policies *ret_poli
 	return 0;
 }
 
-static int add_action(const char *action, void *context)
+/* --- groups --- */
+
+struct group_list {
+	struct group *items; /* owned; sorted by name */
+	size_t count;
+};
+
+static void groups_done(struct group_list *list)
 {
-	return patterns_add(context, action, strlen(action));
+	for (size_t i = 0; i < list->count; i++) {
+		swp_free(list->items[i].name);
+		patterns_done(&list->items[i].actions);
+	}
+	swp_free(list->items);
+	*list = (struct group_list){0};
+}
+
+/* The group of a name, made where it is not there yet. NULL on -ENOMEM. */
+static struct group *group_of(struct group_list *list, const char *name, size_t length)
+{
+	struct group *items;
+	size_t at = 0;
+
+	while (at < list->count && strncmp(list->items[at].name, name, length) < 0)
+		at++;
+	if (at < list->count && strncmp(list->items[at].name, name, length) == 0 &&
+		!list->items[at].name[length])
+		return &list->items[at];
+	items = swp_realloc(list->items, (list->count + 1) * sizeof(*items));
+	if (!items)
+		return NULL;
+	list->items = items;
+	memmove(&items[at + 1], &items[at], (list->count - at) * sizeof(*items));
+	items[at] = (struct group){.name = swp_strndup(name, length)};
+	list->count++;
+	return items[at].name ? &items[at] : NULL;
 }
 
 int swp_session_policies_make(
 	const char *const *actions, size_t count, struct swp_session_policies *ret_policies)
 {
-	SWP_CLEANUP(patterns_done) struct patterns patterns = {0};
+	SWP_CLEANUP(groups_done) struct group_list groups = {0};
 
-	for (size_t i = 0; i < count; i++)
-		if (add_action(actions[i], &patterns) < 0)
+	for (size_t i = 0; i < count; i++) {
+		struct group *group = group_of(&groups, actions[i], strcspn(actions[i], ":"));
+
+		if (!group || patterns_add(&group->actions, actions[i], strlen(actions[i])) < 0)
 			return -ENOMEM;
-	return make(&patterns, ret_policies);
+	}
+	return make(groups.items, groups.count, ret_policies);
+}
+
+static int add_action(const char *action, void *context)
+{
+	return patterns_add(context, action, strlen(action));
+}
+
+static int add_name(const struct swp_aws_service *service, void *context)
+{
+	return group_of(context, service->signing_name, strlen(service->signing_name)) ? 0 : -ENOMEM;
 }
 
 int swp_session_policies_for(const struct swp_catalogue *catalogue, const struct swp_selection *selection,
 	struct swp_session_policies *ret_policies)
 {
-	SWP_CLEANUP(patterns_done) struct patterns patterns = {0};
-	int error = swp_selection_actions(catalogue, selection, add_action, &patterns);
+	static const enum swp_level levels[] = {SWP_LEVEL_REGION, SWP_LEVEL_GLOBAL, SWP_LEVEL_ORGANIZATION};
+	SWP_CLEANUP(groups_done) struct group_list groups = {0};
+	int error = 0;
 
-	return error < 0 ? error : make(&patterns, ret_policies);
+	for (size_t i = 0; error == 0 && i < SWP_ARRAY_SIZE(levels); i++)
+		error = swp_selection_services(catalogue, selection, levels[i], add_name, &groups);
+	for (size_t i = 0; error == 0 && i < groups.count; i++)
+		error = swp_selection_actions(
+			catalogue, selection, groups.items[i].name, add_action, &groups.items[i].actions);
+	return error < 0 ? error : make(groups.items, groups.count, ret_policies);
+}
+
+size_t swp_session_policies_of(const struct swp_session_policies *policies, const char *signing_name)
+{
+	for (size_t i = 0; i < policies->service_count; i++)
+		if (strcmp(policies->services[i].name, signing_name) == 0)
+			return policies->services[i].session;
+	return 0;
 }
 
 void swp_session_policies_done(struct swp_session_policies *policies)
 {
 	for (size_t i = 0; i < policies->count; i++)
 		swp_free(policies->texts[i]);
+	for (size_t i = 0; i < policies->service_count; i++)
+		swp_free(policies->services[i].name);
 	swp_free(policies->texts);
-	policies->texts = NULL;
-	policies->count = 0;
+	swp_free(policies->services);
+	*policies = (struct swp_session_policies){0};
 }

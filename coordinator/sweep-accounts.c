@@ -311,7 +311,7 @@ int swp_sweep_accounts_init(struct swp_sweep *sweep)
 		.regions = &sweep->asked,
 		.partition = sweep->partition,
 		.session_name = sweep->session_name,
-		.session_policy = sweep->policies.texts[0],
+		.policies = &sweep->policies,
 		.home_region = sweep->home_region,
 		.own_account = sweep->identity.account,
 		.loop = sweep->loop};

@@ -324,15 +324,15 @@ static int know_identity(struct swp_sweep *sweep, struct swp_problem *problem)
 		return error;
 	error = swp_session_policies_for(
 		sweep->options->catalogue, sweep->options->selection, &sweep->policies);
+	if (error == -E2BIG)
+		return swp_problem_set(problem, error,
+			"the selected checks read more than %d session policies of %d characters can name; "
+			"select fewer with "
+			"--checks and sweep twice",
+			SWP_LIMIT_SESSIONS, SWP_LIMIT_SESSION_POLICY_CHARS);
 	if (error < 0)
 		return swp_problem_set(
 			problem, error, "no session policy can be made from the selected checks' actions");
-	if (sweep->policies.count > 1)
-		return swp_problem_set(problem, -E2BIG,
-			"the selected checks read more than one session policy of %d characters can name; "
-			"select fewer with --checks "
-			"and sweep twice",
-			SWP_LIMIT_SESSION_POLICY_CHARS);
 	return 0;
 }
 

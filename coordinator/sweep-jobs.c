@@ -71,10 +71,11 @@ static bool last_long_enough(const struct swp_sweep *sweep, const struct swp_ope
 {
 	/* A session is renewed to be good for a whole job; the caller's own last as long as their source lets them. */
 	int64_t wanted_ms = open->role_arn ? SWP_JOB_MIN_VALID_MS : SWP_RENEW_BEFORE_MS;
-	int64_t left_ms = open->credentials.expires_at_ms - swp_sweep_wall_ms(sweep);
+	int64_t expires_at_ms = swp_accounts_expires_at_ms(open);
+	int64_t left_ms = expires_at_ms - swp_sweep_wall_ms(sweep);
 	int64_t given_ms = left_ms + now_ms(sweep) - open->issued_ms;
 
-	if (open->renewal_failed || open->credentials.expires_at_ms == 0)
+	if (open->renewal_failed || expires_at_ms == 0)
 		return true; /* the worker then hears ExpiredToken, and says so in the cells */
 	/* A role whose sessions are shorter than that is not asked for ever: the first half of what it gives must do. */
 	if (given_ms > 0 && wanted_ms > given_ms / 2)
@@ -97,11 +98,12 @@ static int make_credentials(struct swp_sweep *sweep, const struct swp_open_accou
 {
 	const struct swp_job_credentials_scope scope = {.services = &sweep->services,
 		.partition = sweep->partition,
-		.endpoints = sweep->options->endpoints};
+		.endpoints = sweep->options->endpoints,
+		.policies = &sweep->policies};
 	const char *region = job->region == SWP_REGION_ORGANIZATION ? SWP_JOB_GLOBAL : region_of(sweep, job);
 
-	return swp_job_credentials_make(&scope, &open->credentials, (enum swp_level)job->level, region,
-		swp_sweep_wall_ms(sweep), ret_credentials);
+	return swp_job_credentials_make(&scope, open->sessions, open->session_count,
+		(enum swp_level)job->level, region, swp_sweep_wall_ms(sweep), ret_credentials);
 }
 
 /* --- what dispatch wants --- */

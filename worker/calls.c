@@ -174,7 +174,7 @@ static int send_call(struct swp_job_call *call)
 		.input = call->wanted.input,
 		.token = call->wanted.token,
 		.region = job->region,
-		.identity = &job->identity,
+		.identity = swp_job_identity(job, call->wanted.operation->service),
 		.scope = service ? &service->scope : NULL,
 		.gone = call->wanted.gone,
 		.gone_count = call->wanted.gone_count,
@@ -330,7 +330,7 @@ static void start_probe(struct swp_job *job)
 	const struct swp_call_request request = {
 		.operation = &swp_credential_probe,
 		.region = probe_region(job),
-		.identity = &job->identity,
+		.identity = &job->identities[0], /* which has the keys for STS */
 	};
 
 	job->probe = SWP_PROBE_OTHER;

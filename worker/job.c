@@ -43,14 +43,40 @@ static int take_key(const struct swp_wire_signing_key *wire, struct swp_signing_
 	return 0;
 }
 
-/* Calls that are on their way look at the identity for each try, so that they go on with the new one. */
-static int take_credentials(struct swp_job *job, const struct swp_wire_credentials *wire)
+/* The keys of one session, behind each other. */
+static int take_session(const struct swp_wire_credentials *wire, uint64_t session,
+	struct swp_signing_key *keys, struct swp_caller_identity *ret_identity)
 {
-	struct swp_signing_key *keys = swp_calloc(wire->key_count + 1, sizeof(*keys));
-	int r = keys ? 0 : -ENOMEM;
+	const struct swp_wire_session *more = session > 0 ? &wire->more[session - 1] : NULL;
+	size_t count = 0;
+	int r = 0;
 
 	for (size_t i = 0; i < wire->key_count && r == 0; i++)
-		r = take_key(&wire->keys[i], &keys[i]);
+		if (wire->keys[i].session == session)
+			r = take_key(&wire->keys[i], &keys[count++]);
+	*ret_identity = (struct swp_caller_identity){
+		.access_key_id = more ? more->access_key_id : wire->access_key_id,
+		.session_token = more ? &more->session_token : &wire->session_token,
+		.keys = keys,
+		.key_count = count,
+	};
+	return r;
+}
+
+/* Calls that are on their way look at their identity for each try, so that they go on with the new one. */
+static int take_credentials(struct swp_job *job, const struct swp_wire_credentials *wire)
+{
+	struct swp_caller_identity identities[SWP_LIMIT_SESSIONS];
+	struct swp_signing_key *keys = swp_calloc(wire->key_count + 1, sizeof(*keys));
+	size_t taken = 0;
+	int r = keys ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i <= wire->more_count && r == 0; i++) {
+		r = take_session(wire, i, keys + taken, &identities[i]);
+		taken += identities[i].key_count;
+	}
+	if (r == 0 && taken != wire->key_count)
+		r = -EINVAL; /* a key of a session that is not there */
 	if (r < 0) {
 		wipe_keys(keys, wire->key_count);
 		return r;
@@ -59,13 +85,19 @@ static int take_credentials(struct swp_job *job, const struct swp_wire_credentia
 	job->keys = keys;
 	job->key_count = wire->key_count;
 	job->expires_at_ms = wire->expires_at_ms;
-	job->identity = (struct swp_caller_identity){
-		.access_key_id = wire->access_key_id,
-		.session_token = &wire->session_token,
-		.keys = keys,
-		.key_count = wire->key_count,
-	};
+	memcpy(job->identities, identities, (wire->more_count + 1) * sizeof(*identities));
+	job->identity_count = wire->more_count + 1;
 	return 0;
+}
+
+const struct swp_caller_identity *swp_job_identity(
+	const struct swp_job *job, const struct swp_aws_service *service)
+{
+	for (size_t i = 1; i < job->identity_count; i++)
+		for (size_t j = 0; j < job->identities[i].key_count; j++)
+			if (strcmp(job->identities[i].keys[j].service, service->signing_name) == 0)
+				return &job->identities[i];
+	return &job->identities[0];
 }
 
 void swp_job_ask_renewal(struct swp_job *job)

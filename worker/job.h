@@ -85,8 +85,10 @@ struct swp_job {
 	unsigned open_calls, waiting_calls; /* waiting: of the open ones, for credentials */
 	struct swp_job_service *services;
 
-	struct swp_caller_identity identity;
-	struct swp_message renewed;   /* the CREDENTIALS that identity lives on, if any came */
+	struct swp_caller_identity
+		identities[SWP_LIMIT_SESSIONS]; /* one, but where the actions fit no single session policy */
+	size_t identity_count;
+	struct swp_message renewed;   /* the CREDENTIALS that they live on, if any came */
 	struct swp_signing_key *keys; /* owned, wiped */
 	size_t key_count;
 	int64_t expires_at_ms; /* wall; 0 never */
@@ -127,6 +129,9 @@ void swp_job_calls_init(struct swp_job *job);
 /* Starts what may start; ends the collecting when nothing is left. May free the job: the caller does not touch it any more. */
 void swp_job_pump(struct swp_job *job);
 void swp_job_calls_cancel(struct swp_job *job);
+/* Whose keys sign calls of that service. */
+const struct swp_caller_identity *swp_job_identity(
+	const struct swp_job *job, const struct swp_aws_service *service);
 /* The credentials are there (or refused for that reason): calls that wait go on. */
 void swp_job_calls_renewed(struct swp_job *job, enum swp_reason refused);
 /* Asks for a renewal unless that is under way. */

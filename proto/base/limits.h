@@ -47,6 +47,7 @@
 #define SWP_JOB_MIN_VALID_MS 1200000	    /* a JOB is sent with at least 20 min left */
 #define SWP_RENEW_BEFORE_MS 300000	    /* a worker asks for renewal 5 min before the end */
 #define SWP_LIMIT_SESSION_POLICY_CHARS 2048 /* STS: inline session policy */
+#define SWP_LIMIT_SESSIONS 8		    /* of one account at once: each is an AssumeRole an hour */
 #define SWP_LIMIT_PROFILE_CHAIN 16	    /* source_profile hops */
 #define SWP_LIMIT_PROFILE_SECTIONS                                                                           \
 	10000 /* one AWS config or credentials file: a profile an account of the largest organization */

@@ -223,15 +223,24 @@ static const struct member signing_key_members[] = {
 	TEXT(swp_wire_signing_key, region, "region", REQUIRED),
 	TEXT(swp_wire_signing_key, service, "service", REQUIRED),
 	SECRET(swp_wire_signing_key, key, "key", REQUIRED, SWP_WIRE_SIGNING_KEY_BYTES),
+	NUMBER(swp_wire_signing_key, session, "session", OPTIONAL, SWP_LIMIT_SESSIONS - 1),
 	END,
 };
 static const struct shape signing_key_shape = SHAPE(swp_wire_signing_key, signing_key_members);
+
+static const struct member session_members[] = {
+	TEXT(swp_wire_session, access_key_id, "access_key_id", REQUIRED),
+	SECRET(swp_wire_session, session_token, "session_token", OPTIONAL, SWP_LIMIT_SECRET_BYTES),
+	END,
+};
+static const struct shape session_shape = SHAPE(swp_wire_session, session_members);
 
 static const struct member credentials_members[] = {
 	TEXT(swp_wire_credentials, access_key_id, "access_key_id", OPTIONAL),
 	SECRET(swp_wire_credentials, session_token, "session_token", OPTIONAL, SWP_LIMIT_SECRET_BYTES),
 	SIGNED(swp_wire_credentials, expires_at_ms, "expires_at_ms", OPTIONAL),
 	RECORDS(swp_wire_credentials, keys, key_count, "keys", SWP_LIMIT_SIGNING_KEYS, &signing_key_shape),
+	RECORDS(swp_wire_credentials, more, more_count, "more", SWP_LIMIT_SESSIONS - 1, &session_shape),
 	END,
 };
 static const struct shape credentials_shape = SHAPE(swp_wire_credentials, credentials_members);

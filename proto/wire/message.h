@@ -171,15 +171,24 @@ struct swp_wire_signing_key {
 	const char *region;    /* signing region */
 	const char *service;   /* signing name */
 	struct swp_secret key; /* 32 bytes */
+	uint64_t
+		session; /* whose key it is: 0 the first one of the credentials, else 1 + an index of `more` */
 };
 #define SWP_WIRE_SIGNING_KEY_BYTES 32
+struct swp_wire_session {
+	const char *access_key_id;
+	struct swp_secret session_token;
+};
 struct swp_wire_credentials {
 	const char *access_key_id;	 /* "": none could be had */
 	struct swp_secret session_token; /* may be unset */
-	int64_t expires_at_ms;		 /* wall clock; 0: never */
+	int64_t expires_at_ms;		 /* wall clock, of the first that ends; 0: never */
 	struct swp_wire_signing_key *
 		keys; /* services of the job in its region (and the global region), sts there; today and tomorrow (UTC) */
 	size_t key_count;
+	/* Where one session policy can't name all actions; the keys tell whose they are. */
+	struct swp_wire_session *more;
+	size_t more_count;
 };
 
 struct swp_message_job {

@@ -27,7 +27,7 @@ static void ask(const struct swp_catalogue *catalogue)
 
 	swp_selection_all(catalogue, &selection);
 	SWP_ASSERT(swp_selection_count(catalogue, &selection) == swp_catalogue_check_count(catalogue));
-	swp_selection_actions(catalogue, &selection, take_action, &length);
+	swp_selection_actions(catalogue, &selection, NULL, take_action, &length);
 	for (int level = 0; level <= SWP_LEVEL_ORGANIZATION; level++) {
 		swp_selection_services(catalogue, &selection, (enum swp_level)level, take_service, &length);
 		swp_selection_expected_calls(catalogue, &selection, (enum swp_level)level);

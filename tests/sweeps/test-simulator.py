@@ -205,6 +205,42 @@ def a_token_of_the_global_sts_endpoint(place):
 
 
 @suite.test
+def several_sessions_an_account(place):
+    """So many services that one session policy can't name their reads. The simulator allows a session what its policy names, so a call
+    signed with the wrong one is refused. The made-up services stand between bedrock and sagemaker, and are nothing that it knows."""
+    folder = place.path / "catalogue"
+    folder.mkdir()
+    rows = {"services": {}, "resources": {}, "checks": {}}
+    for number in range(60):
+        name = f"made-up-service-with-quite-a-long-name-{number:02}"
+        rows["services"][name] = {"protocol": "json-1.1", "target": "MadeUp", "signing_name": name, "endpoint_prefix": name, "endpoint_variable": f"MADE_UP_{number}", "scope": "regional", "rate": 10, "probe": ["ListThings", "ListOthers"],
+                                  "operations": {"ListThings": {"result": "Things", "required": ["Things"]}, "ListOthers": {"result": "Others"}}}
+        rows["resources"][name] = {"service": name, "list": {"operation": "ListThings"}, "item": {"required": ["Arn"]}, "identity": "{list.Arn}"}
+        rows["checks"][f"made-up-{number:02}"] = {
+            "title": "Made up", "service": name, "severity": "LOW", "resource": name, "fail_when": {"path": "list.Bad", "equals": True},
+            "rationale": "r", "remediation": {"text": "t", "cli": "aws", "terraform": "t", "effort": "low",
+                                              "documentation": "https://docs.aws.amazon.com/"}}
+    (folder / "made-up.yaml").write_text(json.dumps(rows))
+    simulator = Simulator(place, "--seed", 38, "--accounts", 6, "--regions", 2)
+    builtin = sweep(place, "--all", environment=simulator.environment(), check=False).report
+    entered = simulator.ask("statistics")["by_operation"]["sts:AssumeRole"]
+    simulator.ask("reset-statistics", "POST")
+    done = sweep(place, "--all", "--catalogue", folder, environment=simulator.environment(), check=False)
+    assert done.report, done.err
+    states, was = cells(done.report), cells(builtin)
+    assert {key: state for key, state in states.items() if not key[2].startswith("made-up")} == was
+    assert {"PASS", "FAIL"} <= set(was.values()) and len(states) == 13 * len(was), (set(was.values()), len(states), len(was))
+    more = simulator.ask("statistics")["by_operation"]["sts:AssumeRole"]
+    assert more >= 2 * entered - 1, (entered, more)  # one of them is refused, and asked once
+    assert done.report["summary"]["calls"]["total"] == simulator.ask("statistics")["requests"]
+    assert not [gap for gap in done.report["coverage"]["gaps"] if gap["reason"] == "denied-session"]
+    # Sessions that end in the middle are all renewed.
+    short = Simulator(place, "--seed", 38, "--accounts", 6, "--regions", 2, "--fault", "operation=sagemaker:*,kind=expired-token,times=1,after=4")
+    again = sweep(place, "--all", "--catalogue", folder, environment=short.environment(), check=False)
+    assert cells(again.report) == states
+
+
+@suite.test
 def every_call_counts(place):
     """The workers' and the coordinator's own: what AWS has seen is what the report tells, also when it is made again from the store."""
     simulator = Simulator(place, "--seed", 36, "--accounts", 25, "--regions", 2, "--fault", "operation=sts:AssumeRole,kind=throttle,times=3")

@@ -541,7 +541,7 @@ static void test_selection(void **state)
 	assert_int_equal(swp_selection_count_level(base, &selection, SWP_LEVEL_GLOBAL), 0);
 	assert_true(swp_selection_needs_level(base, &selection, SWP_LEVEL_REGION));
 	assert_false(swp_selection_needs_level(base, &selection, SWP_LEVEL_GLOBAL));
-	assert_int_equal(swp_selection_actions(base, &selection, add_action, actions), 0);
+	assert_int_equal(swp_selection_actions(base, &selection, NULL, add_action, actions), 0);
 	/* The probe set belongs to it, sorted, each once. */
 	assert_string_equal(actions,
 		"sagemaker:DescribeEndpoint sagemaker:DescribeEndpointConfig sagemaker:ListEndpoints "

@@ -21,11 +21,12 @@ static const struct swp_wire_endpoint endpoints[] = {
 static char secret_text[] = "token", key_text[] = "0123456789abcdef0123456789abcdef";
 static struct swp_wire_signing_key keys[] = {
 	{"20261122", "eu-west-1", "bedrock", {key_text, 32}},
-	{"20261123", "eu-west-1", "bedrock", {key_text, 32}},
+	{"20261123", "eu-west-1", "bedrock", {key_text, 32}, 1},
 };
+static struct swp_wire_session more_sessions[] = {{"ASIAMORE", {secret_text, 5}}};
 #define CREDENTIALS                                                                                          \
 	{                                                                                                    \
-		"ASIAEXAMPLE", {secret_text, 5}, 1700000000000, keys, 2                                      \
+		"ASIAEXAMPLE", {secret_text, 5}, 1700000000000, keys, 2, more_sessions, 1                    \
 	}
 
 static const struct swp_message samples[] = {

@@ -73,13 +73,14 @@ static void few_actions_are_named(void **state)
 }
 
 /* `services` × `verbs` × `nouns` actions. */
-static void make_many(
+static int make_many(
 	unsigned services, unsigned nouns, struct swp_session_policies *ret_policies, bool *ret_all_allowed)
 {
 	static const char *const verbs[] = {"Get", "List", "Describe"};
 	static char texts[20000][64];
 	static const char *actions[20000];
 	size_t count = 0;
+	int error;
 
 	for (unsigned service = 0; service < services; service++)
 		for (size_t verb = 0; verb < SWP_ARRAY_SIZE(verbs); verb++)
@@ -89,11 +90,14 @@ static void make_many(
 				actions[count] = texts[count];
 				count++;
 			}
-	assert_int_equal(swp_session_policies_make(actions, count, ret_policies), 0);
-	*ret_all_allowed = true;
+	error = swp_session_policies_make(actions, count, ret_policies);
+	*ret_all_allowed = error == 0;
+	if (error < 0)
+		return error;
 	for (size_t i = 0; i < count; i++)
 		if (!any_allows(ret_policies, actions[i]))
 			*ret_all_allowed = false;
+	return 0;
 }
 
 static void many_become_wildcards(void **state)
@@ -102,7 +106,7 @@ static void many_become_wildcards(void **state)
 	bool all;
 
 	(void)state;
-	make_many(8, 10, &policies, &all);
+	assert_int_equal(make_many(8, 10, &policies, &all), 0);
 	assert_true(all);
 	assert_int_equal(policies.count, 1);
 	assert_true(strlen(policies.texts[0]) <= SWP_LIMIT_SESSION_POLICY_CHARS);
@@ -119,9 +123,21 @@ static void more_are_spread(void **state)
 	bool all;
 
 	(void)state;
-	make_many(200, 3, &policies, &all);
+	assert_int_equal(make_many(100, 3, &policies, &all), 0);
 	assert_true(all);
-	assert_true(policies.count > 1);
+	assert_in_range(policies.count, 2, SWP_LIMIT_SESSIONS);
+	assert_int_equal(policies.service_count, 100);
+	for (size_t i = 0; i < policies.service_count; i++) {
+		char action[64];
+
+		snprintf(action, sizeof(action), "%s:ListThingADetails", policies.services[i].name);
+		assert_int_equal(swp_session_policies_of(&policies, policies.services[i].name),
+			policies.services[i].session);
+		for (size_t j = 0; j < policies.count; j++)
+			assert_int_equal(
+				allows(policies.texts[j], action), j == policies.services[i].session);
+	}
+	assert_int_equal(swp_session_policies_of(&policies, "sts"), 0);
 	for (size_t i = 0; i < policies.count; i++) {
 		assert_true(strlen(policies.texts[i]) <= SWP_LIMIT_SESSION_POLICY_CHARS);
 		assert_true(allows(policies.texts[i], "account:ListRegions"));
@@ -129,6 +145,24 @@ static void more_are_spread(void **state)
 		assert_false(allows(policies.texts[i], "service-001:DeleteThingADetails"));
 	}
 	swp_session_policies_done(&policies);
+}
+
+/* More sessions than an account is entered with; and one service whose actions fit none. */
+static void too_many(void **state)
+{
+	static char texts[100][64];
+	static const char *actions[100];
+	struct swp_session_policies policies;
+	bool all;
+
+	(void)state;
+	assert_int_equal(make_many(400, 3, &policies, &all), -E2BIG);
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(actions); i++) {
+		snprintf(texts[i], sizeof(texts[i]), "service:Verb%c%cxxxxxxxxxxxxxxxxxxxxThing",
+			(int)('a' + i % 26), (int)('a' + i / 26));
+		actions[i] = texts[i];
+	}
+	assert_int_equal(swp_session_policies_make(actions, SWP_ARRAY_SIZE(actions), &policies), -E2BIG);
 }
 
 static void what_is_no_action(void **state)
@@ -188,6 +222,7 @@ int main(void)
 		cmocka_unit_test(few_actions_are_named),
 		cmocka_unit_test(many_become_wildcards),
 		cmocka_unit_test(more_are_spread),
+		cmocka_unit_test(too_many),
 		cmocka_unit_test(what_is_no_action),
 		cmocka_unit_test(of_the_builtin_catalogue),
 		cmocka_unit_test(memory_that_fails),
