@@ -252,6 +252,7 @@ static void regions_said(struct swp_aws_ask *ask, const struct swp_said *said)
 
 	if (said->outcome == SWP_OUTCOME_OK && !swp_region_set_is_empty(&open->told.enabled)) {
 		plan = swp_regions_plan_told(open->accounts->options.regions, &open->told);
+		open->account->regions_told = true;
 		entered(open, &plan, step_names[open->region_step]);
 		return;
 	}

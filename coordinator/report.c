@@ -1202,8 +1202,7 @@ static bool is_global_token(const struct swp_report *report, const char *id, con
 		const struct swp_record_account *row = &report->accounts[i].shown.row;
 
 		if (swp_text_equal(row->id, id))
-			return row->region_not_enabled_count > 0 &&
-			       is_among(region, row->regions, row->region_count) &&
+			return row->regions_told && is_among(region, row->regions, row->region_count) &&
 			       !is_among(region, partition->default_enabled, SIZE_MAX);
 	}
 	return false;

@@ -101,6 +101,7 @@ void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *accoun
 			.message = failure->message,
 			.request_id = failure->request_id},
 		.settled_at_ms = account->settled_at_ms,
+		.regions_told = account->regions_told,
 	};
 
 	char own_calls[SWP_OWN_CALLS_BYTES];

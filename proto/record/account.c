@@ -5,7 +5,7 @@
 #include "proto/record/pack.h"
 #include "proto/record/record.h"
 
-#define ACCOUNT_MEMBERS 14
+#define ACCOUNT_MEMBERS 15
 
 static void pack_flag(msgpack_packer *packer, bool value)
 {
@@ -38,6 +38,7 @@ int swp_account_encode(const struct swp_record_account *account, struct swp_buf 
 	swp_pack_texts(&packer, account->regions_not_enabled, account->region_not_enabled_count);
 	swp_pack_gap(&packer, &account->unread);
 	msgpack_pack_int64(&packer, account->settled_at_ms);
+	pack_flag(&packer, account->regions_told);
 	return out->failed;
 }
 
@@ -73,7 +74,9 @@ static int read_standing(
 			&account->region_not_enabled_count);
 	if (r == 0)
 		r = swp_take_gap(inside, region, &account->unread);
-	return r < 0 ? r : swp_unpack_i64(inside, &account->settled_at_ms);
+	if (r == 0)
+		r = swp_unpack_i64(inside, &account->settled_at_ms);
+	return r < 0 ? r : swp_unpack_bool(inside, &account->regions_told);
 }
 
 int swp_account_decode(

@@ -156,6 +156,7 @@ struct swp_record_account {
 	struct swp_record_gap
 		unread; /* reason 0: its jobs decide; else all its cells are NOT_ASSESSED for this, no job was made */
 	int64_t settled_at_ms; /* 0: not settled yet */
+	bool regions_told;     /* AWS has said which regions are enabled */
 };
 /* 0, -ENOMEM, -E2BIG (above SWP_LIMIT_RECORD_REGIONS regions). */
 int swp_account_encode(const struct swp_record_account *account, struct swp_buf *out);

@@ -195,6 +195,11 @@ def a_token_of_the_global_sts_endpoint(place):
     gaps = done.report["coverage"]["gaps"]
     assert {(gap["region"], gap["reason"]) for gap in gaps} == {("af-south-1", "region-disabled")} and len(gaps) == 5, gaps
     assert all("token of the global STS endpoint" in gap["remedy"] and "AWS_STS_REGIONAL_ENDPOINTS" in gap["remedy"] for gap in gaps), gaps
+    # Also when none but enabled regions were asked for.
+    done = sweep(place, "--accounts", "management", "--regions", "us-east-1,af-south-1",
+                 environment=Simulator(place, organization=organization).environment(), check=False)
+    gaps = done.report["coverage"]["gaps"]
+    assert len(gaps) == 5 and all("token of the global STS endpoint" in gap["remedy"] for gap in gaps), gaps
     # Where no list says that the region is enabled, it is not.
     organization["faults"] += [{"account": management, "operation": operation, "kind": "denied-untold"}
                                for operation in ("account:ListRegions", "ec2:DescribeRegions")]

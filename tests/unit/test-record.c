@@ -261,7 +261,7 @@ static void test_account(void **state)
 {
 	const struct swp_record_account account = {"123456789012", "Prod", "Root/Workloads", "ACTIVE",
 		1700000000000, false, false, 13, "", regions, 2, regions, 1,
-		{13, "sts:AssumeRole", "AccessDenied", "no", "r"}, 42};
+		{13, "sts:AssumeRole", "AccessDenied", "no", "r"}, 42, true};
 	struct swp_record_account read;
 	struct swp_region *region = swp_region_new(0);
 	struct swp_buf out = {0};
@@ -278,6 +278,7 @@ static void test_account(void **state)
 	assert_int_equal(read.region_not_enabled_count, 1);
 	assert_gap(&read.unread, &account.unread);
 	assert_int_equal(read.settled_at_ms, 42);
+	assert_true(read.regions_told);
 	for (size_t cut = 0; cut < out.length; cut++)
 		assert_int_equal(swp_account_decode(out.data, cut, region, &read), -EBADMSG);
 	swp_buf_done(&out);
