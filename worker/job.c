@@ -77,6 +77,8 @@ static int take_credentials(struct swp_job *job, const struct swp_wire_credentia
 	}
 	if (r == 0 && taken != wire->key_count)
 		r = -EINVAL; /* a key of a session that is not there */
+	if (r == 0 && job->identity_count > 0 && job->identity_count != wire->more_count + 1)
+		r = -EINVAL; /* calls on their way sign with one that would be gone */
 	if (r < 0) {
 		wipe_keys(keys, wire->key_count);
 		return r;

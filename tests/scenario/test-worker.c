@@ -297,6 +297,26 @@ static void renewed_ahead(void)
 	stage_close();
 }
 
+/* A call of the second session waits for its next try while credentials come that have no second session. */
+static void renewed_with_fewer_sessions(void)
+{
+	static const char *const arguments[] = {"player", "1", "1"};
+
+	stage_open("renewed with fewer sessions");
+	stage_sessions(2);
+	player_answer((struct player_answer){
+		.call = "ListThings", .status = 503, .error_type = "Unavailable", .times = PLAYER_ALWAYS});
+	player_store_script(SWP_SCRIPT_GRANT, stage_key(STAGE_REGION), arguments, 3);
+	stage_job_with(0, 1, 1, STAGE_REGION, SWP_RENEW_BEFORE_MS + 10);
+	player_advance(20);
+	expect_renew(1, 1);
+	stage_sessions(1);
+	stage_credentials(1, 1, 0);
+	player_advance(MINUTE);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
 /* --- regions and services that are not there --- */
 
 static void answer_identity(const char *type)
@@ -941,6 +961,7 @@ static const struct {
 	SCENARIO(renewal_refused),
 	SCENARIO(renewal_never_comes),
 	SCENARIO(renewed_ahead),
+	SCENARIO(renewed_with_fewer_sessions),
 	SCENARIO(region_disabled),
 	SCENARIO(region_enabled),
 	SCENARIO(not_offered),

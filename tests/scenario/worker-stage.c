@@ -234,6 +234,14 @@ const char *stage_key(const char *region)
 }
 
 /* Keys for two days, the service and the probe's. */
+/* `sessions` 2: the service's keys are those of a second session, "ASIAMORE". */
+static struct swp_wire_session more_session;
+static unsigned sessions = 1;
+void stage_sessions(unsigned count)
+{
+	sessions = count;
+}
+
 static void fill_credentials(struct swp_wire_credentials *credentials, struct swp_wire_signing_key keys[6],
 	const char *region, int64_t expires_at_ms)
 {
@@ -245,6 +253,13 @@ static void fill_credentials(struct swp_wire_credentials *credentials, struct sw
 		keys[i] = (struct swp_wire_signing_key){
 			days[i / 3], i % 3 == 2 ? "us-east-1" : region, services[i % 3], {bytes, 32}};
 	*credentials = (struct swp_wire_credentials){"ASIAEXAMPLE", {token, 5}, expires_at_ms, keys, 6};
+	if (sessions < 2)
+		return;
+	more_session = (struct swp_wire_session){"ASIAMORE", {token, 5}};
+	credentials->more = &more_session;
+	credentials->more_count = 1;
+	for (int i = 0; i < 6; i += 3)
+		keys[i].session = 1;
 }
 
 void stage_job_with(unsigned link, uint64_t number, uint64_t epoch, const char *region, int64_t expires_in_ms)

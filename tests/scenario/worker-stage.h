@@ -35,6 +35,8 @@ void stage_close(void);
 
 /* Grants a job in the store and sends it; the region's default is STAGE_REGION. */
 void stage_job(uint64_t number, const char *region);
+/* How many sessions the credentials of later jobs and renewals have: 1 or 2. */
+void stage_sessions(unsigned count);
 /* As stage_job, with an epoch of one's own (nothing is granted) and a time at which its credentials end. */
 void stage_job_with(
 	unsigned link, uint64_t number, uint64_t epoch, const char *region, int64_t expires_in_ms);
