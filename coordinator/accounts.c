@@ -74,7 +74,7 @@ struct swp_open_account *swp_accounts_first(const struct swp_accounts *accounts)
 
 static void forget_sessions(struct swp_open_account *open)
 {
-	for (size_t i = 0; i < SWP_LIMIT_SESSIONS; i++)
+	for (size_t i = 0; i < open->session_count; i++)
 		swp_credentials_done(&open->sessions[i]);
 	open->session_count = 0;
 }
@@ -116,6 +116,7 @@ void swp_accounts_close(struct swp_open_account *open)
 	accounts->count--;
 	open->account->open = NULL;
 	forget_sessions(open);
+	swp_free(open->sessions);
 	swp_free(open->role_arn);
 	swp_free(open->dispatch.jobs);
 	swp_free(open);
@@ -380,6 +381,28 @@ static bool fall_back_to_own(struct swp_open_account *open, const struct swp_sai
 	return use_own(open, NULL) == 0;
 }
 
+/* In hundredths of what STS takes, for policies, tags and session together: text of XML, a number of JSON; -1 untold. */
+static int64_t packed_percent(const json_t *document)
+{
+	const json_t *value = json_object_get(document, "PackedPolicySize");
+	const char *text = json_string_value(value);
+	uint64_t percent;
+
+	if (json_is_integer(value))
+		return json_integer_value(value);
+	return text && swp_parse_u64(text, INT32_MAX, &percent) == 0 ? (int64_t)percent : -1;
+}
+
+static void log_session(const struct swp_open_account *open, const struct swp_said *said)
+{
+	swp_log(SWP_LOG_DEBUG, "account.session", "the role is assumed",
+		SWP_LOG_S("account", &open->account->id[0]), SWP_LOG_S("role", open->role_arn),
+		SWP_LOG_N("session", open->session + 1),
+		SWP_LOG_N("sessions", open->accounts->options.policies->count),
+		SWP_LOG_N("packed_policy_percent", packed_percent(said->document)),
+		SWP_LOG_S("request_id", said->request_id));
+}
+
 /* Moves them. One session after the other, so that an account never has two calls to STS open. */
 static void take_session(struct swp_open_account *open, struct swp_credentials *credentials)
 {
@@ -411,6 +434,7 @@ static void assume_said(struct swp_aws_ask *ask, const struct swp_said *said)
 
 	if (said->outcome == SWP_OUTCOME_OK) {
 		if (swp_answer_assume_role(said->document, open->role_arn, &credentials) == 0) {
+			log_session(open, said);
 			take_session(open, &credentials);
 			if (open->session < open->accounts->options.policies->count && assume(open) == 0)
 				return;
@@ -418,6 +442,7 @@ static void assume_said(struct swp_aws_ask *ask, const struct swp_said *said)
 				assumed(open);
 				return;
 			}
+			malformed.reason = SWP_REASON_LIMIT_REACHED;
 			malformed.error_code = "OutOfMemory";
 			malformed.message = "no memory for one more session";
 		}
@@ -470,6 +495,11 @@ static struct swp_open_account *add_open(struct swp_accounts *accounts, struct s
 
 	if (!open)
 		return NULL;
+	open->sessions = swp_calloc(accounts->options.policies->count, sizeof(*open->sessions));
+	if (!open->sessions) {
+		swp_free(open);
+		return NULL;
+	}
 	open->accounts = accounts;
 	open->account = account;
 	open->next = accounts->first;

@@ -38,10 +38,9 @@ struct swp_open_account {
 	struct swp_accounts *accounts;
 	struct swp_account *account;
 	struct swp_dispatch_account dispatch; /* the owner's, once it has jobs; jobs freed with the account */
-	struct swp_credentials
-		sessions[SWP_LIMIT_SESSIONS]; /* in the order of the policies; the caller's own: one */
-	size_t session_count;
-	char *role_arn; /* NULL: the caller's own credentials */
+	struct swp_credentials *sessions;     /* owned; in the order of the policies; the caller's own: one */
+	size_t session_count;		      /* that are there */
+	char *role_arn;			      /* NULL: the caller's own credentials */
 	const char *external_id;
 	const char *regions_from; /* who told the regions; a literal */
 	bool entered, renewing;

@@ -4,8 +4,9 @@
  * STS takes at most 2,048 characters (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html, Policy).
  * When the list is longer, actions of one service with the same beginning are joined to a wildcard ("bedrock:ListModel*",
  * then "bedrock:List*"), the widest saving first and never beyond one verb. When that is not enough, the services are
- * spread over several policies: several sessions before none. All services of one signing name stand in the same policy,
- * as a signing key tells no more than that.
+ * spread over several policies: several sessions before none. Wildcards come before more sessions, as each session is one
+ * more AssumeRole an hour in every account and one more token in every JOB, while a wildcard of one verb still allows
+ * nothing but reads. All services of one signing name stand in the same policy, as a signing key tells no more than that.
  */
 #ifndef SWP_COORDINATOR_SESSION_POLICY_H
 #define SWP_COORDINATOR_SESSION_POLICY_H

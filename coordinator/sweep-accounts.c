@@ -37,6 +37,15 @@ static uint64_t calls_of(const struct swp_sweep *sweep, const struct swp_account
 	return calls;
 }
 
+/* Those of its jobs, and what it takes to enter: its sessions, and the list of its regions. Once more each hour and retries not counted. */
+static uint64_t expected_calls(
+	const struct swp_sweep *sweep, const struct swp_account *account, const struct swp_open_account *open)
+{
+	uint64_t sessions = open && open->role_arn ? sweep->policies.count : 0;
+
+	return account->reason ? 0 : calls_of(sweep, account) + sessions + 1;
+}
+
 static void tell_account(
 	struct swp_sweep *sweep, struct swp_account *account, const struct swp_open_account *open)
 {
@@ -68,7 +77,7 @@ static void tell_account(
 		.regions_from = open ? open->regions_from : "",
 		.cells = cells_of(sweep, account),
 		.jobs = account->reason ? 0 : swp_region_set_count(&account->planned),
-		.expected_calls = account->reason ? 0 : calls_of(sweep, account),
+		.expected_calls = expected_calls(sweep, account, open),
 	};
 
 	if (sweep->events.account)
@@ -244,7 +253,7 @@ static void count_planned(struct swp_sweep *sweep, const struct swp_account *acc
 		return;
 	}
 	sweep->progress.jobs_planned += swp_region_set_count(&account->planned);
-	sweep->progress.expected_calls += calls_of(sweep, account);
+	sweep->progress.expected_calls += expected_calls(sweep, account, account->open);
 }
 
 static void entered(void *context, struct swp_open_account *open)

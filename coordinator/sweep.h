@@ -125,9 +125,10 @@ struct swp_sweep_progress {
 	uint64_t findings[SWP_SEVERITY_COUNT]; /* FAIL results of sealed jobs, by severity */
 	uint64_t chains[SWP_SEVERITY_COUNT];   /* confirmed chain instances, by severity */
 	uint64_t calls, retried,
-		throttled;	 /* AWS calls of workers (heartbeats and seals) and of the coordinator */
-	unsigned workers;	 /* greeted and alive */
-	uint64_t expected_calls; /* of the planned jobs, by the catalogue's estimate */
+		throttled; /* AWS calls of workers (heartbeats and seals) and of the coordinator */
+	unsigned workers;  /* greeted and alive */
+	uint64_t
+		expected_calls; /* of the planned jobs, by the catalogue's estimate, and to enter their accounts */
 };
 
 /* One account as it stands in the store; for --plan, doctor and logs. All borrowed until return. */

@@ -1,6 +1,7 @@
 """Whole sweeps against the simulator: verdicts against a second judge, every refusal and fault against the contract's table of reasons,
 determinism, coverage, scope, the worker's and the coordinator's renewals."""
 import json
+import re
 import subprocess
 from datetime import datetime, timedelta, timezone
 
@@ -239,10 +240,20 @@ def several_sessions_an_account(place):
     assert more >= 2 * entered - 1, (entered, more)  # one of them is refused, and asked once
     assert done.report["summary"]["calls"]["total"] == simulator.ask("statistics")["requests"]
     assert not [gap for gap in done.report["coverage"]["gaps"] if gap["reason"] == "denied-session"]
-    # Sessions that end in the middle are all renewed.
-    short = Simulator(place, "--seed", 38, "--accounts", 6, "--regions", 2, "--fault", "operation=sagemaker:*,kind=expired-token,times=1,after=4")
+    # The plan expects them: a call for each of these checks, a list of regions, and the sessions (none where the caller's own keys do).
+    for options, sessions in ((("--checks", "aws-bedrock-*"), 1), (("--checks", "made-up-*", "--catalogue", folder), 2)):
+        told = orgsweep(place, "sweep", "--plan", "--log-level", "debug", *options, environment=simulator.environment())
+        plan = told.stdout
+        planned = [tuple(map(int, line)) for line in re.findall(r"regions?, (\d+) cells, about (\d+) calls", plan)]
+        assert sorted(calls - cells for cells, calls in planned) == [1] + [1 + sessions] * (len(planned) - 1) and len(planned) > 2, plan
+        packed = [int(percent) for percent in re.findall(r"account.session .*packed_policy_percent=(\d+)", told.stderr)]
+        assert len(packed) == sessions * (len(planned) - 1) and all(0 < percent <= 100 for percent in packed), told.stderr
+    # A session that ends in the middle: all of the account's are renewed. The caller's own keys could not be.
+    account = next(row["id"] for row in builtin["accounts"] if row["swept"] and row["name"] != "management")
+    short = Simulator(place, "--seed", 38, "--accounts", 6, "--regions", 2, "--fault", f"account={account},operation=sagemaker:*,kind=expired-token,times=1,after=1")
     again = sweep(place, "--all", "--catalogue", folder, environment=short.environment(), check=False)
     assert cells(again.report) == states
+    assert short.ask("statistics")["by_operation"]["sts:AssumeRole"] == more + 2
 
 
 @suite.test
