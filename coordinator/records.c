@@ -1,4 +1,4 @@
-/* HGETALL or HMGET of an account's job hashes, collected; see the header. */
+/* HMGET of an account's job hashes, collected; see the header. */
 #include "coordinator/records.h"
 
 #include <errno.h>
@@ -9,12 +9,18 @@
 #include "proto/base/limits.h"
 #include "proto/base/text.h"
 #include "proto/record/keys.h"
+#include "proto/record/record.h"
 
 #define RECORD_ASK_AGAIN 8 /* lost connections that one command survives */
+/* Parts that come with one answer: one resource list may fill a hundred, which no single answer may carry. */
+#define PARTS_AT_ONCE 4
+_Static_assert(
+	(PARTS_AT_ONCE + 1) * SWP_LIMIT_PART_BYTES < SWP_LIMIT_STORE_REPLY_BYTES, "parts fit into an answer");
 
 struct job_question {
 	struct swp_records_read *operation;
 	size_t job;
+	uint32_t next_part, parts; /* to be asked for next; of the seal, once that is there */
 	unsigned tries;
 	char key[SWP_KEY_BYTES];
 };
@@ -62,44 +68,64 @@ static int keep_part(struct swp_job_record *job, size_t index, const struct swp_
 	return keep_bytes(&job->parts[index], reply);
 }
 
-/* One field of the hash. Unknown ones are a later version's. */
-static int keep_field(struct swp_job_record *job, const char *name, const struct swp_store_reply *value)
+static int keep_seal(
+	struct swp_job_record *job, const struct swp_store_reply *value, struct job_question *question)
+{
+	struct swp_seal_reader reader;
+	struct swp_record_seal seal;
+	int error = keep_bytes(&job->seal, value);
+
+	/* A broken one is told by who reads the record. */
+	if (!error && swp_seal_open(&reader, value->bytes, value->length, &seal) == 0)
+		question->parts = seal.parts;
+	job->sealed = true;
+	return error;
+}
+
+/* The fields that come first, in this order. */
+static const char *const seal_fields[] = {SWP_JOB_FIELD_SEAL, SWP_JOB_FIELD_SEALED_AT, SWP_JOB_FIELD_LOST};
+
+static int keep_seal_field(struct swp_job_record *job, const char *name, const struct swp_store_reply *value,
+	struct job_question *question)
 {
 	uint64_t number = 0;
 	if (value->type != SWP_STORE_REPLY_TEXT)
 		return 0;
-	if (swp_text_equal(name, SWP_JOB_FIELD_SEAL)) {
-		job->sealed = true;
-		return keep_bytes(&job->seal, value);
-	}
+	if (swp_text_equal(name, SWP_JOB_FIELD_SEAL))
+		return keep_seal(job, value, question);
 	if (swp_text_equal(name, SWP_JOB_FIELD_LOST)) {
 		job->lost = true;
 		snprintf(job->lost_why, sizeof(job->lost_why), "%s", value->bytes);
-	} else if (swp_text_equal(name, SWP_JOB_FIELD_SEALED_AT) &&
-		   !swp_parse_u64(value->bytes, INT64_MAX, &number)) {
+	} else if (!swp_parse_u64(value->bytes, INT64_MAX, &number)) {
 		job->sealed_at_ms = (int64_t)number;
-	} else if (swp_text_starts(name, SWP_JOB_FIELD_PART) &&
-		   !swp_parse_u64(name + strlen(SWP_JOB_FIELD_PART), SWP_LIMIT_LIST_RESOURCES, &number)) {
-		return keep_part(job, number, value);
 	}
 	return 0;
 }
 
-static const char *const seal_fields[] = {SWP_JOB_FIELD_SEAL, SWP_JOB_FIELD_SEALED_AT, SWP_JOB_FIELD_LOST};
-
-static int keep_reply(struct swp_job_record *job, const struct swp_store_reply *reply, bool seals_only)
+static size_t seal_field_count(const struct job_question *question)
 {
+	return question->next_part == 0 ? SWP_ARRAY_SIZE(seal_fields) : 0;
+}
+
+/* What was asked for by `ask`, in that order. */
+static int keep_reply(
+	struct swp_job_record *job, const struct swp_store_reply *reply, struct job_question *question)
+{
+	size_t seals = seal_field_count(question), found = 0;
 	int error = 0;
-	if (reply->type != SWP_STORE_REPLY_LIST)
+	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < seals)
 		return -EBADMSG;
-	if (seals_only) {
-		for (size_t i = 0; !error && i < reply->item_count && i < SWP_ARRAY_SIZE(seal_fields); i++)
-			error = keep_field(job, seal_fields[i], &reply->items[i]);
-		return error;
+	for (size_t i = 0; !error && i < seals; i++)
+		error = keep_seal_field(job, seal_fields[i], &reply->items[i], question);
+	for (size_t i = seals; !error && job->sealed && i < reply->item_count; i++) {
+		if (reply->items[i].type != SWP_STORE_REPLY_TEXT)
+			continue;
+		error = keep_part(job, question->next_part + (i - seals), &reply->items[i]);
+		found++;
 	}
-	for (size_t i = 0; !error && i + 1 < reply->item_count; i += 2)
-		if (reply->items[i].type == SWP_STORE_REPLY_TEXT)
-			error = keep_field(job, reply->items[i].bytes, &reply->items[i + 1]);
+	question->next_part += PARTS_AT_ONCE;
+	if (found < PARTS_AT_ONCE) /* the rest is not there either, whatever the seal says */
+		question->parts = 0;
 	return error;
 }
 
@@ -107,13 +133,15 @@ static void answered(void *context, const struct swp_store_reply *reply);
 
 static int ask(struct job_question *question)
 {
-	struct swp_store_argument arguments[2 + SWP_ARRAY_SIZE(seal_fields)] = {
-		SWP_STORE_TEXT_ARGUMENT("HGETALL"), SWP_STORE_TEXT_ARGUMENT(question->key)};
+	struct swp_store_argument arguments[2 + SWP_ARRAY_SIZE(seal_fields) + PARTS_AT_ONCE] = {
+		SWP_STORE_TEXT_ARGUMENT("HMGET"), SWP_STORE_TEXT_ARGUMENT(question->key)};
+	char names[PARTS_AT_ONCE][16];
 	size_t count = 2;
-	if (question->operation->seals_only) {
-		arguments[0] = SWP_STORE_TEXT_ARGUMENT("HMGET");
-		for (size_t i = 0; i < SWP_ARRAY_SIZE(seal_fields); i++)
-			arguments[count++] = SWP_STORE_TEXT_ARGUMENT(seal_fields[i]);
+	for (size_t i = 0; i < seal_field_count(question); i++)
+		arguments[count++] = SWP_STORE_TEXT_ARGUMENT(seal_fields[i]);
+	for (unsigned i = 0; !question->operation->seals_only && i < PARTS_AT_ONCE; i++) {
+		snprintf(names[i], sizeof(names[i]), SWP_JOB_FIELD_PART "%u", question->next_part + i);
+		arguments[count++] = SWP_STORE_TEXT_ARGUMENT(names[i]);
 	}
 	return swp_store_command(question->operation->store, arguments, count, answered, question);
 }
@@ -141,7 +169,13 @@ static void answered(void *context, const struct swp_store_reply *reply)
 	if (reply->type == SWP_STORE_REPLY_LOST)
 		error = -ECONNRESET;
 	else
-		error = keep_reply(&operation->records->jobs[question->job], reply, operation->seals_only);
+		error = keep_reply(&operation->records->jobs[question->job], reply, question);
+	if (!error && question->next_part < question->parts && !operation->error)
+		error = ask(question);
+	else
+		question->parts = 0;
+	if (!error && question->parts)
+		return;
 	if (error && !operation->error)
 		operation->error = error;
 	swp_free(question);

@@ -1,8 +1,10 @@
 """What whole-sweep tests share: programs, a simulator, a sweep, and the invariants that every report must keep."""
 import base64
+import concurrent.futures
 import contextlib
 import difflib
 import json
+import multiprocessing
 import os
 import pathlib
 import re
@@ -284,29 +286,46 @@ class Suite:
     """Collects test functions, runs them, prints failures whole and the closing line."""
 
     def __init__(self):
-        self.tests = []
+        self.tests, self.alone = [], set()
 
     def test(self, function):
         self.tests.append(function)
         return function
 
-    def main(self):
+    def test_alone(self, function):
+        """One that measures time: no other test of the suite runs beside it."""
+        self.alone.add(function)
+        return self.test(function)
+
+    def main(self, at_once=1):
+        """`at_once`: processes for tests that mostly wait; each test has a place and processes of its own."""
         only = [word for word in sys.argv[2:] if not word.startswith("-")]
-        passed = failed = skipped = 0
-        for function in self.tests:
-            if only and not any(word in function.__name__ for word in only):
-                continue
-            start = time.monotonic()
-            try:
-                with Place() as place:
-                    function(place)
-                passed += 1
-                print(f"ok   {function.__name__} [{time.monotonic() - start:.1f} s]", flush=True)
-            except Skipped as why:
-                skipped += 1
-                print(f"skip {function.__name__}: {why}", flush=True)
-            except Exception:
-                failed += 1
-                print(f"FAIL {function.__name__} [{time.monotonic() - start:.1f} s]\n{traceback.format_exc()}", flush=True)
-        print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-        sys.exit(1 if failed or not passed + skipped else 0)
+        wanted = [test for test in self.tests if not only or any(word in test.__name__ for word in only)]
+        beside = [test for test in wanted if test not in self.alone] if at_once > 1 else []
+        counts = dict.fromkeys(("ok", "FAIL", "skip"), 0)
+
+        def tell(outcome):
+            counts[outcome[0]] += 1
+            print(outcome[1], flush=True)
+        if beside:
+            with concurrent.futures.ProcessPoolExecutor(at_once, multiprocessing.get_context("fork")) as pool:
+                for future in concurrent.futures.as_completed([pool.submit(run_test, test) for test in beside]):
+                    tell(future.result())
+        for test in wanted:
+            if test not in beside:
+                tell(run_test(test))
+        print(f"{counts['ok']} passed, {counts['FAIL']} failed" + (f", {counts['skip']} skipped" if counts["skip"] else ""))
+        sys.exit(1 if counts["FAIL"] or not counts["ok"] + counts["skip"] else 0)
+
+
+def run_test(function):
+    """How it went, and the lines that tell it."""
+    start = time.monotonic()
+    try:
+        with Place() as place:
+            function(place)
+        return "ok", f"ok   {function.__name__} [{time.monotonic() - start:.1f} s]"
+    except Skipped as why:
+        return "skip", f"skip {function.__name__}: {why}"
+    except Exception:
+        return "FAIL", f"FAIL {function.__name__} [{time.monotonic() - start:.1f} s]\n{traceback.format_exc()}"

@@ -176,7 +176,7 @@ def quickest(attempt, enough, tries=3):
     return best
 
 
-@suite.test
+@suite.test_alone
 def interrupted_with_aws_hanging(place):
     simulator = hanging(place)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -193,7 +193,7 @@ def interrupted_with_aws_hanging(place):
         assert seconds < 2, seconds
 
 
-@suite.test
+@suite.test_alone
 def a_second_signal_ends_at_once(place):
     simulator = hanging(place, 20)
 
@@ -223,7 +223,7 @@ def a_terminal_interrupts_the_whole_group(place):
     assert not [event for event in ("store.down", "store.restart", "worker.drain", "worker.ended") if event in text], text
 
 
-@suite.test
+@suite.test_alone
 def a_deadline_ends_a_sweep(place):
     simulator = Simulator(place, *SIZE, "--fault", "operation=sagemaker:*,kind=hang")
     done = sweep(place, "--deadline", "2s", environment=simulator.environment())
@@ -754,4 +754,4 @@ def nothing_is_written_when_it_crashes(place):
     running.signal(signal.SIGINT)
 
 
-suite.main()
+suite.main(at_once=4)
