@@ -30,20 +30,43 @@ static int sequence_length(const unsigned char *text)
 	return overlong || outside ? 0 : length;
 }
 
+/* U+0080 to U+009F: some of them begin a control sequence, as ESC does. */
+static bool is_control(const unsigned char *at)
+{
+	return *at < 0x20 || *at == 0x7f || (at[0] == 0xc2 && at[1] < 0xa0);
+}
+
+/* The length of the sequence that can stand as it is, 0 if there is none. */
+static int plain_length(const unsigned char *at)
+{
+	return *at == '"' || *at == '\\' || is_control(at) ? 0 : sequence_length(at);
+}
+
+/* What can't stand as it is; returns its length. */
+static int write_escape(FILE *out, const unsigned char *at)
+{
+	int length = sequence_length(at);
+	if (!length)
+		fputs("\\ufffd", out);
+	else if (is_control(at))
+		fprintf(out, "\\u%04x", at[length - 1]);
+	else
+		fprintf(out, "\\%c", *at);
+	return length ? length : 1;
+}
+
 static void escaped(FILE *out, const char *text)
 {
+	const unsigned char *at = (const unsigned char *)text;
 	fputc('"', out);
-	for (const unsigned char *at = (const unsigned char *)text; *at;) {
-		int length = sequence_length(at);
-		if (!length)
-			fputs("\\ufffd", out);
-		else if (*at == '"' || *at == '\\')
-			fprintf(out, "\\%c", *at);
-		else if (*at < 0x20 || *at == 0x7f)
-			fprintf(out, "\\u%04x", *at);
-		else
-			fwrite(at, 1, (size_t)length, out);
-		at += length ? length : 1;
+	while (*at) {
+		const unsigned char *start = at;
+		for (int length; *at && (length = plain_length(at)) > 0;)
+			at += length;
+		if (at > start)
+			fwrite(start, 1, (size_t)(at - start), out);
+		if (*at)
+			at += write_escape(out, at);
 	}
 	fputc('"', out);
 }

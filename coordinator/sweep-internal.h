@@ -103,6 +103,7 @@ struct swp_sweep {
 	bool any_granted; /* a job was given out: from then on it is not "nothing was swept" */
 
 	struct swp_timer pump, lease, grace, deadline, no_worker, withdrawal_limit;
+	int64_t grace_ends_ms;		       /* monotonic; once it is cancelling */
 	struct swp_correlating *correlating;   /* accounts whose correlation is under way */
 	struct swp_record_gap enumeration_gap; /* owned texts; reason 0: the enumeration did not break off */
 	bool starting, described, units_known, listed_all, enumeration_broke, named;
@@ -117,6 +118,8 @@ struct swp_sweep {
 
 /* sweep.c */
 void swp_sweep_kick(struct swp_sweep *sweep); /* looks at everything again, soon */
+/* A job was settled: while cancelling, others are waited for some more. */
+void swp_sweep_extend_grace(struct swp_sweep *sweep);
 void swp_sweep_set_phase(struct swp_sweep *sweep, enum swp_sweep_phase phase);
 /* Ends it: could not run (exit 2), or the store is lost (exit 5). The first call counts. */
 void swp_sweep_end(struct swp_sweep *sweep, enum swp_sweep_end end, const struct swp_problem *problem);

@@ -185,6 +185,7 @@ static void job_settled(void *context, struct swp_job *job)
 	}
 	if (account->redone == 0)
 		sweep->progress.jobs_done++;
+	swp_sweep_extend_grace(sweep);
 }
 
 static void account_settled(void *context, struct swp_dispatch_account *dispatch_account)

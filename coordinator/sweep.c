@@ -405,6 +405,17 @@ static void grace_over(struct swp_timer *timer)
 	cancel_now(SWP_CONTAINER_OF(timer, struct swp_sweep, grace));
 }
 
+void swp_sweep_extend_grace(struct swp_sweep *sweep)
+{
+	int64_t left_ms = sweep->grace_ends_ms - swp_loop_now_ms(sweep->loop);
+
+	if (!sweep->cancelling || sweep->cancelled || sweep->told)
+		return;
+	swp_timer_start(&sweep->grace, left_ms < 0		      ? 0
+				       : left_ms < SWP_CANCEL_IDLE_MS ? left_ms
+								      : SWP_CANCEL_IDLE_MS);
+}
+
 void swp_sweep_cancel(struct swp_sweep *sweep, int number)
 {
 	if (sweep->cancelling || sweep->told || sweep->closing)
@@ -421,7 +432,10 @@ void swp_sweep_cancel(struct swp_sweep *sweep, int number)
 		swp_dispatch_hold(sweep->dispatch, true);
 	if (sweep->ledger && number)
 		swp_ledger_hurry(sweep->ledger, SWP_CANCEL_STORE_MS);
-	swp_timer_start(&sweep->grace, sweep->progress.jobs_running > 0 ? SWP_CANCEL_GRACE_MS : 0);
+	sweep->grace_ends_ms = swp_loop_now_ms(sweep->loop);
+	if (sweep->progress.jobs_running > 0)
+		sweep->grace_ends_ms += SWP_CANCEL_GRACE_MS;
+	swp_sweep_extend_grace(sweep);
 }
 
 static void deadline_over(struct swp_timer *timer)

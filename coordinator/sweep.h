@@ -167,7 +167,7 @@ struct swp_sweep *swp_sweep_new(struct swp_loop *loop, const struct swp_sweep_op
 	const struct swp_sweep_events *events, struct swp_problem *problem);
 /* Starts; `finished` is called later, also for what fails at once. 0; -ENOMEM. */
 int swp_sweep_start(struct swp_sweep *sweep);
-/* Signal or deadline: what is committed within SWP_CANCEL_GRACE_MS counts, the rest is NOT_ASSESSED(cancelled).
+/* Signal or deadline: what is committed within SWP_CANCEL_GRACE_MS (SWP_CANCEL_IDLE_MS after the last job) counts, the rest is NOT_ASSESSED(cancelled).
  * `finished` follows. `number`: SIGINT, SIGTERM, or 0 for a deadline. Later calls change nothing. */
 void swp_sweep_cancel(struct swp_sweep *sweep, int number);
 /* After `finished`: ends the workers and frees all but the store and what can be asked, so that the report does not come on top of

@@ -39,6 +39,8 @@
 #define SWP_LEASE_MS 15000
 #define SWP_STORE_AWAY_MS 600000 /* store unreachable for that long: exit 5 */
 #define SWP_CANCEL_GRACE_MS 1000 /* from the signal to the partial report */
+#define SWP_CANCEL_IDLE_MS                                                                                   \
+	500 /* no job was settled for so long after a signal: AWS hangs, and the rest of the grace is given up */
 #define SWP_CANCEL_STORE_MS                                                                                  \
 	3000 /* a store that is away is waited for so long after a signal: somebody is waiting too */
 

@@ -158,9 +158,9 @@ def coordinator_killed_after_the_last_commit(place):
     assert done.stdout.encode().startswith(written[:16384]) and len(written) > 4096, (len(written), done.stdout[:200])
 
 
-def hanging(place, accounts=200):
+def hanging(place, accounts=200, regions=3):
     """AWS accepts calls and never answers them."""
-    return Simulator(place, "--seed", 42, "--accounts", accounts, "--regions", 3, "--fault", "operation=sagemaker:*,kind=hang",
+    return Simulator(place, "--seed", 42, "--accounts", accounts, "--regions", regions, "--fault", "operation=sagemaker:*,kind=hang",
                      "--fault", "operation=bedrock:*,kind=hang,after=40")
 
 
@@ -178,16 +178,19 @@ def quickest(attempt, enough, tries=3):
 
 @suite.test_alone
 def interrupted_with_aws_hanging(place):
-    simulator = hanging(place)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    services = lambda: hanging(place, regions=17)
+    everything = lambda: Simulator(place, "--seed", 42, "--accounts", 200, "--regions", 17, "--fault", "operation=*,kind=hang,after=1000")
+    for start, number in ((services, signal.SIGINT), (everything, signal.SIGTERM)):
         def attempt():
+            simulator = start()
             running = Running(place, simulator)
-            in_flight(simulator, 60)
+            in_flight(simulator, 40)
             seconds = running.signal(number)
             code, report, text = running.finish()
             assert code == 128 + number and text.splitlines()[-1].startswith(f"exit {code}: "), (code, text)
             assert report["sweep"]["status"] == "cancelled" and len(report["accounts"]) == 200
             assert "cancelled" in {g["reason"] for g in report["coverage"]["gaps"]}
+            simulator.process.terminate()
             return seconds
         seconds = quickest(attempt, 2)
         assert seconds < 2, seconds
