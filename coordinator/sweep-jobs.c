@@ -641,7 +641,7 @@ static void workers_failed(void *context, const struct swp_problem *problem)
 	swp_sweep_cancel(sweep, 0);
 }
 
-/* As a worker's --store takes it; the password goes by environment. */
+/* As a worker's --store takes it; the password goes by stdin. */
 static char *url_of(const struct swp_store_address *address)
 {
 	const char *open = strchr(address->host, ':') ? "[" : "", *close = open[0] ? "]" : "";

@@ -32,6 +32,7 @@ struct swp_workers {
 	struct swp_fleet *fleet;
 	struct swp_workers_events events;
 	struct swp_workers_options options; /* texts owned */
+	struct swp_secret store_password;
 	char *server_key_path;
 	char **environment;
 	struct worker *list;
@@ -41,6 +42,12 @@ struct swp_workers {
 extern char **environ;
 
 /* --- environment --- */
+
+/* AWS credentials are not a worker's business; our own settings, secrets among them, it is told by its options. */
+static bool is_kept_back(const char *variable)
+{
+	return strncmp(variable, "AWS_", 4) == 0 || strncmp(variable, "ORGSWEEP_", 9) == 0;
+}
 
 static bool is_replaced(const char *variable, const char *const *extra)
 {
@@ -65,8 +72,7 @@ char **swp_workers_environment(char *const *environment, const char *const *extr
 	if (!result)
 		return NULL;
 	for (char *const *at = environment; *at; at++)
-		if (strncmp(*at, "AWS_", 4) != 0 && !is_replaced(*at, extra) &&
-			!(result[kept++] = swp_strdup(*at)))
+		if (!is_kept_back(*at) && !is_replaced(*at, extra) && !(result[kept++] = swp_strdup(*at)))
 			goto out_of_memory;
 	for (const char *const *at = extra; at && *at; at++)
 		if (!(result[kept++] = swp_strdup(*at)))
@@ -80,7 +86,7 @@ out_of_memory:
 void swp_workers_environment_free(char **environment)
 {
 	for (char **at = environment; at && *at; at++) {
-		swp_wipe(*at, strlen(*at)); /* the store's password may be among them */
+		swp_wipe(*at, strlen(*at)); /* a proxy's password may be among them */
 		swp_free(*at);
 	}
 	swp_free(environment);
@@ -95,8 +101,9 @@ static int make_environment(struct swp_workers *workers)
 		{"AWS_CA_BUNDLE", options->ca_file},
 		{"HTTPS_PROXY", options->https_proxy},
 		{"NO_PROXY", options->no_proxy},
-		{"ORGSWEEP_STORE_PASSWORD",
-			options->store_password ? swp_secret_text(options->store_password) : NULL},
+		/* Not the password itself: who may look at processes sees their environment. */
+		{"ORGSWEEP_STORE_PASSWORD_FILE",
+			swp_secret_is_set(&workers->store_password) ? "/dev/stdin" : NULL},
 	};
 	char *extra[SWP_ARRAY_SIZE(rows) + 1] = {NULL};
 	size_t count = 0;
@@ -200,8 +207,13 @@ static int start_worker(struct worker *worker, struct swp_problem *problem)
 		struct swp_process_options options = {.arguments = arguments,
 			.environment = (const char *const *)workers->environment,
 			.output_fd = -1,
-			.error_fd = STDERR_FILENO};
+			.error_fd = STDERR_FILENO,
+			.capture_secret = true};
 
+		if (swp_secret_is_set(&workers->store_password)) {
+			options.input = workers->store_password.bytes;
+			options.input_length = workers->store_password.length;
+		}
 		worker->process = swp_process_start(workers->loop, &options, worker_ended, worker, problem);
 		if (!worker->process)
 			error = -ENOENT;
@@ -270,7 +282,8 @@ static int copy_options(struct swp_workers *workers, const struct swp_workers_op
 	workers->options.store_url = swp_strdup(options->store_url);
 	if (!workers->options.program || !workers->options.folder || !workers->options.store_url)
 		return -ENOMEM;
-	return 0;
+	return options->store_password ? swp_secret_copy(&workers->store_password, options->store_password)
+				       : 0;
 }
 
 static int write_server_key(struct swp_workers *workers, const char *public_key, struct swp_problem *problem)
@@ -339,6 +352,7 @@ void swp_workers_free(struct swp_workers *workers)
 		unlink(workers->server_key_path);
 	swp_free(workers->server_key_path);
 	swp_workers_environment_free(workers->environment);
+	swp_secret_done(&workers->store_password);
 	swp_free(workers->list);
 	swp_free((char *)workers->options.program);
 	swp_free((char *)workers->options.folder);

@@ -1,5 +1,5 @@
 /* The local orgsweep-worker processes of a sweep: started with a fresh CURVE key each, started again when they die (with a
- * ceiling), ended with us. They are given no AWS credentials, neither by arguments nor by environment.
+ * ceiling), ended with us. They are given no secret by arguments or by environment, and no AWS credentials at all.
  */
 #ifndef SWP_COORDINATOR_WORKERS_H
 #define SWP_COORDINATOR_WORKERS_H
@@ -15,7 +15,7 @@ struct swp_workers_options {
 	const char *folder;			      /* of key files, ours, 0700; exists */
 	const char *server_public_key;		      /* Z85 */
 	const char *store_url;			      /* as --store takes it */
-	const struct swp_secret *store_password;      /* NULL: none; handed over by environment */
+	const struct swp_secret *store_password;      /* NULL: none; handed over by stdin */
 	const char *ca_file, *https_proxy, *no_proxy; /* NULL: none */
 	enum swp_log_form log_form;
 };
@@ -33,7 +33,7 @@ struct swp_workers *swp_workers_start(struct swp_loop *loop, struct swp_fleet *f
 /* Kills what runs and removes the key files. Takes NULL. Before the fleet is freed. */
 void swp_workers_free(struct swp_workers *workers);
 
-/* An orgsweep process's environment without what is AWS's business only: everything that begins with AWS_ goes. For tests.
+/* An orgsweep process's environment without everything that begins with AWS_ or ORGSWEEP_. For tests.
  * `extra` (NAME=VALUE, NULL-terminated) replaces variables of the same name. The caller frees by swp_workers_environment_free. */
 char **swp_workers_environment(char *const *environment, const char *const *extra);
 void swp_workers_environment_free(char **environment);

@@ -1,4 +1,5 @@
 """Our own processes are killed, stopped, starved and interrupted: nothing is lost, nothing stays behind, nothing leaks."""
+import base64
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.parse
 
 from common import (ORGSWEEP, WORKER, Simulator, Skipped, Suite, cells, check_report, forms_of, orgsweep, processes_of, stable, sweep, wait_for)
 from peers import Proxy, Redis, free_port, write_keys, zmtp_greeting
@@ -312,37 +314,70 @@ def memory_of(pid):
     return b"".join(pieces)
 
 
-@suite.test
-def planted_secrets_are_found_nowhere(place):
-    simulator = Simulator(place, *SIZE, "--external-id", "marker-of-the-external-id-9", "--fault",
-                          "operation=sagemaker:ListEndpoints,kind=denied-untold,times=3", "--log", place.path / "requests.log")
-    password = "marker-of-the-store-password-8"
-    redis = Redis(place, password=password)
-    environment = simulator.environment(ORGSWEEP_STORE_PASSWORD=password, ORGSWEEP_LOG_LEVEL="debug")
-    done = sweep(place, "--all", "--external-id", "marker-of-the-external-id-9", "--store", redis.url, environment=environment)
-    assert done.report["coverage"]["pass"] > 0
-    running_on = Simulator(place, *SIZE, "--fault", "operation=sagemaker:*,kind=hang,after=60")
-    running = Running(place, running_on, "--external-id", "marker-of-the-external-id-9")
-    children = [running.child("orgsweep-worker"), running.child("redis-server")]
-    in_flight(running_on, 20)
-    of_children = {f"{what} of {pid}": pathlib.Path(f"/proc/{pid}/{what}").read_bytes() for pid in children for what in ("cmdline", "environ")}
-    if os.geteuid() == 0:
-        of_children.update({f"memory of {pid}": memory_of(pid) for pid in children})
-        assert running_on.ready["secret_access_key"].encode() in memory_of(running.process.pid), "the test looks where secrets are"
-    running.signal(signal.SIGINT)
-    assert running.finish()[1]
-    seen = {"standard error": done.err.encode(), "report": done.text.encode(), "append-only file": b"".join(
-        path.read_bytes() for path in redis.folder.rglob("*") if path.is_file()), "keys": redis.ask("KEYS", "*")}
-    for path in (place.path / "state").rglob("*"):
-        if path.is_file():
-            seen[str(path)] = path.read_bytes()
-    seen.update(of_children)
-    secrets = [simulator.ready["secret_access_key"], running_on.ready["secret_access_key"], password, "marker-of-the-external-id-9"]
+def search_for(secrets, seen):
+    """Nothing of `seen` (name → bytes) holds a secret in any form."""
     for name, text in seen.items():
         for secret in secrets:
             for form in forms_of(secret):
                 assert form not in text, (name, form)
-        assert b"eyJrZXkiOi" not in text, name  # how the simulator's session tokens begin
+
+
+@suite.test
+def a_leak_would_be_found(place):
+    """The search itself: each form, at each alignment of base64, inside of something else."""
+    secret = "marker/of+a secret=5"
+    spoiled = [secret.encode(), urllib.parse.quote(secret, safe="").encode()]
+    spoiled += [base64.b64encode(b"x" * shift + secret.encode() + b"and more") for shift in range(6)]
+    for text in spoiled:
+        try:
+            search_for([secret], {"a log": b"before " + text + b" behind"})
+        except AssertionError:
+            continue
+        raise AssertionError(f"{text} is not found")
+
+
+TOKEN_BEGINS = "eyJrZXkiOi"  # as each session token of the simulator does
+
+
+@suite.test
+def planted_secrets_are_found_nowhere(place):
+    external_id, password = "marker-of-the-external-id-9", "marker-of-the-store-password-8"
+    simulator = Simulator(place, *SIZE, "--external-id", external_id, "--fault",
+                          "operation=sagemaker:ListEndpoints,kind=denied-untold,times=3", "--log", place.path / "requests.log")
+    redis = Redis(place, password=password)
+    settings = dict(ORGSWEEP_STORE_PASSWORD=password, ORGSWEEP_EXTERNAL_ID=external_id, ORGSWEEP_LOG_LEVEL="debug")
+    done = sweep(place, "--all", "--store", redis.url, environment=simulator.environment(**settings))
+    assert done.report["coverage"]["pass"] > 0
+    seen = {"standard error": done.err.encode(), "report": done.text.encode()}
+    hung = Simulator(place, *SIZE, "--external-id", external_id, "--fault", "operation=sagemaker:*,kind=hang,after=60")
+    secrets = [external_id, password, TOKEN_BEGINS]
+    for one in (simulator, hung):
+        secrets += [one.ready["secret_access_key"], one.ready["access_key_id"]]
+    for arguments, names in ((("--store", redis.url), ["orgsweep-worker"]), ((), ["orgsweep-worker", "redis-server"])):
+        running = Running(place, hung, *arguments, **settings)
+        children = [running.child(name) for name in names]
+        in_flight(hung, 20)
+        for pid in children:
+            seen.update({f"{what} of {pid}": pathlib.Path(f"/proc/{pid}/{what}").read_bytes() for what in ("cmdline", "environ")})
+        if os.geteuid() == 0:
+            for pid in children:  # what a child needs it has; the caller's own secrets it does not
+                search_for([hung.ready["secret_access_key"], external_id], {f"memory of {pid}": memory_of(pid)})
+            assert hung.ready["secret_access_key"].encode() in memory_of(running.process.pid), "the test looks where secrets are"
+        keys = [path.read_text() for path in (place.path / "state").rglob("*.key")]
+        assert keys
+        secrets += [line.split('"')[1] for text in keys for line in text.splitlines() if line.startswith("secret-key")]
+        running.signal(signal.SIGINT)
+        assert running.finish()[1]
+        seen[f"standard error of {running.process.pid}"] = pathlib.Path(running.errors.name).read_bytes()
+        seen[f"report of {running.process.pid}"] = running.target.read_bytes()
+        hung.ask("reset-statistics", "POST")
+    assert len([secret for secret in secrets if len(secret) == 40 and secret not in done.text]) >= 3, secrets
+    seen["keys"] = redis.ask("KEYS", "*")
+    for path in [*(place.path / "state").rglob("*"), *redis.folder.rglob("*")]:  # append-only files among them
+        if path.is_file():
+            seen[str(path)] = path.read_bytes()
+    assert any("appendonly" in name and len(text) > 10000 for name, text in seen.items()), list(seen)
+    search_for(secrets, seen)
 
 
 @suite.test
