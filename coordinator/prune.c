@@ -21,6 +21,7 @@ struct swp_prune {
 	char cursor[32];
 	char present[80];
 	char catalogue[80]; /* of the sweep that goes */
+	int64_t now_ms;
 	struct swp_store_script leave;
 	void (*done)(void *context); /* of _one; NULL once told */
 	void *context;
@@ -145,15 +146,37 @@ static void scan(struct swp_prune *prune)
 		6, scanned);
 }
 
-static void catalogue_told(void *context, const struct swp_store_reply *reply)
+/* Another coordinator may be at it; one that died does not say so, but is not waited for for ever. */
+static bool may_be_running(const struct swp_prune *prune, const struct swp_store_reply *state,
+	const struct swp_store_reply *started_at)
+{
+	int64_t started_ms;
+
+	return state->type == SWP_STORE_REPLY_TEXT && strcmp(state->bytes, "running") == 0 &&
+	       started_at->type == SWP_STORE_REPLY_TEXT &&
+	       swp_parse_i64(started_at->bytes, 0, INT64_MAX, &started_ms) == 0 &&
+	       prune->now_ms - started_ms < SWP_PRUNE_UNFINISHED_MS;
+}
+
+/* HMGET catalogue, state, started_at_ms */
+static void sweep_told(void *context, const struct swp_store_reply *reply)
 {
 	struct swp_prune *prune = context;
 
 	if (stopped(prune, reply))
 		return;
+	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count != 3) {
+		tell_done(prune);
+		return;
+	}
+	if (may_be_running(prune, &reply->items[1], &reply->items[2])) {
+		prune->at++;
+		next_sweep(prune);
+		return;
+	}
 	prune->catalogue[0] = '\0';
-	if (reply->type == SWP_STORE_REPLY_TEXT && reply->length == 64)
-		snprintf(prune->catalogue, sizeof(prune->catalogue), "%s", reply->bytes);
+	if (reply->items[0].type == SWP_STORE_REPLY_TEXT && reply->items[0].length == 64)
+		snprintf(prune->catalogue, sizeof(prune->catalogue), "%s", reply->items[0].bytes);
 	snprintf(prune->cursor, sizeof(prune->cursor), "0");
 	scan(prune);
 }
@@ -167,8 +190,10 @@ static void next_sweep(struct swp_prune *prune)
 		tell_done(prune);
 		return;
 	}
-	ask(prune, (struct swp_store_argument[]){TEXT("HGET"), TEXT(key), TEXT(SWP_SWEEP_FIELD_CATALOGUE)}, 3,
-		catalogue_told);
+	ask(prune,
+		(struct swp_store_argument[]){TEXT("HMGET"), TEXT(key), TEXT(SWP_SWEEP_FIELD_CATALOGUE),
+			TEXT(SWP_SWEEP_FIELD_STATE), TEXT(SWP_SWEEP_FIELD_STARTED_AT)},
+		5, sweep_told);
 }
 
 static void listed(void *context, const struct swp_store_reply *reply)
@@ -199,7 +224,8 @@ struct swp_prune *swp_prune_one(
 
 	if (!prune)
 		return NULL;
-	*prune = (struct swp_prune){.store = store, .done = done, .context = context};
+	/* It is ours to take, however young it is. */
+	*prune = (struct swp_prune){.store = store, .done = done, .context = context, .now_ms = INT64_MAX};
 	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
 	prune->sweeps = swp_calloc(1, sizeof(*prune->sweeps));
 	if (!prune->sweeps || !(prune->sweeps[0] = swp_strdup(sweep))) {
@@ -211,7 +237,7 @@ struct swp_prune *swp_prune_one(
 	return prune;
 }
 
-struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present)
+struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present, int64_t now_ms)
 {
 	struct swp_prune *prune = keep > 0 ? swp_calloc(1, sizeof(*prune)) : NULL;
 	char index[SWP_KEY_BYTES], last[32];
@@ -219,6 +245,7 @@ struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const 
 	if (!prune)
 		return NULL;
 	prune->store = store;
+	prune->now_ms = now_ms;
 	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
 	snprintf(prune->present, sizeof(prune->present), "%s", present);
 	/* Oldest first; all but the newest `keep`. The present one is in the index already, so it counts. */

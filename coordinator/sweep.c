@@ -662,7 +662,8 @@ void swp_sweep_begin(struct swp_sweep *sweep)
 	sweep->begun = true;
 	swp_sweep_write_plan(sweep); /* accounts may have been listed before the store was there */
 	compiled = swp_catalogue_compiled(sweep->options->catalogue, &length);
-	sweep->prune = swp_prune_start(swp_ledger_store(sweep->ledger), sweep->options->keep, sweep->id);
+	sweep->prune = swp_prune_start(
+		swp_ledger_store(sweep->ledger), sweep->options->keep, sweep->id, swp_sweep_wall_ms(sweep));
 	swp_fleet_set_plan(sweep->fleet, &sweep->plan, compiled, length);
 	if (sweep->progress.phase < SWP_SWEEP_SWEEPING && sweep->organization.count > 0)
 		swp_sweep_set_phase(sweep, SWP_SWEEP_SWEEPING);

@@ -44,6 +44,10 @@ class Redis:
         secret = ["-a", self.password, "--no-auth-warning"] if self.password else []
         return subprocess.run(["redis-cli", "-s", str(self.socket), *secret, "--raw", *map(str, words)], capture_output=True, check=True).stdout
 
+    def put(self, value, *words):
+        """A command whose last argument is bytes."""
+        subprocess.run(["redis-cli", "-s", str(self.socket), "-x", *words], input=value, capture_output=True, check=True)
+
 
 class Proxy:
     """Forwards CONNECT; or, for the host names in `refuse`, answers with a status and a body of its own."""
