@@ -84,6 +84,8 @@ void swp_sweep_end(struct swp_sweep *sweep, enum swp_sweep_end end, const struct
 	sweep->closing = true;
 	sweep->result.end = end;
 	sweep->problem = *problem;
+	if (!problem->text[0]) /* the one failure for which there may be no words */
+		swp_problem_set(&sweep->problem, -ENOMEM, "out of memory");
 	swp_timer_start(&sweep->pump, 0);
 }
 

@@ -68,7 +68,7 @@ int swp_file_write(const char *path, const void *bytes, size_t length, struct sw
 {
 	SWP_CLEANUP(swp_free_pointer) char *fresh = swp_asprintf("%s.XXXXXX", path);
 	if (!fresh)
-		return -ENOMEM;
+		return swp_problem_set(problem, -ENOMEM, "%s can't be written: out of memory", path);
 	int fd = mkostemp(fresh, O_CLOEXEC); /* 0600 by mkstemp's own rule */
 	if (fd < 0)
 		return swp_problem_set(problem, -errno, "%s can't be written: %s", path, strerror(errno));
@@ -104,7 +104,7 @@ int swp_folder_make(const char *path, struct swp_problem *problem)
 	struct stat status;
 	SWP_CLEANUP(swp_free_pointer) char *copy = swp_strdup(path);
 	if (!copy)
-		return -ENOMEM;
+		return swp_problem_set(problem, -ENOMEM, "folder %s can't be made: out of memory", path);
 	int error = make_parents(copy);
 	if (!error && stat(path, &status))
 		error = -errno;

@@ -126,11 +126,13 @@ static void make_catalogue(void)
 void stage_answer_identity(void)
 {
 	player_answer((struct player_answer){.call = "GetCallerIdentity",
+		.times = stage.answer_times,
 		.body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::111111111111:"
 			"user/auditor</Arn>"
 			"<UserId>U</UserId><Account>111111111111</Account></GetCallerIdentityResult></"
 			"GetCallerIdentityResponse>"});
 	player_answer((struct player_answer){.call = "DescribeOrganization",
+		.times = stage.answer_times,
 		.body = "{\"Organization\":{\"Id\":\"o-stage\",\"MasterAccountId\":\"111111111111\"}}"});
 }
 
@@ -152,14 +154,16 @@ void stage_answer_listed(unsigned members)
 			id, i, id);
 	}
 	snprintf(body + length, sizeof(body) - length, "]}");
-	player_answer((struct player_answer){.call = "ListAccounts", .body = body});
+	player_answer(
+		(struct player_answer){.call = "ListAccounts", .times = stage.answer_times, .body = body});
 }
 
 void stage_answer_accounts(unsigned members)
 {
 	stage_answer_listed(members);
-	player_answer((struct player_answer){
-		.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
+	player_answer((struct player_answer){.call = "ListRoots",
+		.times = stage.answer_times,
+		.body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
 }
 
 void stage_answer_sessions(void)
@@ -181,7 +185,7 @@ void stage_answer_sessions(void)
 
 /* --- the sweep --- */
 
-static void finished(void *context, const struct swp_sweep_result *result)
+void stage_finished(void *context, const struct swp_sweep_result *result)
 {
 	(void)context;
 	stage.finished = true;
@@ -226,7 +230,7 @@ void stage_open(const char *scenario)
 
 void stage_start(void)
 {
-	const struct swp_sweep_events events = {.finished = finished};
+	const struct swp_sweep_events events = {.finished = stage_finished};
 	struct swp_problem problem = {""};
 
 	stage.sweep = swp_sweep_new(stage.loop, &stage.options, &events, &problem);

@@ -22,6 +22,7 @@ struct coordinator_stage {
 	struct swp_sweep *sweep;
 	char folder[64];
 	bool finished, store_away;
+	unsigned answer_times; /* of the healthy organization's answers; 0: once each */
 	struct swp_sweep_result result;
 	struct swp_problem problem;
 };
@@ -36,6 +37,8 @@ void stage_answer_sessions(void);
 /* Prepares; options may be changed; then stage_start. */
 void stage_open(const char *scenario);
 void stage_start(void);
+/* The `finished` of swp_sweep_events, for a sweep that a test makes itself. */
+void stage_finished(void *context, const struct swp_sweep_result *result);
 void stage_close(void);
 
 void stage_check(bool condition, const char *what);

@@ -82,17 +82,22 @@ void player_ignore(enum swp_message_type type, bool on)
 
 /* --- queues of what was sent --- */
 
+static void decode(const void *bytes, size_t length, struct swp_message *ret_message)
+{
+	int r = swp_message_decode(bytes, length, ret_message);
+
+	if (r == -ENOMEM) /* a failure that was meant for the program; the next allocation is fine again */
+		r = swp_message_decode(bytes, length, ret_message);
+	if (r < 0)
+		player_fail("the program sent a frame that is no message");
+}
+
 static enum swp_message_type type_of(const void *bytes, size_t length)
 {
 	struct swp_message message;
 	enum swp_message_type type;
 
-	int r = swp_message_decode(bytes, length, &message);
-
-	if (r == -ENOMEM) /* a failure that was meant for the program; the next allocation is fine again */
-		r = swp_message_decode(bytes, length, &message);
-	if (r < 0)
-		player_fail("the program sent a frame that is no message");
+	decode(bytes, length, &message);
 	type = message.type;
 	swp_message_done(&message);
 	return type;
@@ -140,8 +145,7 @@ static void take(
 
 	if (!frame)
 		player_fail("%s was expected and nothing was sent", swp_message_type_name(type));
-	if (swp_message_decode(frame->bytes, frame->length, ret_message) < 0)
-		player_fail("the program sent a frame that is no message");
+	decode(frame->bytes, frame->length, ret_message);
 	if (ret_message->type != type)
 		player_fail("%s was expected, and %s was sent", swp_message_type_name(type),
 			swp_message_type_name(ret_message->type));
@@ -279,6 +283,11 @@ void player_keep_alive(unsigned link, bool on)
 void player_mute(unsigned link, bool on)
 {
 	client_of(link)->muted = on;
+}
+
+bool player_serves(void)
+{
+	return server != NULL;
 }
 
 void player_peer_says(swp_bus_peer peer, const char *user, const struct swp_message *message)

@@ -86,6 +86,7 @@ void player_keep_alive(unsigned link, bool on);
 void player_mute(unsigned link, bool on); /* nothing gets through either way: coordinator lost */
 
 /* Coordinator under test: peers that a test invents, at its bus server. */
+bool player_serves(void); /* is there one? */
 void player_peer_says(swp_bus_peer peer, const char *user, const struct swp_message *message);
 void player_peer_take(swp_bus_peer peer, enum swp_message_type type, struct swp_message *ret_message);
 bool player_peer_has(swp_bus_peer peer, enum swp_message_type type);

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/limits.h"
+#include "proto/base/log.h"
 #include "proto/record/keys.h"
 #include "proto/record/record.h"
 #include "proto/record/scripts.h"
@@ -627,7 +629,160 @@ static void lost_replies(void)
 	stage_close();
 }
 
-int main(void)
+/* --- memory --- */
+
+#define LONGEST_WITHOUT_MEMORY (30 * MINUTE)
+
+/* Whatever the peer was sent: jobs are sealed and told. */
+static void serve_peer(swp_bus_peer peer)
+{
+	static const enum swp_message_type types[] = {SWP_MESSAGE_WELCOME, SWP_MESSAGE_SWEEP,
+		SWP_MESSAGE_CANCEL, SWP_MESSAGE_CREDENTIALS, SWP_MESSAGE_END_SWEEP};
+	bool more = true;
+
+	while (more) {
+		struct swp_message message = {0};
+
+		more = false;
+		for (size_t i = 0; i < SWP_ARRAY_SIZE(types); i++)
+			if (player_peer_has(peer, types[i])) {
+				player_peer_take(peer, types[i], &message);
+				swp_message_done(&message);
+				more = true;
+			}
+		if (player_peer_has(peer, SWP_MESSAGE_JOB)) {
+			struct stage_job job = stage_take_job(peer);
+			struct swp_message done = {.type = SWP_MESSAGE_DONE,
+				.done = {.job = job.job,
+					.epoch = job.epoch,
+					.how = stage_seal(&job) < 0 ? SWP_DONE_STALE : SWP_DONE_SEALED,
+					.not_applicable = 1,
+					.answered = true,
+					.calls = 1}};
+
+			player_peer_says(peer, "w", &done);
+			more = true;
+		}
+	}
+}
+
+/* It holds nothing and has room: what it was not told, or what of its words was lost, is said again. */
+static void say_hello(swp_bus_peer peer)
+{
+	const struct swp_message hello = {.type = SWP_MESSAGE_HELLO,
+		.hello = {.protocol = SWP_WIRE_VERSION,
+			.version = "0",
+			.name = "w",
+			.host = "h",
+			.pid = 1,
+			.credits = 4}};
+
+	player_peer_says(peer, "w", &hello);
+}
+
+/* Allocations of the sweep are counted, those of the test that plays along are not. */
+static struct {
+	unsigned long nth, made;
+} memory;
+
+static void count_allocations(void)
+{
+	swp_alloc_fail_at(memory.nth > memory.made ? memory.nth - memory.made : 0, 0);
+}
+
+static void leave_allocations(void)
+{
+	memory.made += swp_alloc_fail_at(0, 0);
+}
+
+static void play_along(void)
+{
+	leave_allocations();
+	if (player_serves())
+		serve_peer(STAGE_WORKER);
+	count_allocations();
+}
+
+/* A sweep that calls itself complete has every account, and of each that was entered every record. */
+static void expect_nothing_lost(unsigned long nth)
+{
+	static const char *const ids[] = {STAGE_MANAGEMENT, STAGE_MEMBER};
+	struct swp_region *region = swp_region_new(0);
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(ids); i++) {
+		struct swp_record_account row = account_row(ids[i], region);
+		char key[SWP_KEY_BYTES];
+
+		if (!row.unread.reason && row.region_count == 0)
+			player_fail("allocation %lu failed, and account %s has no regions", nth, ids[i]);
+		for (size_t k = 0; !row.unread.reason && k < row.region_count; k++)
+			if (swp_key_format(SWP_KEY_JOB, swp_sweep_id(stage.sweep), ids[i], row.regions[k],
+				    key) < 0 ||
+				!player_store_get(key, SWP_JOB_FIELD_SEAL, NULL))
+				player_fail("allocation %lu failed, and %s was not swept", nth, key);
+	}
+	swp_region_free(region);
+}
+
+/* The nth allocation from the sweep's beginning on fails: it ends, whole or with a word, and nothing is left over. True: there were
+ * so many. */
+static bool sweep_without_memory(unsigned long nth)
+{
+	const struct swp_sweep_events events = {.finished = stage_finished};
+	struct swp_problem problem = {""};
+
+	stage_open("an allocation fails");
+	swp_log_setup(stderr, SWP_LOG_TEXT, SWP_LOG_ERROR + 1, "stage", player_clock());
+	stage.answer_times = PLAYER_ALWAYS;
+	stage_answer_identity();
+	stage_answer_accounts(1);
+	stage_answer_sessions();
+	/* Asked for where there was no memory for the first answer. */
+	player_answer((struct player_answer){.call = "DescribeRegions",
+		.times = PLAYER_ALWAYS,
+		.body = "<DescribeRegionsResponse><regionInfo><item><regionName>eu-west-1</regionName>"
+			"<optInStatus>opt-in-not-required</optInStatus></item></regionInfo>"
+			"</DescribeRegionsResponse>"});
+	swp_alloc_fail_at(0, 0);
+	memory.nth = nth;
+	memory.made = 0;
+	count_allocations();
+	stage.sweep = swp_sweep_new(stage.loop, &stage.options, &events, &problem);
+	if (stage.sweep && swp_sweep_start(stage.sweep) == 0) {
+		for (int64_t ms = 0; !stage.finished && ms < LONGEST_WITHOUT_MEMORY; ms += SECOND) {
+			leave_allocations();
+			if (player_serves())
+				say_hello(STAGE_WORKER);
+			count_allocations();
+			for (int i = 0; i < 10 && !stage.finished; i++) {
+				player_advance(SECOND / 10);
+				play_along();
+			}
+		}
+		if (!stage.finished)
+			player_fail("allocation %lu failed, and the sweep does not end", nth);
+		if (stage.result.end != SWP_SWEEP_END_SWEPT && !stage.problem.text[0])
+			player_fail("allocation %lu failed, and nobody says why the sweep ended", nth);
+	}
+	leave_allocations();
+	if (stage.finished && stage.result.end == SWP_SWEEP_END_SWEPT &&
+		stage.result.status == SWP_SWEEP_COMPLETE)
+		expect_nothing_lost(nth);
+	stage_close();
+	return memory.made >= nth;
+}
+
+static void without_memory(void)
+{
+	unsigned long nth = 1;
+
+	while (sweep_without_memory(nth))
+		nth++;
+	printf("  %lu allocations\n", nth - 1);
+	stage_check(nth > 100, "allocations were made to fail");
+}
+
+int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
@@ -657,9 +812,12 @@ int main(void)
 		{"cancelled_without_store", cancelled_without_store},
 		{"store_never_there", store_never_there},
 		{"lost_replies", lost_replies},
+		{"without_memory", without_memory},
 	};
 
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(scenarios); i++) {
+		if (argc > 1 && strcmp(argv[1], scenarios[i].name) != 0)
+			continue;
 		puts(scenarios[i].name);
 		fflush(stdout);
 		scenarios[i].run();
