@@ -538,7 +538,9 @@ struct swp_open_account *swp_accounts_enter(struct swp_accounts *accounts, struc
 /* Keys without an end that AWS calls expired, or whose end is over: their source must look again. */
 static bool own_are_over(const struct swp_open_account *open)
 {
-	int64_t wall_ms = swp_clock_wall_ms(swp_loop_clock(open->accounts->options.loop));
+	const struct swp_accounts_options *options = &open->accounts->options;
+	int64_t wall_ms = swp_clock_wall_ms(swp_loop_clock(options->loop)) +
+			  swp_caller_clock_offset_ms(options->asker->caller);
 
 	return open->sessions[0].expires_at_ms == 0 || open->sessions[0].expires_at_ms <= wall_ms;
 }

@@ -10,7 +10,10 @@
 #include "proto/base/limits.h"
 
 #define DAY_MS INT64_C(86400000)
-#define DAYS 2 /* today and tomorrow: a session lasts an hour */
+/* Today and tomorrow: a session lasts an hour. The day begins late, as clocks differ by minutes: a worker that is behind still
+ * signs for yesterday when we do not any more. */
+#define DAYS 2
+#define DAY_BEGINS_LATE_MS (15 * 60 * 1000)
 
 struct gathering {
 	struct swp_job_services *services;
@@ -157,7 +160,7 @@ int swp_job_credentials_make(const struct swp_job_credentials_scope *scope,
 	if (!made.keys)
 		return -ENOMEM;
 	for (int day = 0; day < DAYS; day++) {
-		swp_time_format_basic(wall_ms + day * DAY_MS, text);
+		swp_time_format_basic(wall_ms - DAY_BEGINS_LATE_MS + day * DAY_MS, text);
 		memcpy(days[day], text, 8);
 		days[day][8] = '\0';
 	}

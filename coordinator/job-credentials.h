@@ -30,7 +30,8 @@ struct swp_job_credentials_scope {
 		*policies; /* which session serves a service, when there are several */
 };
 /* `sessions` are those of the policies, or the caller's own alone. Texts are borrowed from them; keys are owned:
- * swp_job_credentials_done wipes them. `region` is the cell's. 0, -ENOMEM, -EIO, -E2BIG (SWP_LIMIT_SIGNING_KEYS). */
+ * swp_job_credentials_done wipes them. `region` is the cell's. `wall_ms` is the time as AWS has it: keys are made for its day and the
+ * next one. 0, -ENOMEM, -EIO, -E2BIG (SWP_LIMIT_SIGNING_KEYS). */
 int swp_job_credentials_make(const struct swp_job_credentials_scope *scope,
 	const struct swp_credentials *sessions, size_t session_count, enum swp_level level,
 	const char *region, int64_t wall_ms, struct swp_wire_credentials *ret_credentials);

@@ -67,18 +67,26 @@ int swp_sweep_add_jobs(struct swp_sweep *sweep, struct swp_open_account *open)
 
 /* --- credentials for jobs --- */
 
+/* Expiry dates and days of keys are AWS's: they are held against its clock, which ours may differ from. */
+static int64_t aws_wall_ms(const struct swp_sweep *sweep)
+{
+	return swp_sweep_wall_ms(sweep) + swp_caller_clock_offset_ms(sweep->caller);
+}
+
 static bool last_long_enough(const struct swp_sweep *sweep, const struct swp_open_account *open)
 {
 	/* A session is renewed to be good for a whole job; the caller's own last as long as their source lets them. */
 	int64_t wanted_ms = open->role_arn ? SWP_JOB_MIN_VALID_MS : SWP_RENEW_BEFORE_MS;
 	int64_t expires_at_ms = swp_accounts_expires_at_ms(open);
-	int64_t left_ms = expires_at_ms - swp_sweep_wall_ms(sweep);
+	int64_t left_ms = expires_at_ms - aws_wall_ms(sweep);
 	int64_t given_ms = left_ms + now_ms(sweep) - open->issued_ms;
 
-	if (open->renewal_failed || expires_at_ms == 0)
-		return true; /* the worker then hears ExpiredToken, and says so in the cells */
+	/* The worker then hears ExpiredToken, and says so in the cells. Also of what had ended before it was given: more of that
+	 * would come. */
+	if (open->renewal_failed || expires_at_ms == 0 || given_ms <= 0)
+		return true;
 	/* A role whose sessions are shorter than that is not asked for ever: the first half of what it gives must do. */
-	if (given_ms > 0 && wanted_ms > given_ms / 2)
+	if (wanted_ms > given_ms / 2)
 		wanted_ms = given_ms / 2;
 	return left_ms >= wanted_ms;
 }
@@ -102,8 +110,12 @@ static int make_credentials(struct swp_sweep *sweep, const struct swp_open_accou
 		.policies = &sweep->policies};
 	const char *region = job->region == SWP_REGION_ORGANIZATION ? SWP_JOB_GLOBAL : region_of(sweep, job);
 
-	return swp_job_credentials_make(&scope, open->sessions, open->session_count,
-		(enum swp_level)job->level, region, swp_sweep_wall_ms(sweep), ret_credentials);
+	int error = swp_job_credentials_make(&scope, open->sessions, open->session_count,
+		(enum swp_level)job->level, region, aws_wall_ms(sweep), ret_credentials);
+
+	if (error == 0 && ret_credentials->expires_at_ms != 0) /* the worker's clock is like ours */
+		ret_credentials->expires_at_ms -= swp_caller_clock_offset_ms(sweep->caller);
+	return error;
 }
 
 /* --- what dispatch wants --- */

@@ -117,6 +117,8 @@ static enum swp_call_next correct_skew(struct swp_running_call *running, bool ha
 		return SWP_CALL_NEXT_FINISH;
 	}
 	known->offset_ms = date_ms - swp_clock_wall_ms(running->caller->clock);
+	known->offset_known = true;
+	running->caller->clock_offset_ms = known->offset_ms;
 	running->skew_corrected = true;
 	return SWP_CALL_NEXT_RESIGN;
 }

@@ -54,6 +54,7 @@ struct swp_running_call {
 /* A host's clock, and whether its name could be resolved. */
 struct swp_known_host {
 	int64_t offset_ms;	    /* to be added to our wall time */
+	bool offset_known;	    /* the host has told its time */
 	int64_t not_found_until_ms; /* monotonic; 0: it was found, or nobody asked */
 };
 
@@ -76,7 +77,8 @@ struct swp_caller {
 	unsigned answers_until_place; /* answers since the last one was added */
 	struct swp_running_call *calls, *pool;
 	struct swp_running_call *waiting_first, *waiting_last;
-	struct swp_map *hosts; /* struct swp_known_host; only hosts that there is something to know about */
+	int64_t clock_offset_ms; /* as the last host told whose clock differed */
+	struct swp_map *hosts;	 /* struct swp_known_host; only hosts that there is something to know about */
 	struct swp_derived_key derived[SWP_CALLER_DERIVED_KEYS];
 	unsigned derived_count;
 	unsigned char random[64 * SWP_CALLER_ID_BYTES]; /* for invocation ids */

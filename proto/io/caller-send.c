@@ -7,6 +7,10 @@
 #include "proto/base/limits.h"
 #include "proto/io/caller-call.h"
 
+#define DAY_MS INT64_C(86400000)
+
+enum { EDGE_MS = 4 * 60 * 1000 }; /* AWS accepts a time that is five minutes off */
+
 struct swp_known_host *swp_caller_host(struct swp_caller *caller, const char *host, bool make)
 {
 	struct swp_known_host *known = NULL;
@@ -114,14 +118,55 @@ static int derived_key(struct swp_caller *caller, const struct swp_secret *secre
 	return 0;
 }
 
-static int find_key(struct swp_running_call *running, int64_t wall_ms, const struct swp_signing_key **ret_key)
+/* What must be added to `wall_ms` so that it lies in that day; 0 when it does. */
+static int64_t shift_into_day(const char *day, int64_t wall_ms)
+{
+	char text[SWP_TIME_TEXT_BYTES];
+	int64_t start_ms;
+
+	snprintf(text, sizeof(text), "%.4s-%.2s-%.2sT00:00:00Z", day, day + 4, day + 6);
+	if (swp_time_parse(text, &start_ms) != 0)
+		return INT64_MAX;
+	if (wall_ms < start_ms)
+		return start_ms - wall_ms;
+	return wall_ms < start_ms + DAY_MS ? 0 : start_ms + DAY_MS - 1000 - wall_ms;
+}
+
+/* No key of today: the nearest day's, with the time moved into that day. AWS takes a few minutes; more is for a host that has
+ * not told its time yet: its Date header then says how wrong our clock is, and how wrong the time was that we signed. */
+static int nearest_key(struct swp_running_call *running, const char *region, const char *service,
+	int64_t *wall_ms, const struct swp_signing_key **ret_key)
+{
+	const struct swp_caller_identity *identity = running->identity;
+	const struct swp_known_host *known =
+		swp_caller_host(running->caller, swp_buf_text(&running->host), false);
+	int64_t best_ms = known != NULL && known->offset_known ? EDGE_MS : INT64_MAX - 1, shift_ms = 0;
+
+	*ret_key = NULL;
+	for (size_t i = 0; i < identity->key_count; i++) {
+		const struct swp_signing_key *key = &identity->keys[i];
+		int64_t key_ms = shift_into_day(key->day, *wall_ms);
+
+		if (!key_fits(key, key->day, region, service) || (key_ms < 0 ? -key_ms : key_ms) > best_ms)
+			continue;
+		best_ms = key_ms < 0 ? -key_ms : key_ms;
+		shift_ms = key_ms;
+		*ret_key = key;
+	}
+	*wall_ms += shift_ms;
+	return *ret_key != NULL ? 0 : SWP_CALL_NO_KEY;
+}
+
+/* `wall_ms` is the time to sign for; moved where no key is of its day. */
+static int find_key(
+	struct swp_running_call *running, int64_t *wall_ms, const struct swp_signing_key **ret_key)
 {
 	const struct swp_caller_identity *identity = running->identity;
 	const char *region = running->endpoint.signing_region,
 		   *service = running->operation->service->signing_name;
 	char day[SWP_TIME_TEXT_BYTES];
 
-	swp_time_format_basic(wall_ms, day);
+	swp_time_format_basic(*wall_ms, day);
 	day[8] = '\0';
 	for (size_t i = 0; i < identity->key_count; i++) {
 		if (key_fits(&identity->keys[i], day, region, service)) {
@@ -130,7 +175,7 @@ static int find_key(struct swp_running_call *running, int64_t wall_ms, const str
 		}
 	}
 	if (identity->secret_access_key == NULL || identity->secret_access_key->bytes == NULL)
-		return SWP_CALL_NO_KEY;
+		return nearest_key(running, region, service, wall_ms, ret_key);
 	return derived_key(running->caller, identity->secret_access_key, day, region, service, ret_key);
 }
 
@@ -173,7 +218,7 @@ static int sign(struct swp_running_call *running, struct header_list *headers)
 	};
 	const struct swp_signing_key *key;
 	int64_t wall_ms = swp_call_wall_ms(running);
-	int result = find_key(running, wall_ms, &key);
+	int result = find_key(running, &wall_ms, &key);
 
 	running->signed_ms = wall_ms;
 	if (result != 0)

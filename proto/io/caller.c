@@ -550,6 +550,11 @@ void swp_caller_set_partition(struct swp_caller *caller, const struct swp_partit
 	caller->partition = partition;
 }
 
+int64_t swp_caller_clock_offset_ms(const struct swp_caller *caller)
+{
+	return caller != NULL ? caller->clock_offset_ms : 0;
+}
+
 void swp_caller_statistics_get(const struct swp_caller *caller, struct swp_caller_statistics *ret_statistics)
 {
 	*ret_statistics = caller->statistics;

@@ -37,7 +37,9 @@ void swp_caller_set_partition(struct swp_caller *caller, const struct swp_partit
 struct swp_caller_identity {
 	const char *access_key_id;
 	const struct swp_secret *session_token; /* may be unset */
-	const struct swp_signing_key *keys; /* derived keys for day × service of this region; may be NULL */
+	/* Derived keys for day × service of this region; may be NULL. Where none is of today, the nearest day's signs, at its
+	 * edge: a clock that runs some minutes before or behind the deriver's, or that AWS has yet to correct. */
+	const struct swp_signing_key *keys;
 	size_t key_count;
 	const struct swp_secret *secret_access_key; /* NULL in workers */
 	bool anonymous;				    /* AssumeRoleWithWebIdentity is not signed */
@@ -102,6 +104,8 @@ struct swp_caller_statistics {
 	uint64_t retried, throttled, limiter_waits;
 	unsigned in_flight, waiting;
 };
+/* AWS's clock minus ours, as the last host told that did not believe ours; 0 while none complained. Takes NULL. */
+int64_t swp_caller_clock_offset_ms(const struct swp_caller *caller);
 void swp_caller_statistics_get(const struct swp_caller *caller, struct swp_caller_statistics *ret_statistics);
 
 #endif

@@ -272,10 +272,12 @@ def every_call_counts(place):
 
 @suite.test
 def clock_skew_is_corrected(place):
+    """AWS's clock ahead of ours and behind it, by more than a session lasts, and on another day: keys and expiry follow AWS's clock."""
     simulator = Simulator(place, "--seed", 22, "--accounts", 4, "--regions", 2)
     expected = sweep(place, "--all", environment=simulator.environment()).report
-    simulator.ask("clock", "POST", {"offset_seconds": 1800})
-    assert_same(sweep(place, "--all", environment=simulator.environment()).report, expected)
+    for offset in (1800, -2 * 3600, 3 * 86400, -3 * 86400):
+        simulator.ask("clock", "POST", {"offset_seconds": offset})
+        assert_same(sweep(place, "--all", environment=simulator.environment()).report, expected)
 
 
 @suite.test

@@ -449,12 +449,67 @@ static void derived_keys_only(void **state)
 	request = request_of(&bench);
 	ask(&bench, &request, &asked);
 	assert_int_equal(asked.answer.outcome, SWP_OUTCOME_OK);
-	bench.identity.key_count = 1; /* only another day's */
+	memcpy(keys[0].region, "eu-west-2", 10); /* and none of this region */
+	bench.identity.key_count = 1;
 	ask(&bench, &request, &asked);
 	assert_int_equal(asked.answer.outcome, SWP_OUTCOME_EXPIRED);
 	assert_int_equal(asked.answer.reason, SWP_REASON_CREDENTIALS_EXPIRED);
 	assert_string_equal(asked.code, "NoSigningKey");
 	assert_int_equal(scripted_server_requests(bench.server), 1);
+	bench_stop(&bench);
+}
+
+/* Wall time of that moment of the test's clock. */
+static void set_wall(const char *text)
+{
+	int64_t wanted_ms;
+
+	assert_int_equal(swp_time_parse(text, &wanted_ms), 0);
+	wall_offset_ms = wanted_ms - swp_clock_wall_ms(swp_clock_system());
+}
+
+/* A worker's clock and the coordinator's, which made the keys, see midnight at different moments. */
+static void keys_of_another_day(void **state)
+{
+	static const struct scripted_step steps[] = {{.body = GOOD}, {.body = GOOD},
+		{.status = 403,
+			.headers = "Date: Thu, 26 Nov 2026 23:50:00 GMT\r\n",
+			.body = JSON_ERROR("RequestTimeTooSkewed", "no")},
+		{.body = GOOD}};
+	struct swp_signing_key keys[2];
+	struct bench bench;
+	struct asked asked;
+	struct swp_call_request request;
+
+	(void)state;
+	bench_start(&bench, steps, SWP_ARRAY_SIZE(steps), 0);
+	assert_int_equal(
+		swp_signing_key_derive(&bench.secret, "20261126", "eu-west-1", "sagemaker", &keys[0]), 0);
+	assert_int_equal(
+		swp_signing_key_derive(&bench.secret, "20261127", "eu-west-1", "sagemaker", &keys[1]), 0);
+	bench.identity.secret_access_key = NULL;
+	bench.identity.keys = keys;
+	bench.identity.key_count = 2;
+	request = request_of(&bench);
+	set_wall("2026-11-25T23:59:58Z"); /* behind: signed as at the day's first moment */
+	ask(&bench, &request, &asked);
+	assert_memory_equal(
+		header_of(scripted_server_request(bench.server, 0), "X-Amz-Date"), "20261126T000000Z", 16);
+	set_wall("2026-11-28T00:00:02Z"); /* ahead: at its last */
+	ask(&bench, &request, &asked);
+	assert_memory_equal(
+		header_of(scripted_server_request(bench.server, 1), "X-Amz-Date"), "20261127T235959Z", 16);
+	set_wall("2026-11-29T10:00:00Z"); /* wrong by days: AWS is asked what time it is */
+	ask(&bench, &request, &asked);
+	assert_memory_equal(
+		header_of(scripted_server_request(bench.server, 2), "X-Amz-Date"), "20261127T235959Z", 16);
+	assert_memory_equal(
+		header_of(scripted_server_request(bench.server, 3), "X-Amz-Date"), "20261126T235", 12);
+	assert_int_equal(asked.answer.outcome, SWP_OUTCOME_OK);
+	assert_true(swp_caller_clock_offset_ms(bench.caller) < -48 * 3600000LL);
+	wall_offset_ms -= 24 * 3600000LL; /* AWS's time is known, and no key is of its day */
+	ask(&bench, &request, &asked);
+	assert_string_equal(asked.code, "NoSigningKey");
 	bench_stop(&bench);
 }
 
@@ -737,6 +792,7 @@ int main(void)
 		cmocka_unit_test(attempts_share_one_id),
 		cmocka_unit_test(skew_is_corrected_once),
 		cmocka_unit_test(derived_keys_only),
+		cmocka_unit_test(keys_of_another_day),
 		cmocka_unit_test(deadline_of_the_call),
 		cmocka_unit_test(limiter_keeps_the_order),
 		cmocka_unit_test(a_waiting_scope_keeps_nobody_waiting),
