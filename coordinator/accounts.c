@@ -147,7 +147,8 @@ static enum swp_reason reason_of(const struct swp_said *said)
 {
 	if (said->outcome == SWP_OUTCOME_EXPIRED)
 		return SWP_REASON_CREDENTIALS_EXPIRED;
-	if (said->outcome == SWP_OUTCOME_FAILED && said->reason == SWP_REASON_SERVICE_UNAVAILABLE)
+	if (said->by_aws && said->outcome == SWP_OUTCOME_FAILED &&
+		said->reason == SWP_REASON_SERVICE_UNAVAILABLE)
 		return SWP_REASON_ROLE_NOT_ASSUMABLE; /* a 4xx of no other row: ValidationError, MalformedPolicyDocument … */
 	switch (said->reason) {
 	case SWP_REASON_THROTTLED:

@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proto/aws/credential-json.h"
 #include "proto/base/alloc.h"
 #include "proto/base/clock.h"
 #include "proto/base/error.h"
 #include "proto/base/limits.h"
+
+#define LATEST_MS 253402300800000.0 /* the year 10000 */
 
 /* --- the table --- */
 
@@ -225,15 +228,15 @@ static void own_done(struct swp_own_wait *wait, const struct swp_credentials *cr
 		end_failed(ask, SWP_REASON_LIMIT_REACHED, "OutOfMemory", "out of memory");
 }
 
-/* The token of the next page; NULL: none, or this operation has no pages. */
-static const char *next_token(const struct swp_aws_ask *ask, const json_t *document)
+/* The token of the next page; NULL: none, or this operation has no pages. False: there is one that is no text. */
+static bool next_token(const struct swp_aws_ask *ask, const json_t *document, const char **ret_token)
 {
-	const char *token;
+	const json_t *token = NULL;
 
-	if (!ask->operation->output_token)
-		return NULL;
-	token = json_string_value(json_object_get(document, ask->operation->output_token));
-	return token && *token ? token : NULL;
+	if (ask->operation->output_token)
+		token = json_object_get(document, ask->operation->output_token);
+	*ret_token = json_string_length(token) > 0 ? json_string_value(token) : NULL;
+	return !token || json_is_null(token) || json_is_string(token);
 }
 
 static void go_on(struct swp_aws_ask *ask, const char *token)
@@ -246,11 +249,25 @@ static void go_on(struct swp_aws_ask *ask, const char *token)
 		end_failed(ask, SWP_REASON_LIMIT_REACHED, "OutOfMemory", "out of memory");
 }
 
+static void end_page_failed(struct swp_aws_ask *ask, int error)
+{
+	if (error == -ENOMEM)
+		end_failed(ask, SWP_REASON_LIMIT_REACHED, "OutOfMemory", "out of memory");
+	else if (error < 0)
+		end_failed(ask, SWP_REASON_LIMIT_REACHED, "TooManyRows",
+			"the list is longer than orgsweep reads");
+	else
+		end_failed(ask, SWP_REASON_MALFORMED_RESPONSE, "MalformedResponse",
+			error > 0 ? "the answer lacks what identifies it" : "the page token is no text");
+}
+
 static void page_came(struct swp_aws_ask *ask, const struct swp_answer *answer)
 {
 	const json_t *rows =
 		json_object_get(answer->document, ask->operation->result ? ask->operation->result : "");
-	const char *token = next_token(ask, answer->document);
+	const char *token;
+	bool good = next_token(ask, answer->document, &token);
+	int error = ask->page ? ask->page(ask, answer->document) : 0;
 	struct swp_said said = {.outcome = SWP_OUTCOME_OK,
 		.action = ask->operation->action,
 		.error_code = "",
@@ -258,9 +275,8 @@ static void page_came(struct swp_aws_ask *ask, const struct swp_answer *answer)
 		.request_id = answer->request_id,
 		.document = answer->document};
 
-	if (ask->page && ask->page(ask, answer->document)) {
-		end_failed(ask, SWP_REASON_MALFORMED_RESPONSE, "MalformedResponse",
-			"the answer lacks what identifies it");
+	if (error != 0 || !good) {
+		end_page_failed(ask, error);
 		return;
 	}
 	switch (swp_page_guard_next(&ask->guard, token, json_array_size(rows))) {
@@ -285,6 +301,7 @@ static void call_done(struct swp_call *call, struct swp_answer *answer)
 	struct swp_aws_ask *ask = SWP_CONTAINER_OF(call, struct swp_aws_ask, call);
 	struct swp_said said = {.outcome = answer->outcome,
 		.reason = answer->reason,
+		.by_aws = answer->status > 0 && answer->error_code[0],
 		.action = ask->operation->action,
 		.error_code = answer->error_code,
 		.message = answer->message,
@@ -396,7 +413,11 @@ int swp_answer_caller_identity(const json_t *document, struct swp_caller_identit
 static int read_expiration(const json_t *value, int64_t *ret_ms)
 {
 	if (json_is_number(value)) {
-		*ret_ms = (int64_t)(json_number_value(value) * 1000.0);
+		double ms = json_number_value(value) * 1000.0;
+
+		if (!(ms > 0 && ms < LATEST_MS)) /* what no date is would overflow, too */
+			return -EINVAL;
+		*ret_ms = (int64_t)ms;
 		return 0;
 	}
 	return json_is_string(value) ? swp_time_parse(json_string_value(value), ret_ms) : -EINVAL;
@@ -411,18 +432,18 @@ int swp_answer_assume_role(
 	const char *token = json_string_value(json_object_get(told, "SessionToken"));
 	struct swp_credentials credentials = {0};
 
-	if (!id || !*id || !key || !*key || !token || !*token ||
-		strlen(id) >= sizeof(credentials.access_key_id))
+	int error;
+
+	if (!id || !key || !token || !*token)
 		return SWP_ANSWER_MALFORMED;
 	if (read_expiration(json_object_get(told, "Expiration"), &credentials.expires_at_ms) < 0)
 		return SWP_ANSWER_MALFORMED;
-	memcpy(credentials.access_key_id, id, strlen(id) + 1);
-	memcpy(credentials.source, source, strnlen(source, sizeof(credentials.source) - 1));
-	if (swp_secret_set_text(&credentials.secret_access_key, key) < 0 ||
-		swp_secret_set_text(&credentials.session_token, token) < 0) {
+	error = swp_credentials_set(&credentials, id, key, token, NULL);
+	if (error != 0) {
 		swp_credentials_done(&credentials);
-		return -ENOMEM;
+		return error < 0 ? error : SWP_ANSWER_MALFORMED;
 	}
+	memcpy(credentials.source, source, strnlen(source, sizeof(credentials.source) - 1));
 	*ret_credentials = credentials;
 	return 0;
 }

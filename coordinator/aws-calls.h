@@ -57,13 +57,15 @@ struct swp_aws_asker {
 struct swp_said {
 	enum swp_outcome outcome;
 	enum swp_reason reason;
+	bool by_aws; /* an HTTP answer with an error code of AWS: neither a proxy's page nor a failure of ours */
 	const char *action, *error_code, *message, *request_id;
 	const json_t *document; /* OK without a page call-back: the answer; borrowed */
 };
 
 /* Embedded in its owner. */
 struct swp_aws_ask {
-	/* Each page of a list; 0, or non-zero: this page is not what it should be (ends as malformed-response). May be NULL. */
+	/* Each page of a list; 0; positive: this page is not what it should be (ends as malformed-response); -ENOMEM, -E2BIG
+	 * (a ceiling; both end as limit-reached). May be NULL. */
 	int (*page)(struct swp_aws_ask *ask, const json_t *document);
 	/* Once, later, unless cancelled. The ask is idle then and may be started again. */
 	void (*done)(struct swp_aws_ask *ask, const struct swp_said *said);

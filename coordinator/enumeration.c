@@ -227,8 +227,10 @@ static int accounts_page(struct swp_aws_ask *ask, const json_t *document)
 	bool whole = enumeration->step == STEP_ACCOUNTS;
 
 	/* ListAccountsForParent tells where accounts are; one that ListAccounts did not tell is listed all the same. */
-	return swp_organization_read_accounts(enumeration->organization, document,
+	int error = swp_organization_read_accounts(enumeration->organization, document,
 		whole ? NULL : enumeration->asked, account_found, enumeration);
+
+	return error == SWP_ORGANIZATION_FULL ? -E2BIG : error;
 }
 
 static void tell_listed_all(struct swp_enumeration *enumeration, const struct swp_said *broke)

@@ -10,6 +10,8 @@
 #include "proto/base/limits.h"
 #include "proto/base/text.h"
 
+#define LATEST_MS 253402300800000.0 /* the year 10000; beyond it a number is no date */
+
 static const char *const state_names[] = {
 	[SWP_ACCOUNT_ACTIVE] = "ACTIVE",
 	[SWP_ACCOUNT_SUSPENDED] = "SUSPENDED",
@@ -248,8 +250,11 @@ static int64_t read_time(const json_t *value)
 {
 	int64_t wall_ms;
 
-	if (json_is_number(value))
-		return (int64_t)(json_number_value(value) * 1000.0);
+	if (json_is_number(value)) {
+		double ms = json_number_value(value) * 1000.0;
+
+		return ms >= 0 && ms < LATEST_MS ? (int64_t)ms : -1;
+	}
 	if (json_is_string(value) && swp_time_parse(json_string_value(value), &wall_ms) == 0)
 		return wall_ms;
 	return -1;

@@ -382,6 +382,26 @@ static void breaks_off(void)
 	stage_close();
 }
 
+/* Taken for the last page it would hide every account behind it. */
+static void token_is_no_text(void)
+{
+	stage_open("the token of the list of accounts is a number");
+	stage_answer_identity();
+	player_answer((struct player_answer){.call = "ListAccounts",
+		.body = "{\"Accounts\":[{\"Id\":\"222222222222\",\"State\":\"ACTIVE\",\"Paths\":[\"o-stage/"
+			"r-1/222222222222/\"]}],\"NextToken\":7}"});
+	player_answer((struct player_answer){
+		.call = "ListRoots", .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
+	stage_answer_sessions();
+	stage_start();
+	stage_greet(STAGE_WORKER, 8);
+	stage_take_plan(STAGE_WORKER);
+	stage_work_all(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_PARTIAL);
+	stage_check(!stage.result.enumeration_complete, "incomplete");
+	stage_close();
+}
+
 static void expect_could_not_run(const char *part)
 {
 	stage_until_finished(MINUTE);
@@ -446,6 +466,31 @@ static void role_refused(void)
 			    row.unread.request_id[0] != '\0',
 		"the row says why");
 	stage_check(row.region_count > 10, "planned with the regions enabled by default");
+	swp_region_free(region);
+	stage_close();
+}
+
+/* Not AWS's word, so it says nothing about the role. */
+static void page_instead_of_a_session(void)
+{
+	struct swp_region *region = swp_region_new(0);
+	struct swp_record_account row;
+
+	stage_open("a proxy's page stands where STS should answer");
+	stage_answer_identity();
+	stage_answer_accounts(1);
+	stage.options.accounts = (struct swp_text_list){(const char *const[]){STAGE_MEMBER}, 1};
+	player_answer((struct player_answer){.call = "AssumeRole",
+		.status = 403,
+		.body = "<html><head><title>Forbidden</title></head><body>Ask your administrator</body></"
+			"html>"});
+	stage_start();
+	stage_greet(STAGE_WORKER, 8);
+	stage_take_plan(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	row = account_row(STAGE_MEMBER, region);
+	stage_check(row.unread.reason == SWP_REASON_SERVICE_UNAVAILABLE && row.unread.error_code[0] == '\0',
+		"the network path is at fault, and not the role");
 	swp_region_free(region);
 	stage_close();
 }
@@ -803,6 +848,8 @@ int main(int argc, char **argv)
 		{"organizations_refused", organizations_refused},
 		{"matches_nothing", matches_nothing},
 		{"role_refused", role_refused},
+		{"page_instead_of_a_session", page_instead_of_a_session},
+		{"token_is_no_text", token_is_no_text},
 		{"sts_region_disabled", sts_region_disabled},
 		{"store_lost_a_record", store_lost_a_record},
 		{"store_away_too_long", store_away_too_long},

@@ -54,10 +54,11 @@ static void state_before_status(void **state)
 			"{\"Accounts\":[{\"Id\":\"111111111111\",\"Name\":\"a\",\"State\":\"PENDING_"
 			"CLOSURE\",\"Status\":\"ACTIVE\"},"
 			"{\"Id\":\"222222222222\",\"Status\":\"SUSPENDED\",\"JoinedTimestamp\":1700000000.5},"
-			"{\"Id\":\"333333333333\",\"State\":\"HIBERNATING\"}]}",
+			"{\"Id\":\"333333333333\",\"State\":\"HIBERNATING\",\"JoinedTimestamp\":1e300}]}",
 			NULL),
 		0);
 	assert_int_equal(organization.count, 3);
+	assert_int_equal(organization.accounts[2]->joined_at_ms, -1); /* that is no date */
 	assert_int_equal(organization.accounts[0]->state, SWP_ACCOUNT_PENDING_CLOSURE);
 	assert_int_equal(organization.accounts[1]->state, SWP_ACCOUNT_SUSPENDED);
 	assert_int_equal(organization.accounts[1]->joined_at_ms, 1700000000500);
