@@ -507,6 +507,50 @@ static int check_ca_file(const char *path, struct swp_problem *problem)
 	return 0;
 }
 
+/* NULL, or what is wrong with it. */
+static const char *proxy_problem(CURLU *url, const char *proxy)
+{
+	static const char *const schemes[] = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+	static const CURLUPart decoded[] = {CURLUPART_USER, CURLUPART_PASSWORD};
+	const char *problem = "its scheme is none of http, https, socks4, socks4a, socks5, socks5h";
+	char *part = NULL;
+
+	if (curl_url_set(url, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) !=
+			CURLUE_OK ||
+		curl_url_get(url, CURLUPART_SCHEME, &part, 0) != CURLUE_OK)
+		return "it is no URL";
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(schemes); i++)
+		if (strcasecmp(schemes[i], part) == 0)
+			problem = NULL;
+	curl_free(part);
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(decoded); i++) {
+		CURLUcode code = curl_url_get(url, decoded[i], &part, CURLU_URLDECODE);
+
+		if (code == CURLUE_OK) {
+			swp_wipe(part, strlen(part));
+			curl_free(part);
+		} else if (code != CURLUE_NO_USER && code != CURLUE_NO_PASSWORD) {
+			problem = "its user or password has a wrong percent code or a control character";
+		}
+	}
+	return problem;
+}
+
+/* libcurl would tell it per call, and quote it with its password; or, where it can't decode that, go without the proxy. */
+static int check_proxy(const char *proxy, struct swp_problem *problem)
+{
+	CURLU *url = curl_url();
+	const char *wrong = url != NULL ? proxy_problem(url, proxy) : NULL;
+
+	if (url == NULL)
+		return swp_problem_set(problem, -ENOMEM, "out of memory");
+	curl_url_cleanup(url);
+	if (wrong != NULL)
+		return swp_problem_set(problem, -EINVAL,
+			"HTTPS_PROXY can't be used: %s; write it as http://[user:password@]host:port", wrong);
+	return 0;
+}
+
 /* Each connection is a descriptor, and the usual soft limit of 1,024 is below what we may hold. */
 static void raise_descriptor_limit(unsigned connections)
 {
@@ -564,6 +608,11 @@ struct swp_http_client *swp_http_client_new(
 		return NULL;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		swp_problem_set(problem, -EIO, "libcurl cannot be initialized");
+		return NULL;
+	}
+	if (options->https_proxy != NULL && options->https_proxy[0] != '\0' &&
+		check_proxy(options->https_proxy, problem) != 0) {
+		curl_global_cleanup();
 		return NULL;
 	}
 	client = swp_calloc(1, sizeof(*client));
@@ -645,8 +694,8 @@ static bool transfer_setup(struct transfer *transfer)
 	SET(CURLOPT_SOCKOPTDATA, client);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
 	SET(CURLOPT_CLOSESOCKETDATA, client);
-	SET(CURLOPT_PROXY, ""); /* the environment is the program's business, not libcurl's */
-	SET(CURLOPT_NOPROXY, client->no_proxy != NULL ? client->no_proxy : "");
+	SET(CURLOPT_PROXY, "");	  /* the environment is the program's business, not libcurl's */
+	SET(CURLOPT_NOPROXY, ""); /* which hosts go without one, set_proxy says */
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	if (client->user_agent != NULL)
 		SET(CURLOPT_USERAGENT, client->user_agent);

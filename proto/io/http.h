@@ -24,7 +24,8 @@ struct swp_http_options {
 	unsigned max_connections; /* cache of idle and busy connections; 0: 2 × SWP_LIMIT_CALLS_IN_FLIGHT */
 };
 
-/* NULL on failure, `problem` tells (unreadable CA file names the file and the fix). Options are copied. Raises the soft limit
+/* NULL on failure, `problem` tells (unreadable CA file names the file and the fix; a proxy that is none is not quoted, as it
+ * may hold a password). Options are copied. Raises the soft limit
  * of open descriptors to what the connections need, if the hard limit allows it. */
 struct swp_http_client *swp_http_client_new(
 	struct swp_loop *loop, const struct swp_http_options *options, struct swp_problem *problem);

@@ -367,6 +367,24 @@ static void through_a_proxy(void **state)
 	swp_http_client_free(client);
 }
 
+/* libcurl quotes a proxy that it can't read, with the password in it. */
+static void a_proxy_that_is_none(void **state)
+{
+	static const char *const rows[] = {"http://user:marker@host:99999", "ftp://user:marker@host",
+		"http://user:marker@", "http://user:marker@ho st", "user:marker@[host",
+		"http://us%ger:marker@h:x", "socks9://user:marker@h", "http://user:mark\ner@host"};
+
+	(void)state;
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
+		struct swp_http_options options = {.https_proxy = rows[i]};
+		struct swp_problem problem = {0};
+
+		assert_null(swp_http_client_new(loop, &options, &problem));
+		assert_non_null(strstr(problem.text, "HTTPS_PROXY"));
+		assert_null(strstr(problem.text, "mark"));
+	}
+}
+
 /* --- refusals, cancelling --- */
 
 static void bad_requests(void **state)
@@ -554,6 +572,7 @@ int main(void)
 		cmocka_unit_test(endings_tls),
 		cmocka_unit_test(not_reachable),
 		cmocka_unit_test(through_a_proxy),
+		cmocka_unit_test(a_proxy_that_is_none),
 		cmocka_unit_test(bad_requests),
 		cmocka_unit_test(cancelling),
 		cmocka_unit_test(ca_files),
