@@ -401,6 +401,16 @@ static int copy_optional(const char *text, char **ret_copy)
 	return text != NULL && *ret_copy == NULL ? -ENOMEM : 0;
 }
 
+/* A user's password and a query's token are not for messages. */
+static size_t quotable_length(const char *url)
+{
+	const char *scheme_end = strstr(url, "://");
+
+	if (strchr(url, '@') != NULL)
+		return scheme_end != NULL ? (size_t)(scheme_end - url) + 3 : 0;
+	return strcspn(url, "?#");
+}
+
 int swp_endpoint_options_add(struct swp_endpoint_options *options, const char *service, const char *region,
 	const char *url, struct swp_problem *problem)
 {
@@ -409,7 +419,8 @@ int swp_endpoint_options_add(struct swp_endpoint_options *options, const char *s
 	const char *wrong = url_split(url, &parts);
 
 	if (wrong != NULL)
-		return swp_problem_set(problem, -EINVAL, "endpoint %s: %s", url, wrong);
+		return swp_problem_set(
+			problem, -EINVAL, "endpoint %.*s: %s", (int)quotable_length(url), url, wrong);
 	rows = swp_realloc(options->rows, (options->row_count + 1) * sizeof(*rows));
 	if (rows == NULL)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");

@@ -38,7 +38,7 @@ struct swp_endpoint_options {
 	bool fips, dual_stack;
 };
 void swp_endpoint_options_done(struct swp_endpoint_options *options);
-/* -EINVAL: `problem` names the URL and what is wrong. */
+/* -EINVAL: `problem` names the URL, without user and query, and what is wrong. */
 int swp_endpoint_options_add(struct swp_endpoint_options *options, const char *service, const char *region,
 	const char *url, struct swp_problem *problem);
 

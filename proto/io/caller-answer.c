@@ -167,6 +167,21 @@ static enum swp_call_next judge_error(
 	return SWP_CALL_NEXT_FINISH;
 }
 
+/* x-amz-retry-after in milliseconds, else the Retry-After of load balancers in seconds (not its date form); a number too large
+ * for us is a long wait, which the retry arithmetic cuts. */
+static int64_t read_hint(const struct swp_http_response *response)
+{
+	bool own = response->retry_after[0] != '\0';
+	const char *text = own ? response->retry_after : response->retry_after_seconds;
+	int64_t hint;
+
+	if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0')
+		return -1;
+	if (swp_parse_i64(text, 0, SWP_LIMIT_CALL_MS, &hint) != 0)
+		hint = SWP_LIMIT_CALL_MS;
+	return own ? hint : hint * 1000;
+}
+
 enum swp_call_next swp_call_judge(struct swp_running_call *running, const struct swp_http_response *response)
 {
 	struct swp_answer *answer = &running->answer;
@@ -181,8 +196,7 @@ enum swp_call_next swp_call_judge(struct swp_running_call *running, const struct
 	answer->request_id = running->request_id;
 	if (response->failure != SWP_HTTP_OK)
 		return judge_failure(running, response);
-	if (swp_parse_i64(response->retry_after, 0, SWP_LIMIT_CALL_MS, &running->hint_ms) != 0)
-		running->hint_ms = -1;
+	running->hint_ms = read_hint(response);
 	if (response->status >= 200 && response->status <= 299)
 		return judge_success(running, response);
 	return judge_error(running, response);

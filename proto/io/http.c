@@ -40,7 +40,7 @@ struct socket_slot {
 
 struct response_headers {
 	char request_id[128], error_type[256], content_type[128], date[64], retry_after[32],
-		location_region[64];
+		retry_after_seconds[32], location_region[64];
 };
 
 struct transfer {
@@ -122,6 +122,7 @@ static const struct header_row {
 	HEADER("content-type", content_type),
 	HEADER("date", date),
 	HEADER("x-amz-retry-after", retry_after),
+	HEADER("retry-after", retry_after_seconds),
 	HEADER("x-amz-bucket-region", location_region),
 };
 
@@ -280,6 +281,7 @@ static void fill_response(struct transfer *transfer, CURLcode code, struct swp_h
 	response->content_type = transfer->headers.content_type;
 	response->date = transfer->headers.date;
 	response->retry_after = transfer->headers.retry_after;
+	response->retry_after_seconds = transfer->headers.retry_after_seconds;
 	response->location_region = transfer->headers.location_region;
 	response->body = swp_buf_text(&transfer->body);
 	response->body_length = transfer->body.length;

@@ -76,9 +76,10 @@ struct swp_http_response {
 	const char *error_type;	  /* x-amzn-errortype */
 	const char *content_type;
 	const char *date;
-	const char *retry_after;     /* x-amz-retry-after (ms) */
-	const char *location_region; /* x-amz-bucket-region */
-	const char *body;	     /* NUL-terminated behind length; borrowed until the call-back returns */
+	const char *retry_after;	 /* x-amz-retry-after (ms) */
+	const char *retry_after_seconds; /* retry-after: seconds, or a date */
+	const char *location_region;	 /* x-amz-bucket-region */
+	const char *body; /* NUL-terminated behind length; borrowed until the call-back returns */
 	size_t body_length;
 	int64_t elapsed_ms;
 };

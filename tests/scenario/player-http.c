@@ -197,6 +197,7 @@ static void answer_now(struct swp_timer *timer)
 		.content_type = "application/json",
 		.date = "",
 		.retry_after = "",
+		.retry_after_seconds = "",
 		.location_region = "",
 		.body = "",
 	};

@@ -546,6 +546,41 @@ static void deadline_of_the_call(void **state)
 
 /* --- admission --- */
 
+/* Jitter is 0 here, so that a wait is the server's wish: at most 5 s, and the call's deadline ends what would wait longer. */
+static void what_the_server_wishes(void **state)
+{
+	static const struct {
+		const char *headers;
+		bool waits; /* too long for this call's deadline */
+	} rows[] = {
+		{"x-amz-retry-after: 4000\r\n", true},
+		{"x-amz-retry-after: 99999999999999999999\r\n", true}, /* much is not nothing */
+		{"Retry-After: 4\r\n", true},
+		{"Retry-After: 4\r\nx-amz-retry-after: 10\r\n", false}, /* AWS's own counts */
+		{"x-amz-retry-after: -5\r\n", false},
+		{"x-amz-retry-after: soon\r\n", false},
+		{"Retry-After: Fri, 27 Nov 2026 08:00:00 GMT\r\n", false},
+		{"", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
+		const struct scripted_step steps[] = {
+			{.status = 503, .headers = rows[i].headers}, {.body = GOOD}};
+		struct bench bench;
+		struct asked asked;
+		struct swp_call_request request;
+
+		bench_start(&bench, steps, 2, 0);
+		request = request_of(&bench);
+		request.deadline_ms = 3000;
+		ask(&bench, &request, &asked);
+		if (asked.answer.tries != (rows[i].waits ? 1u : 2u))
+			fail_msg("'%s': %u tries", rows[i].headers, asked.answer.tries);
+		bench_stop(&bench);
+	}
+}
+
 static void limiter_keeps_the_order(void **state)
 {
 	static const struct scripted_step steps[] = {{.body = GOOD}};
@@ -794,6 +829,7 @@ int main(void)
 		cmocka_unit_test(derived_keys_only),
 		cmocka_unit_test(keys_of_another_day),
 		cmocka_unit_test(deadline_of_the_call),
+		cmocka_unit_test(what_the_server_wishes),
 		cmocka_unit_test(limiter_keeps_the_order),
 		cmocka_unit_test(a_waiting_scope_keeps_nobody_waiting),
 		cmocka_unit_test(cancelling_in_every_state),

@@ -160,6 +160,10 @@ static const struct url_example {
 	{"https://", false, NULL, NULL, NULL},
 	{"https://:80", false, NULL, NULL, NULL},
 	{"https://user@host", false, NULL, NULL, NULL},
+	{"https://user:marker@host", false, NULL, NULL, NULL},
+	{"https://user:mar/marker@host", false, NULL, NULL, NULL},
+	{"user:marker@host", false, NULL, NULL, NULL},
+	{"https://host/a?token=marker", false, NULL, NULL, NULL},
 	{"https://host:0", false, NULL, NULL, NULL},
 	{"https://host:65536", false, NULL, NULL, NULL},
 	{"https://host:99999999999999999999", false, NULL, NULL, NULL},
@@ -196,6 +200,7 @@ static void urls(void **state)
 			assert_true(endpoint.configured);
 		} else {
 			assert_non_null(strstr(problem.text, "endpoint"));
+			assert_null(strstr(problem.text, "marker")); /* a secret is not repeated */
 		}
 		swp_endpoint_options_done(&options);
 	}
