@@ -1,6 +1,7 @@
 #include "coordinator/fleet.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/base/alloc.h"
@@ -13,7 +14,10 @@
 #include "proto/wire/keyfile.h"
 #include "proto/wire/session.h"
 
-#define TICK_MS 200 /* heartbeats are due each second, silence is judged by 15 s */
+#define REFUSALS_TOLD                                                                                        \
+	16 /* keys that are told when they are refused, each once: a worker tries again every two seconds */
+#define REFUSALS_PAUSE_MS 60000 /* and for further ones, one line in that time */
+#define TICK_MS 200		/* heartbeats are due each second, silence is judged by 15 s */
 
 struct peer {
 	struct peer *next;
@@ -30,6 +34,9 @@ struct swp_fleet {
 	struct swp_bus_server *server;
 	struct swp_fleet_events events;
 	struct swp_map *allowed; /* public key → name (owned) */
+	char refused[REFUSALS_TOLD][SWP_BUS_KEY_TEXT_BYTES];
+	unsigned refused_count;
+	int64_t refusal_told_ms; /* the last one beyond these */
 	const char *sweep;
 	const struct swp_message_sweep *plan;
 	struct swp_wire_bytes compiled;
@@ -330,12 +337,28 @@ static void tick(struct swp_timer *timer)
 
 /* --- who is let in --- */
 
+/* Strangers must not fill the log. */
+static bool is_worth_telling(struct swp_fleet *fleet, const char *public_key)
+{
+	for (unsigned i = 0; i < fleet->refused_count; i++)
+		if (swp_text_equal(fleet->refused[i], public_key))
+			return false;
+	if (fleet->refused_count < REFUSALS_TOLD) {
+		snprintf(fleet->refused[fleet->refused_count++], SWP_BUS_KEY_TEXT_BYTES, "%s", public_key);
+		return true;
+	}
+	if (fleet->refusal_told_ms && now_ms(fleet) - fleet->refusal_told_ms < REFUSALS_PAUSE_MS)
+		return false;
+	fleet->refusal_told_ms = now_ms(fleet);
+	return true;
+}
+
 static const char *allow(const char *public_key, void *context)
 {
 	struct swp_fleet *fleet = context;
 	const char *name = swp_map_get(fleet->allowed, public_key);
 
-	if (!name)
+	if (!name && is_worth_telling(fleet, public_key))
 		swp_log(SWP_LOG_WARNING, "worker.refused",
 			"a worker with a key that is not allowed was refused",
 			SWP_LOG_S("public_key", public_key));

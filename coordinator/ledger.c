@@ -89,12 +89,21 @@ static int64_t patience_ms(const struct swp_ledger *ledger)
 									    : SWP_LEDGER_FIRST_MS;
 }
 
+static void name_trouble(struct swp_ledger *ledger, const char *why)
+{
+	const char *advice = swp_store_advice(why);
+
+	if (!advice[0] && !ledger->was_up)
+		advice = "; check --store and that Redis is up";
+	swp_problem_set(&ledger->trouble, -EIO, "the store can't be used: %s%s", why, advice);
+}
+
 static void trouble_begins(struct swp_ledger *ledger, const char *why)
 {
 	if (ledger->trouble_since_ms >= 0 || ledger->dead)
 		return;
 	ledger->trouble_since_ms = swp_loop_now_ms(ledger->loop);
-	swp_problem_set(&ledger->trouble, -EIO, "the store can't be used: %s%s", why, swp_store_advice(why));
+	name_trouble(ledger, why);
 	if (ledger->was_up)
 		swp_log(SWP_LOG_WARNING, "store.away", "waiting for the store",
 			SWP_LOG_S("why", ledger->trouble.text));
@@ -141,7 +150,12 @@ static void store_up(void *context, bool fresh_run)
 
 static void store_down(void *context, const char *why)
 {
-	trouble_begins(context, why);
+	struct swp_ledger *ledger = context;
+
+	/* Waiting began before the first try: only now is it known for what. */
+	if (!ledger->was_up && !ledger->dead)
+		name_trouble(ledger, why);
+	trouble_begins(ledger, why);
 }
 
 static void store_refused(void *context, const char *why)

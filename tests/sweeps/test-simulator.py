@@ -1,13 +1,15 @@
 """Whole sweeps against the simulator: verdicts against a second judge, every refusal and fault against the contract's table of reasons,
 determinism, coverage, scope, the worker's and the coordinator's renewals."""
+import contextlib
 import json
+import os
 import re
 import subprocess
 from datetime import datetime, timedelta, timezone
 
 import documents
 import oracle
-from common import ROOT, SIMULATOR, Simulator, Suite, assert_same, cells, orgsweep, stable, sweep
+from common import ORGSWEEP, ROOT, SIMULATOR, Simulator, Suite, assert_same, cells, orgsweep, stable, sweep
 
 suite = Suite()
 CHECKS = ("aws-bedrock-001", "aws-bedrock-002", "aws-sagemaker-001", "aws-sagemaker-002", "aws-sagemaker-003")
@@ -403,6 +405,36 @@ def doctor_tells_what_to_fix(place):
     simulator = Simulator(place, organization=clean)
     done = orgsweep(place, "doctor", "--json", environment=simulator.environment())
     assert done.returncode == 0 and json.loads(done.stdout)["ok"] is True, done
+
+
+def on_a_terminal(place, simulator, *arguments):
+    """What a person would see, and what the terminal would be told."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen([str(ORGSWEEP), *map(str, arguments)], stdin=theirs, stdout=theirs, stderr=theirs, cwd=place.path,
+                               env=simulator.environment(TERM="xterm"))
+    place.children.append(process)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the last one that had it open has ended
+        while piece := os.read(ours, 65536):
+            shown += piece
+    os.close(ours)
+    process.wait(20)
+    return shown
+
+
+@suite.test
+def hostile_names_on_a_terminal(place):
+    faults = [word for operation in ("organizations:*", "sagemaker:ListNotebookInstances", "sagemaker:DescribeNotebookInstance", "bedrock:*")
+              for word in ("--fault", f"operation={operation},kind=escapes-in-name")]
+    simulator = Simulator(place, "--seed", 30, "--accounts", 5, "--regions", 2, "--latency-ms", 100, *faults)
+    for command in (["sweep"], ["doctor"], ["report"], ["status"], ["sweep", "--plan"]):
+        shown = on_a_terminal(place, simulator, *command)
+        assert b"\x1b[31m\n<script>" not in shown and b"\x1b[31m\r\n<script>" not in shown, (command, shown)
+        lines = re.sub(rb"\x1b\[[0-9]*[mK]", b"", shown)
+        assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]", lines), (command, shown)
+        if command == ["sweep"]:
+            assert b"\\x1b[31m\\x0a<script>" in shown and b"\r" in shown, shown
 
 
 @suite.test
