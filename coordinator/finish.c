@@ -311,7 +311,8 @@ static void scan(struct swp_finish *finish)
 
 /* --- what it swept --- */
 
-static void select_checks(struct swp_finish *finish)
+/* 0; -ENOMEM, -EBADMSG: a check that its catalogue does not have. */
+static int select_checks(struct swp_finish *finish)
 {
 	const char *at = meta(finish, SWP_SWEEP_FIELD_SELECTION);
 
@@ -321,8 +322,9 @@ static void select_checks(struct swp_finish *finish)
 		char *id = swp_region_strndup(finish->memory, at, length);
 		int index = id ? swp_catalogue_check_find(finish->catalogue, id) : -1;
 
-		if (index >= 0)
-			swp_selection_set(&finish->selection, (size_t)index, true);
+		if (index < 0)
+			return id ? -EBADMSG : -ENOMEM;
+		swp_selection_set(&finish->selection, (size_t)index, true);
 		at += length + (at[length] == ',');
 	}
 	for (int level = 0; level < 3; level++)
@@ -330,11 +332,13 @@ static void select_checks(struct swp_finish *finish)
 			finish->catalogue, &finish->selection, (enum swp_level)level);
 	if (!meta(finish, SWP_SWEEP_FIELD_ORGANIZATION)[0])
 		finish->needs[SWP_LEVEL_ORGANIZATION] = false;
+	return 0;
 }
 
 static void catalogue_came(void *context, const struct swp_store_reply *reply)
 {
 	struct swp_finish *finish = context;
+	int error;
 
 	if (!answer_is_good(finish, reply))
 		return;
@@ -346,7 +350,11 @@ static void catalogue_came(void *context, const struct swp_store_reply *reply)
 		fail(finish, "its catalogue can't be read by this version of orgsweep");
 		return;
 	}
-	select_checks(finish);
+	error = select_checks(finish);
+	if (error < 0) {
+		fail(finish, error == -ENOMEM ? "out of memory" : "its selection of checks is damaged");
+		return;
+	}
 	memcpy(finish->cursor, "0", 2);
 	scan(finish);
 }

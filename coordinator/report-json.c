@@ -300,19 +300,27 @@ static void write_sweep(struct writing *writing)
 	swp_json_object_end(json);
 }
 
+/* What has to be read from the store, and what stands between it. */
+static int write_walks(struct writing *writing, bool all, struct swp_problem *problem)
+{
+	write_accounts(writing);
+	int error = write_chains(writing, problem);
+	if (!error)
+		error = write_coverage(writing, problem);
+	if (error)
+		return error;
+	write_generator(writing);
+	return write_results(writing, all, problem);
+}
+
 int swp_report_write_json(struct swp_report *report, FILE *out, bool all, struct swp_problem *problem)
 {
 	struct writing writing = {.report = report};
 	swp_json_writer_init(&writing.json, out);
 	swp_json_object_begin(&writing.json, NULL, false);
-	write_accounts(&writing);
-	int error = write_chains(&writing, problem);
-	if (!error)
-		error = write_coverage(&writing, problem);
-	if (error)
-		return error;
-	write_generator(&writing);
-	error = write_results(&writing, all, problem);
+	int error = write_walks(&writing, all, problem);
+	if (error == -ENOMEM)
+		swp_problem_set(problem, error, "out of memory while writing the report");
 	if (error)
 		return error;
 	swp_json_text(&writing.json, "schema", "orgsweep.report/1");

@@ -100,6 +100,8 @@ static int tell_unread(int error, const char *account, struct swp_problem *probl
 {
 	if (is_damage(error))
 		return swp_problem_set(problem, error, "a record of account %s", account);
+	if (error == -ENOMEM)
+		return swp_problem_set(problem, error, "out of memory while account %s was read", account);
 	return swp_problem_set(problem, error, "the store went away while account %s was read", account);
 }
 
@@ -155,6 +157,8 @@ static int load_selection(struct swp_report *report, struct swp_problem *problem
 		size_t length = strcspn(text, ",");
 		SWP_CLEANUP(swp_free_pointer) char *id = swp_strndup(text, length);
 		int index = id ? swp_catalogue_check_find(report->catalogue, id) : -1;
+		if (!id)
+			return -ENOMEM;
 		if (index < 0)
 			return swp_problem_set(problem, -EBADMSG, "its selection of checks");
 		swp_selection_set(&report->selection, (size_t)index, true);

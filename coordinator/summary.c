@@ -1,4 +1,5 @@
 /* The summary on standard error: what matters first, folded so that ten thousand accounts fit on a screen. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,7 +235,7 @@ static int print_findings(const struct summary *summary)
 	size_t count = 0, checks = swp_catalogue_check_count(catalogue);
 	SWP_CLEANUP(swp_free_pointer) struct ranked *ranked = swp_calloc(checks + 1, sizeof(*ranked));
 	if (!ranked)
-		return -1;
+		return -ENOMEM;
 	for (size_t i = 0; i < checks; i++)
 		if (swp_report_check(summary->report, i)->failed)
 			ranked[count++] = (struct ranked){i, swp_catalogue_check(catalogue, i)->severity,
@@ -267,7 +268,7 @@ static int print_accounts(const struct summary *summary)
 	size_t accounts = swp_report_account_count(summary->report), count = 0;
 	SWP_CLEANUP(swp_free_pointer) struct ranked *ranked = swp_calloc(accounts + 1, sizeof(*ranked));
 	if (!ranked)
-		return -1;
+		return -ENOMEM;
 	for (size_t i = 0; i < accounts; i++) {
 		const uint64_t *found = swp_report_account(summary->report, i)->findings;
 		uint64_t heavy = found[SWP_SEVERITY_CRITICAL] + found[SWP_SEVERITY_HIGH],
@@ -370,6 +371,8 @@ int swp_report_write_summary(struct swp_report *report, FILE *out, bool colour, 
 		error = print_findings(&summary);
 	if (!error)
 		error = print_accounts(&summary);
+	if (error == -ENOMEM)
+		swp_problem_set(problem, error, "out of memory while writing the summary");
 	if (error)
 		return error;
 	print_gaps(&summary);

@@ -1,8 +1,11 @@
 /* The coordinator's logic against a scripted world: organization, store and workers of the test. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/finish.h"
+#include "coordinator/report.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/limits.h"
@@ -827,6 +830,109 @@ static void without_memory(void)
 	stage_check(nth > 100, "allocations were made to fail");
 }
 
+/* The report as text; NULL: it could not be made, and `problem` says why. */
+static char *report_text(const struct swp_asker *asker, struct swp_problem *problem)
+{
+	struct swp_report *report = NULL;
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+	int error = swp_report_open(asker, swp_sweep_id(stage.sweep), &report, problem);
+
+	if (error == 0)
+		error = swp_report_write_json(report, out, true, problem);
+	if (error == 0)
+		error = swp_report_write_summary(report, out, true, NULL, NULL, problem);
+	swp_report_free(report);
+	fclose(out);
+	if (error == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Each allocation of a report fails in turn: it has the same bytes, or there is none and a word why. */
+static void report_without_memory(void)
+{
+	struct swp_problem problem = {""};
+	unsigned long nth = 0, made;
+	char *whole_text;
+
+	begin_with_worker("a report without memory", 2, 8);
+	stage_work_all(STAGE_WORKER);
+	const struct swp_asker asker = {
+		.loop = stage.loop, .store = swp_sweep_store(stage.sweep), .patience_ms = MINUTE};
+	whole_text = report_text(&asker, &problem);
+	stage_check(whole_text != NULL && strstr(whole_text, STAGE_MEMBER), "the report can be made");
+	swp_log_setup(stderr, SWP_LOG_TEXT, SWP_LOG_ERROR + 1, "stage", player_clock());
+	do {
+		char *text;
+
+		problem.text[0] = '\0';
+		swp_alloc_fail_at(++nth, 0);
+		text = report_text(&asker, &problem);
+		made = swp_alloc_fail_at(0, 0);
+		if (text && strcmp(text, whole_text) != 0)
+			player_fail("allocation %lu failed, and another report came out", nth);
+		if (!text && !strstr(problem.text, "memory"))
+			player_fail("allocation %lu failed, and the word is \"%s\"", nth, problem.text);
+		free(text);
+	} while (made >= nth);
+	printf("  %lu allocations\n", nth - 1);
+	stage_check(nth > 50, "allocations were made to fail");
+	free(whole_text);
+	stage_close();
+}
+
+/* The coordinator died before it could write its last words. */
+static void leave_unfinished(void)
+{
+	char key[SWP_KEY_BYTES];
+
+	if (swp_key_format(SWP_KEY_SWEEP, swp_sweep_id(stage.sweep), NULL, NULL, key) < 0)
+		player_fail("no key");
+	player_store_put(key, SWP_SWEEP_FIELD_STATE, "running", strlen("running"));
+}
+
+/* What a dead coordinator left is finished by who reads: each allocation of that fails in turn. */
+static void finish_without_memory(void)
+{
+	struct swp_problem problem = {""};
+	unsigned long nth = 0, made;
+	char *whole_text;
+
+	begin_with_worker("finishing without memory", 2, 8);
+	stage_work_all(STAGE_WORKER);
+	const struct swp_asker asker = {
+		.loop = stage.loop, .store = swp_sweep_store(stage.sweep), .patience_ms = MINUTE};
+	leave_unfinished();
+	stage_check(swp_finish_if_unfinished(&asker, swp_sweep_id(stage.sweep), &problem) == 0,
+		"it can be finished");
+	whole_text = report_text(&asker, &problem);
+	stage_check(whole_text != NULL, "and reported");
+	swp_log_setup(stderr, SWP_LOG_TEXT, SWP_LOG_ERROR + 1, "stage", player_clock());
+	do {
+		char *text;
+		int error;
+
+		leave_unfinished();
+		problem.text[0] = '\0';
+		swp_alloc_fail_at(++nth, 0);
+		error = swp_finish_if_unfinished(&asker, swp_sweep_id(stage.sweep), &problem);
+		made = swp_alloc_fail_at(0, 0);
+		text = error == 0 ? report_text(&asker, &problem) : NULL;
+		if (text && strcmp(text, whole_text) != 0)
+			player_fail("allocation %lu failed, and another report came out", nth);
+		if (!text && problem.text[0] == '\0')
+			player_fail("allocation %lu failed, and nobody says why it is not finished", nth);
+		free(text);
+	} while (made >= nth);
+	printf("  %lu allocations\n", nth - 1);
+	stage_check(nth > 20, "allocations were made to fail");
+	free(whole_text);
+	stage_close();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -860,6 +966,8 @@ int main(int argc, char **argv)
 		{"store_never_there", store_never_there},
 		{"lost_replies", lost_replies},
 		{"without_memory", without_memory},
+		{"report_without_memory", report_without_memory},
+		{"finish_without_memory", finish_without_memory},
 	};
 
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(scenarios); i++) {
