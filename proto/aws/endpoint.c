@@ -3,8 +3,10 @@
  */
 #include "proto/aws/endpoint.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -348,17 +350,46 @@ static const char *split_port(struct url_parts *parts)
 	return parts->port >= 1 && parts->port <= 65535 ? NULL : "the port is not a number from 1 to 65535";
 }
 
+/* An address is written in the one usual way: resolvers take 127.1 and 0x7f.0.0.1 for it too, and then other bytes would be sent
+ * as the host than were signed. */
+static bool is_address(int family, const char *text, size_t length)
+{
+	unsigned char bytes[16];
+	char copy[64];
+
+	if (length >= sizeof(copy))
+		return false;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	return inet_pton(family, copy, bytes) == 1;
+}
+
+static bool is_number(const char *text, size_t length)
+{
+	bool hexadecimal = length > 1 && text[0] == '0' && (text[1] | 0x20) == 'x';
+
+	for (size_t i = hexadecimal ? 2 : 0; i < length; i++)
+		if (!(hexadecimal ? isxdigit((unsigned char)text[i]) : isdigit((unsigned char)text[i])))
+			return false;
+	return length > 0;
+}
+
 static bool is_host_name(const char *name, size_t length)
 {
-	bool bracketed = name[0] == '[';
+	size_t label = length;
 
+	if (length > 2 && name[0] == '[')
+		return is_address(AF_INET6, name + 1, length - 2);
 	for (size_t i = 0; i < length; i++) {
 		unsigned char byte = (unsigned char)name[i];
 
-		if (!isalnum(byte) && byte != '-' && byte != '.' && byte != '_' &&
-			!(bracketed && strchr("[]:", byte) != NULL))
+		if (!isalnum(byte) && byte != '-' && byte != '.' && byte != '_')
 			return false;
 	}
+	while (label > 0 && name[label - 1] != '.')
+		label--;
+	if (is_number(name + label, length - label)) /* no top-level domain is one */
+		return is_address(AF_INET, name, length);
 	return length > 0;
 }
 
@@ -466,6 +497,25 @@ static const struct swp_endpoint_row *row_find(const struct swp_endpoint_options
 	return best;
 }
 
+/* [0:0:0:0:0:0:0:1]:8443 → [::1]:8443: libcurl sends the shorter spelling, so it is what is signed. */
+static void shorten_address(char *host, size_t name_length)
+{
+	unsigned char bytes[16];
+	char text[INET6_ADDRSTRLEN], *end = host + name_length - 1;
+
+	if (host[0] != '[')
+		return;
+	*end = '\0';
+	if (inet_pton(AF_INET6, host + 1, bytes) == 1 &&
+		inet_ntop(AF_INET6, bytes, text, sizeof(text)) != NULL && strlen(text) < name_length - 2) {
+		memcpy(host + 1, text, strlen(text));
+		*end = ']';
+		memmove(host + 1 + strlen(text), end, strlen(end) + 1);
+		return;
+	}
+	*end = ']';
+}
+
 static int resolve_configured(const struct swp_endpoint_row *row, struct swp_endpoint *endpoint)
 {
 	struct url_parts parts;
@@ -480,6 +530,7 @@ static int resolve_configured(const struct swp_endpoint_row *row, struct swp_end
 	for (size_t i = 0; i < length; i++)
 		endpoint->host[i] = (char)tolower((unsigned char)parts.host[i]);
 	endpoint->host[length] = '\0';
+	shorten_address(endpoint->host, parts.name_length);
 	memcpy(endpoint->path, parts.path, parts.path_length);
 	endpoint->path[parts.path_length] = '\0';
 	endpoint->configured = true;

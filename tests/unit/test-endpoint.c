@@ -175,6 +175,17 @@ static const struct url_example {
 	{"https://host\r\nX: y", false, NULL, NULL, NULL},
 	{"https://[::1", false, NULL, NULL, NULL},
 	{"https://host\\x", false, NULL, NULL, NULL},
+	{"https://127.0.0.017", false, NULL, NULL, NULL},
+	{"https://127.1", false, NULL, NULL, NULL},
+	{"https://0x7f.0.0.0x1", false, NULL, NULL, NULL},
+	{"https://[::g]", false, NULL, NULL, NULL},
+	{"https://[]", false, NULL, NULL, NULL},
+	{"https://[", false, NULL, NULL, NULL},
+	{"https://10.0.0.1:8443", true, "https", "10.0.0.1:8443", ""},
+	{"https://[0:0:0:0:0:0:0:1]:8443/x", true, "https", "[::1]:8443", "/x"},
+	{"https://[FE80:0::1]:443", true, "https", "[fe80::1]", ""},
+	{"http://4f3a2b1c:4566", true, "http", "4f3a2b1c:4566", ""}, /* a container's name */
+	{"https://sts.2x.example", true, "https", "sts.2x.example", ""},
 };
 
 static void urls(void **state)
