@@ -3,12 +3,15 @@
 #include <string.h>
 
 #include "proto/base/limits.h"
+#include "proto/base/secret.h"
 #include "proto/base/text.h"
 #include "proto/io/caller-call.h"
 
 enum {
 	SKEW_MS = 5 * 60 * 1000, /* AWS accepts that much */
 	UNPARSABLE_TRIES = 3,	 /* a complete answer that does not parse is asked for at most twice more */
+	LEAST_SECRET_BYTES = 16, /* access key ids have at least as many */
+	SECRET_BEGINNING_BYTES = 12,
 	NOT_FOUND_MEMORY_MS = 15000, /* libcurl does not remember that a name does not exist */
 };
 
@@ -123,12 +126,45 @@ static enum swp_call_next correct_skew(struct swp_running_call *running, bool ha
 	return SWP_CALL_NEXT_RESIGN;
 }
 
+/* Cuts the message where `secret` begins in it. Of long ones the beginning is looked for, as the message's own end may have been cut
+ * in the middle of it; what is shorter than any real secret ("test") stands in many a message by chance. */
+static void cut_secret(struct swp_aws_error *error, const char *secret)
+{
+	char beginning[SECRET_BEGINNING_BYTES + 1] = "";
+	char *at;
+
+	if (strlen(secret) < LEAST_SECRET_BYTES)
+		return;
+	memcpy(beginning, secret, SECRET_BEGINNING_BYTES);
+	at = strstr(error->message, beginning);
+	if (at == NULL)
+		return;
+	swp_wipe(at, strlen(at));
+	snprintf(at, sizeof(error->message) - (size_t)(at - error->message),
+		"(withheld: it repeats a secret)");
+}
+
+/* AWS quotes the whole canonical request where a signature is wrong, with the session token in it. */
+static void cut_secrets(struct swp_running_call *running)
+{
+	const struct swp_caller_identity *identity = running->identity;
+	struct swp_aws_error *error = &running->error;
+
+	if (identity->access_key_id != NULL)
+		cut_secret(error, identity->access_key_id);
+	if (identity->session_token != NULL)
+		cut_secret(error, swp_secret_text(identity->session_token));
+	if (identity->secret_access_key != NULL)
+		cut_secret(error, swp_secret_text(identity->secret_access_key));
+}
+
 static void describe_error(struct swp_running_call *running, const struct swp_http_response *response)
 {
 	struct swp_answer *answer = &running->answer;
 
 	swp_dialect_parse_error(running->operation->service->protocol, response->error_type, response->body,
 		response->body_length, &running->error);
+	cut_secrets(running);
 	answer->error_code = running->error.code;
 	answer->message = running->error.message;
 	if (answer->request_id[0] == '\0')

@@ -687,9 +687,13 @@ static bool transfer_setup(struct transfer *transfer)
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_PROTOCOLS_STR, "https,http");
 	SET(CURLOPT_CAPATH, NULL);
-	if (client->ca_file != NULL)
+	SET(CURLOPT_PROXY_CAPATH, NULL);
+	if (client->ca_file != NULL) { /* who has an authority of his own has it for an https:// proxy, too */
 		SET(CURLOPT_CAINFO, client->ca_file);
+		SET(CURLOPT_PROXY_CAINFO, client->ca_file);
+	}
 	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_CACHE_SECONDS);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_SOCKOPTFUNCTION, on_new_socket);

@@ -382,6 +382,47 @@ static void attempts_share_one_id(void **state)
 	bench_stop(&bench);
 }
 
+/* AWS quotes what it would have signed, and may be cut off in the middle of it. */
+static void a_message_that_quotes_secrets(void **state)
+{
+	static const struct {
+		const char *message, *kept;
+	} rows[] = {
+		{"The Canonical String should have been "
+		 "'POST\\n/\\nx-amz-security-token:IQoJb3JpZ2luX2VjEMARKERMARKER\\n'",
+			"The Canonical String should have been 'POST\n/\nx-amz-security-token:(withheld: it "
+			"repeats a "
+			"secret)"},
+		{"token IQoJb3JpZ2luX2Vj", "token (withheld: it repeats a secret)"},
+		{"key ASIAMARKERMARKER0000 is not", "key (withheld: it repeats a secret)"},
+		{"secret wJalrMARKERMARKERMARKERMARKERMARKERMARKER",
+			"secret (withheld: it repeats a secret)"},
+		{"the user test may not", "the user test may not"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
+		char body[512];
+		const struct scripted_step steps[] = {{.status = 403, .body = body}};
+		struct bench bench;
+		struct asked asked;
+		struct swp_call_request request;
+
+		snprintf(body, sizeof(body), "{\"__type\":\"SignatureDoesNotMatch\",\"message\":\"%s\"}",
+			rows[i].message);
+		bench_start(&bench, steps, 1, 0);
+		assert_int_equal(swp_secret_set_text(&bench.token, "IQoJb3JpZ2luX2VjEMARKERMARKER"), 0);
+		assert_int_equal(
+			swp_secret_set_text(&bench.secret, "wJalrMARKERMARKERMARKERMARKERMARKERMARKER"), 0);
+		bench.identity.access_key_id = i + 1 < SWP_ARRAY_SIZE(rows) ? "ASIAMARKERMARKER0000" : "test";
+		request = request_of(&bench);
+		ask(&bench, &request, &asked);
+		assert_string_equal(asked.code, "SignatureDoesNotMatch");
+		assert_string_equal(asked.message, rows[i].kept);
+		bench_stop(&bench);
+	}
+}
+
 /* --- clocks --- */
 
 static void skew_is_corrected_once(void **state)
@@ -826,6 +867,7 @@ int main(void)
 		cmocka_unit_test(each_scenario),
 		cmocka_unit_test(attempts_share_one_id),
 		cmocka_unit_test(skew_is_corrected_once),
+		cmocka_unit_test(a_message_that_quotes_secrets),
 		cmocka_unit_test(derived_keys_only),
 		cmocka_unit_test(keys_of_another_day),
 		cmocka_unit_test(deadline_of_the_call),

@@ -367,6 +367,33 @@ static void through_a_proxy(void **state)
 	swp_http_client_free(client);
 }
 
+/* The bundle with the company's own authority holds for its proxy, too. */
+static void through_a_proxy_by_tls(void **state)
+{
+	static const struct scripted_step refuses[] = {{.status = 403}};
+	struct scripted_server *server = scripted_server_start(refuses, 1, true);
+	char proxy[64];
+	struct swp_http_options options = {.https_proxy = proxy};
+	struct swp_http_request request = {.method = "GET", .url = "https://aws.test/"};
+	struct result result;
+
+	(void)state;
+	snprintf(proxy, sizeof(proxy), "https://127.0.0.1:%d", scripted_server_port(server));
+	for (int own = 0; own < 2; own++) {
+		struct swp_http_client *client;
+
+		options.ca_file = own ? scripted_server_ca_file(server) : NULL;
+		client = swp_http_client_new(loop, &options, NULL);
+		assert_non_null(client);
+		exchange(client, &request, &result);
+		assert_int_equal(result.failure, own ? SWP_HTTP_PROXY : SWP_HTTP_TLS);
+		assert_int_equal(result.proxy_status, own ? 403 : 0);
+		swp_http_client_free(client);
+	}
+	assert_memory_equal(scripted_server_request(server, 0), "CONNECT aws.test:443 ", 21);
+	scripted_server_stop(server);
+}
+
 /* libcurl quotes a proxy that it can't read, with the password in it. */
 static void a_proxy_that_is_none(void **state)
 {
@@ -572,6 +599,7 @@ int main(void)
 		cmocka_unit_test(endings_tls),
 		cmocka_unit_test(not_reachable),
 		cmocka_unit_test(through_a_proxy),
+		cmocka_unit_test(through_a_proxy_by_tls),
 		cmocka_unit_test(a_proxy_that_is_none),
 		cmocka_unit_test(bad_requests),
 		cmocka_unit_test(cancelling),
