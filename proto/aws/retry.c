@@ -154,6 +154,10 @@ static bool guard_has_seen(struct swp_page_guard *guard, uint64_t hash)
 		if (guard->seen[i] == hash)
 			return true;
 	}
+	if (guard->seen_count > 0 && guard->anchor == hash)
+		return true;
+	if ((guard->pages & (guard->pages - 1)) == 0)
+		guard->anchor = hash;
 	guard->seen[guard->seen_count % SWP_ARRAY_SIZE(guard->seen)] = hash;
 	guard->seen_count++;
 	return false;

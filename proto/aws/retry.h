@@ -39,6 +39,7 @@ struct swp_page_guard {
 	unsigned pages, empty_in_a_row;
 	unsigned long items;
 	uint64_t seen[64]; /* hashes of the last tokens */
+	uint64_t anchor;   /* of the one at the last power of two of pages: longer rings come back to it */
 	unsigned seen_count;
 };
 enum swp_page_verdict {

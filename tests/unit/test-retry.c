@@ -129,6 +129,17 @@ static void pages(void **state)
 	}
 	assert_int_equal(swp_page_guard_next(&guard, "more", 0), SWP_PAGE_LIMIT);
 
+	for (int ring = 1; ring <= 300; ring++) { /* tokens that go round, in rings of any length */
+		enum swp_page_verdict verdict = SWP_PAGE_MORE;
+
+		guard = (struct swp_page_guard){0};
+		for (int i = 0; i < SWP_LIMIT_LIST_PAGES && verdict == SWP_PAGE_MORE; i++) {
+			snprintf(token, sizeof(token), "t%d", i % ring);
+			verdict = swp_page_guard_next(&guard, token, 1);
+		}
+		assert_int_equal(verdict, SWP_PAGE_REPEATED);
+	}
+
 	guard = (struct swp_page_guard){0};
 	for (int i = 0; i < SWP_LIMIT_LIST_PAGES - 1; i++) {
 		snprintf(token, sizeof(token), "t%d", i);
