@@ -207,12 +207,33 @@ bool swp_private_store_is_running(const char *state_folder, struct swp_store_add
 	return running;
 }
 
+#define SHORT_FOLDER "/tmp/orgsweep-"
+#define SOCKET_NAME "/redis.sock"
+
+/* The short folder of a coordinator that was killed: the file that tells where its socket is is still there, and nobody else's. */
+static void remove_short_folder(const struct swp_private_store *store)
+{
+	SWP_CLEANUP(swp_buf_done) struct swp_buf text = {.limit_bytes = SOCKET_PATH_BYTES};
+	char *path = swp_asprintf("%s/socket", store->folder);
+	struct swp_problem ignored;
+
+	if (path && swp_file_read(path, &text, &ignored) == 0 &&
+		swp_text_starts(swp_buf_text(&text), SHORT_FOLDER) &&
+		swp_text_ends(swp_buf_text(&text), SOCKET_NAME)) {
+		unlink(swp_buf_text(&text));
+		swp_buf_truncate(&text, text.length - strlen(SOCKET_NAME));
+		rmdir(swp_buf_text(&text));
+	}
+	swp_free(path);
+}
+
 static int choose_socket(struct swp_private_store *store, struct swp_problem *problem)
 {
-	char template[] = "/tmp/orgsweep-XXXXXX";
+	char template[] = SHORT_FOLDER "XXXXXX";
 	const char *folder = store->folder;
 
-	if (strlen(folder) + sizeof("/redis.sock") > SOCKET_PATH_BYTES) {
+	remove_short_folder(store);
+	if (strlen(folder) + sizeof(SOCKET_NAME) > SOCKET_PATH_BYTES) {
 		if (!mkdtemp(template))
 			return swp_problem_set(problem, -errno,
 				"can't make a folder for the socket under /tmp: %s", strerror(errno));
@@ -220,7 +241,7 @@ static int choose_socket(struct swp_private_store *store, struct swp_problem *pr
 		folder = template;
 	}
 	store->address.scheme = SWP_STORE_UNIX;
-	snprintf(store->address.host, sizeof(store->address.host), "%s/redis.sock", folder);
+	snprintf(store->address.host, sizeof(store->address.host), "%s" SOCKET_NAME, folder);
 	return tell_where(store, problem);
 }
 

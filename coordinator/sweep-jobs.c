@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
@@ -509,19 +510,41 @@ static void remove_run_folder(char *folder)
 	rmdir(folder);
 }
 
+#define SHORT_FOLDERS "/tmp" /* for run folders whose path in the state folder is too long for a socket */
+#define SHORT_PREFIX "orgsweep-run-"
+
+struct stale_runs {
+	const char *folder, *prefix;
+};
+
+static bool is_our_folder(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid();
+}
+
 /* One whose coordinator was killed. A live one holds its lock. */
 static int remove_stale(const char *name, void *context)
 {
-	char *folder =
-		swp_text_starts(name, "run-") ? swp_asprintf("%s/%s", (const char *)context, name) : NULL;
+	const struct stale_runs *runs = context;
+	char *path = swp_text_starts(name, runs->prefix) ? swp_asprintf("%s/%s", runs->folder, name) : NULL;
 	pid_t holder;
 	int fd = -1;
 
-	if (folder && swp_folder_lock(folder, &fd, &holder) == 0)
-		remove_run_folder(folder);
+	if (path && is_our_folder(path) && swp_folder_lock(path, &fd, &holder) == 0)
+		remove_run_folder(path);
 	swp_folder_unlock(fd);
-	swp_free(folder);
+	swp_free(path);
 	return 0;
+}
+
+static void remove_all_stale(const struct swp_sweep *sweep)
+{
+	struct stale_runs places[] = {{sweep->options->state_folder, "run-"}, {SHORT_FOLDERS, SHORT_PREFIX}};
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(places); i++)
+		swp_folder_list(places[i].folder, "", remove_stale, &places[i]);
 }
 
 static int make_run_folder(struct swp_sweep *sweep, struct swp_problem *problem)
@@ -529,12 +552,11 @@ static int make_run_folder(struct swp_sweep *sweep, struct swp_problem *problem)
 	pid_t holder;
 	int error;
 
-	swp_folder_list(sweep->options->state_folder, "", remove_stale,
-		(void *)(uintptr_t)sweep->options->state_folder);
+	remove_all_stale(sweep);
 	sweep->run_folder = swp_asprintf("%s/run-%s", sweep->options->state_folder, sweep->id);
 	if (sweep->run_folder && strlen(sweep->run_folder) + sizeof("/bus.sock") > IPC_PATH_BYTES) {
 		swp_free(sweep->run_folder);
-		sweep->run_folder = swp_asprintf("/tmp/orgsweep-run-%s", sweep->id);
+		sweep->run_folder = swp_asprintf(SHORT_FOLDERS "/" SHORT_PREFIX "%s", sweep->id);
 	}
 	if (!sweep->run_folder)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");

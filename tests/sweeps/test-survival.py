@@ -152,6 +152,24 @@ def coordinator_killed_in_the_middle(place):
 
 
 @suite.test
+def what_a_killed_coordinator_leaves_is_cleared_up(place):
+    """Sockets of a state folder with a long path are under /tmp; they too are gone after the next sweep."""
+    for state in (place.path / "state", place.path / ("long" * 30)):
+        simulator = slow(place)
+        running = Running(place, simulator, XDG_STATE_HOME=state)
+        under_way(simulator)
+        of_worker = pathlib.Path(f"/proc/{running.child('orgsweep-worker')}/cmdline").read_text().split("\0")
+        folders = [pathlib.Path((state / "orgsweep" / "redis" / "socket").read_text()).parent,
+                   pathlib.Path(of_worker[of_worker.index("--connect") + 1].removeprefix("ipc://")).parent]
+        running.process.kill()
+        running.process.wait()
+        assert all(folder.is_dir() for folder in folders), folders
+        sweep(place, environment=Simulator(place, *SIZE).environment(XDG_STATE_HOME=state))
+        left = [folder for folder in folders if folder.is_dir() and folder != state / "orgsweep" / "redis"]
+        assert not left and not list((state / "orgsweep").rglob("*.sock")), left
+
+
+@suite.test
 def coordinator_killed_after_the_last_commit(place):
     """The report made from the store alone has the bytes that the sweep would have written."""
     simulator = Simulator(place, *SIZE)
