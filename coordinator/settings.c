@@ -4,14 +4,18 @@
 #include "coordinator/aws-calls.h"
 #include "coordinator/folder.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdlib.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/aws/credentials.h"
 #include "proto/aws/profile.h"
 #include "proto/base/alloc.h"
 #include "proto/base/limits.h"
@@ -53,10 +57,11 @@ static void setup_logs(const struct swp_options *options)
 	swp_log_setup(stderr, json ? SWP_LOG_JSON : SWP_LOG_TEXT, least, "orgsweep", swp_clock_system());
 }
 
-/* The names that may stand under `endpoints`: the built-in services and those that the coordinator itself calls. */
+/* The names that may stand under `endpoints`: the built-in services and those that the coordinator and its credential sources
+ * call. */
 static const char **service_names(const struct swp_catalogue *catalogue)
 {
-	static const char *const own[] = {"sts", "organizations", "account", "ec2"};
+	static const char *const own[] = {"sts", "organizations", "account", "ec2", "sso", "sso-oidc"};
 	size_t count = swp_catalogue_service_count(catalogue);
 	const char **names = swp_calloc(count + SWP_ARRAY_SIZE(own) + 1, sizeof(*names));
 	for (size_t i = 0; names && i < count; i++)
@@ -430,34 +435,56 @@ static int add_configured(struct swp_settings *settings, const struct swp_aws_se
 	return 0;
 }
 
+static void add_service(
+	const struct swp_aws_service **services, size_t *count, const struct swp_aws_service *service)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (swp_text_equal(services[i]->name, service->name))
+			return;
+	services[(*count)++] = service;
+}
+
+/* Of the catalogue, of the coordinator's own calls, and of the credential sources (sso, sso-oidc). */
 static const struct swp_aws_service **all_services(const struct swp_settings *settings, size_t *ret_count)
 {
 	size_t count = swp_catalogue_service_count(settings->catalogue);
-	const struct swp_aws_service **services = swp_calloc(count + SWP_CALL_COUNT, sizeof(*services));
+	size_t providers = 0;
+	while (swp_credential_services[providers])
+		providers++;
+	const struct swp_aws_service **services =
+		swp_calloc(count + SWP_CALL_COUNT + providers, sizeof(*services));
 	if (!services)
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		services[i] = swp_catalogue_service(settings->catalogue, i);
-	for (int i = 0; i < SWP_CALL_COUNT; i++) {
-		const struct swp_aws_service *service = swp_coordinator_operation(i)->service;
-		bool there = false;
-		for (size_t k = 0; k < count; k++)
-			there |= swp_text_equal(services[k]->name, service->name);
-		if (!there)
-			services[count++] = service;
-	}
+	for (int i = 0; i < SWP_CALL_COUNT; i++)
+		add_service(services, &count, swp_coordinator_operation(i)->service);
+	for (size_t i = 0; i < providers; i++)
+		add_service(services, &count, swp_credential_services[i]);
 	*ret_count = count;
 	return services;
+}
+
+/* `host` may be followed by a port and a path. */
+static bool is_loopback(const char *host)
+{
+	char text[256];
+	struct in_addr address;
+	size_t length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+	if (length >= sizeof(text))
+		return false;
+	memcpy(text, host, length);
+	text[length] = '\0';
+	if (inet_pton(AF_INET, text, &address) == 1)
+		return ntohl(address.s_addr) >> 24 == 127;
+	return swp_text_equal_ignoring_case(text, "localhost") || swp_text_equal(text, "[::1]");
 }
 
 static void warn_plain_http(const struct swp_endpoint_options *endpoints)
 {
 	for (size_t i = 0; i < endpoints->row_count; i++) {
 		const char *url = endpoints->rows[i].url;
-		bool loopback = swp_text_starts(url, "http://127.") ||
-				swp_text_starts(url, "http://localhost") ||
-				swp_text_starts(url, "http://[::1]");
-		if (swp_text_starts(url, "http://") && !loopback)
+		if (strncasecmp(url, "http://", 7) == 0 && !is_loopback(url + 7))
 			swp_log(SWP_LOG_WARNING, "endpoint.plain",
 				"AWS is called without TLS; use https:// for this endpoint",
 				SWP_LOG_S("url", url));
