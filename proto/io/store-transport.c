@@ -449,7 +449,13 @@ static void timed_out(struct swp_timer *timer)
 {
 	struct swp_store_transport *transport = SWP_CONTAINER_OF(timer, struct swp_store_transport, timer);
 
-	swp_problem_set(&transport->problem, -ETIMEDOUT, "no connection within %d ms", SWP_LIMIT_CONNECT_MS);
+	if (transport->resolved_watch.loop && transport->resolved_watch.fd >= 0)
+		swp_problem_set(&transport->problem, -ETIMEDOUT,
+			"host %s: no answer of the resolver within %d ms", transport->resolution->host,
+			SWP_LIMIT_CONNECT_MS);
+	else
+		swp_problem_set(
+			&transport->problem, -ETIMEDOUT, "no connection within %d ms", SWP_LIMIT_CONNECT_MS);
 	fail(transport, false);
 }
 

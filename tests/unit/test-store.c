@@ -677,7 +677,8 @@ static void test_hosts_that_do_not_answer(void **state)
 		swp_store_address_parse("redis://no-such-host.invalid", &s->options.address, NULL), 0);
 	open_store(s);
 	run_until(s, &s->downs, 1);
-	assert_non_null(strstr(s->why, "host no-such-host.invalid"));
+	/* "Name or service not known", or "no answer of the resolver within …" where nobody answers it. */
+	assert_non_null(strstr(s->why, "host no-such-host.invalid: "));
 	swp_store_free(s->store);
 	snprintf(url, sizeof(url), "redis://127.0.0.1:%u", free_port());
 	assert_int_equal(swp_store_address_parse(url, &s->options.address, NULL), 0);
@@ -1085,6 +1086,9 @@ static void test_replies_that_can_not_be_taken(void **state)
 			.command = "GET", .answer = rows[i].answer, .answer_length = rows[i].length};
 		int answered = s->answered, lost = s->lost, ups = s->ups;
 
+		/* hiredis grows its buffer by 1 MiB at a time, which valgrind copies: 2 GiB for the ceiling of a reply. */
+		if (rows[i].length && under_valgrind())
+			continue;
 		/* The fake sends without reading on, so it must not wait for us: a thread of its own would hide errors. */
 		if (rows[i].length)
 			fake.command = "NEVER";
@@ -1283,9 +1287,6 @@ int main(void)
 		TEST(test_freed_inside_call_backs),
 		TEST(test_out_of_memory),
 	};
-
-	if (under_valgrind()) /* waits without an end there: not understood yet; the sanitizers look at it */
-		return 77;
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
