@@ -37,5 +37,8 @@ void swp_reading_close(struct swp_reading *reading); /* takes NULL */
 /* "latest" or an id → the id of a sweep that the store holds. -ENOENT. */
 int swp_reading_find_sweep(const struct swp_asker *asker, const char *word, char *ret_id, size_t size,
 	struct swp_problem *problem);
+/* The same among sweeps that did not end: `latest` is the newest of them. A finished one is found by its id, too. */
+int swp_reading_find_unfinished(const struct swp_asker *asker, const char *word, char *ret_id, size_t size,
+	struct swp_problem *problem);
 
 #endif

@@ -34,6 +34,7 @@ struct swp_dispatch {
 	uint64_t ready_count, running_count;
 	struct swp_dispatch_worker *workers;
 	unsigned worker_count;
+	struct swp_job *adopted; /* their numbers say nothing about slots */
 	bool held;
 	bool running; /* inside swp_dispatch_run */
 	int64_t next_ms;
@@ -85,9 +86,23 @@ static struct swp_job *find_job(const struct swp_dispatch *dispatch, uint64_t nu
 	unsigned slot = (number >> 8) & 0xff, index = number & 0xff;
 	const struct swp_dispatch_account *account = dispatch->slots[slot];
 
-	if (!account || index >= account->job_count || account->jobs[index].number != number)
-		return NULL;
-	return &account->jobs[index];
+	if (account && index < account->job_count && account->jobs[index].number == number)
+		return &account->jobs[index];
+	for (struct swp_job *job = dispatch->adopted; job; job = job->adopted)
+		if (job->number == number)
+			return job;
+	return NULL;
+}
+
+static void forget_adopted(struct swp_dispatch *dispatch, const struct swp_dispatch_account *account)
+{
+	struct swp_job **at = &dispatch->adopted;
+
+	while (*at)
+		if ((*at)->account == account)
+			*at = (*at)->adopted;
+		else
+			at = &(*at)->adopted;
 }
 
 /* --- states --- */
@@ -232,6 +247,7 @@ void swp_dispatch_remove(struct swp_dispatch *dispatch, struct swp_dispatch_acco
 		return;
 	for (unsigned i = 0; i < account->job_count; i++)
 		detach(dispatch, &account->jobs[i]);
+	forget_adopted(dispatch, account);
 	dispatch->slots[account->slot] = NULL;
 	dispatch->open--;
 	account->added = false;
@@ -268,6 +284,18 @@ static struct swp_dispatch_worker *find_worker(const struct swp_dispatch *dispat
 		if (worker->peer == peer)
 			return worker;
 	return NULL;
+}
+
+bool swp_dispatch_has(const struct swp_dispatch *dispatch, uint64_t job)
+{
+	return find_job(dispatch, job) != NULL;
+}
+
+bool swp_dispatch_is_draining(const struct swp_dispatch *dispatch, uint64_t peer)
+{
+	const struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+
+	return worker && worker->draining;
 }
 
 bool swp_dispatch_knows(const struct swp_dispatch *dispatch, uint64_t peer)
@@ -448,6 +476,45 @@ void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint6
 	if (worker && pause_ms > 0)
 		worker->paused_until_ms = now_ms + pause_ms;
 	if (!job)
+		return;
+	job->uncounted = true;
+	look_up(dispatch, job);
+}
+
+bool swp_dispatch_adopt(struct swp_dispatch *dispatch, struct swp_job *job, uint64_t peer, uint64_t number,
+	uint64_t epoch, int64_t now_ms)
+{
+	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+
+	if (!worker || (job->state != SWP_JOB_READY && job->state != SWP_JOB_PARKED) ||
+		find_job(dispatch, number))
+		return false;
+	detach(dispatch, job);
+	job->number = number;
+	job->epoch = epoch;
+	job->least_epoch = epoch + 1;
+	job->state = SWP_JOB_RUNNING;
+	job->lease_due_ms = now_ms + SWP_LEASE_MS;
+	job->adopted = dispatch->adopted;
+	dispatch->adopted = job;
+	give_to(dispatch, job, worker);
+	return true;
+}
+
+void swp_dispatch_each_running(const struct swp_dispatch *dispatch,
+	void (*visit)(void *context, const struct swp_job *job, const char *worker), void *context)
+{
+	for (const struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next)
+		for (const struct swp_job *job = worker->jobs.first; job; job = job->next)
+			if (job->state == SWP_JOB_RUNNING)
+				visit(context, job, worker->name);
+}
+
+void swp_dispatch_grant_gone(struct swp_dispatch *dispatch, uint64_t number)
+{
+	struct swp_job *job = find_job(dispatch, number);
+
+	if (!job || job->state != SWP_JOB_RUNNING)
 		return;
 	job->uncounted = true;
 	look_up(dispatch, job);

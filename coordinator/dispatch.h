@@ -49,6 +49,7 @@ struct swp_dispatch_worker;
 struct swp_job {
 	struct swp_dispatch_account *account;
 	struct swp_dispatch_worker *worker; /* GRANTING, RUNNING */
+	struct swp_job *adopted;	    /* next of those with a number of another coordinator */
 	struct swp_job *next,
 		*previous; /* in its region's queue (READY), or its worker's list (GRANTING, RUNNING) */
 	uint64_t number, epoch, least_epoch;
@@ -111,12 +112,22 @@ void swp_dispatch_unpark(struct swp_dispatch *dispatch, struct swp_dispatch_acco
 /* --- workers --- */
 struct swp_dispatch_hold {
 	uint64_t job, epoch;
+	const char *account, *region; /* of a greeting; NULL in heartbeats */
 };
 /* A worker greets, for the first time or again. What it holds and is its own stays its own; what we thought it holds and it
  * does not is looked up; what is not its any more is cancelled. `credits`: jobs at once. -ENOMEM; -ENOSPC (SWP_LIMIT_WORKERS). */
 int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char *name, unsigned credits,
 	const struct swp_dispatch_hold *holds, size_t hold_count, int64_t now_ms);
 /* Renews the leases of the jobs that it names; others run out. */
+/* A worker holds this job from another coordinator's time, under that one's number and epoch: it goes on with it, if nobody else
+ * does. What the epoch is worth, the store says when it commits. False: the job is not waiting, or the worker is not known. */
+bool swp_dispatch_adopt(struct swp_dispatch *dispatch, struct swp_job *job, uint64_t peer, uint64_t number,
+	uint64_t epoch, int64_t now_ms);
+/* Visits every job that is leased to a worker. */
+void swp_dispatch_each_running(const struct swp_dispatch *dispatch,
+	void (*visit)(void *context, const struct swp_job *job, const char *worker), void *context);
+/* The store has no grant of it any more, or another's: it is looked up, and given out anew. */
+void swp_dispatch_grant_gone(struct swp_dispatch *dispatch, uint64_t job);
 void swp_dispatch_heartbeat(struct swp_dispatch *dispatch, uint64_t peer,
 	const struct swp_dispatch_hold *jobs, size_t count, int64_t now_ms);
 /* It is gone for sure (its process ended, it said bye, silence): its jobs are looked up at once. Takes unknown ones. */
@@ -124,6 +135,9 @@ void swp_dispatch_gone(struct swp_dispatch *dispatch, uint64_t peer);
 /* No more jobs for it. */
 void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer);
 unsigned swp_dispatch_workers(const struct swp_dispatch *dispatch);
+bool swp_dispatch_is_draining(const struct swp_dispatch *dispatch, uint64_t peer);
+/* Is that the number of a job of an open account? */
+bool swp_dispatch_has(const struct swp_dispatch *dispatch, uint64_t job);
 bool swp_dispatch_knows(const struct swp_dispatch *dispatch, uint64_t peer);
 
 enum swp_dispatch_done {

@@ -113,6 +113,16 @@ static struct peer *find_peer(const struct swp_fleet *fleet, swp_bus_peer number
 	return NULL;
 }
 
+bool swp_fleet_find(const struct swp_fleet *fleet, const char *name, uint64_t *ret_peer)
+{
+	for (const struct peer *peer = fleet->peers; peer; peer = peer->next)
+		if (peer->greeted && swp_text_equal(peer->name, name)) {
+			*ret_peer = peer->number;
+			return true;
+		}
+	return false;
+}
+
 static void peer_free(struct peer *peer)
 {
 	swp_message_done(&peer->hello);
@@ -171,7 +181,10 @@ static size_t sort_holds(struct swp_fleet *fleet, struct peer *peer, const struc
 		const struct swp_wire_hold *hold = &hello->holds[i];
 
 		if (swp_text_equal(hold->sweep, fleet->sweep)) {
-			holds[count++] = (struct swp_dispatch_hold){.job = hold->job, .epoch = hold->epoch};
+			holds[count++] = (struct swp_dispatch_hold){.job = hold->job,
+				.epoch = hold->epoch,
+				.account = hold->account,
+				.region = hold->region};
 		} else {
 			struct swp_message message = {.type = SWP_MESSAGE_CANCEL,
 				.cancel = {.job = hold->job, .epoch = hold->epoch, .sweep = hold->sweep}};

@@ -18,7 +18,7 @@ struct swp_fleet; /* opaque */
 struct swp_fleet_events { /* texts are borrowed until return; none may free the fleet */
 	/* A worker greeted, for the first time or again, and may be given jobs: only once the plan is set. `holds` are of this sweep. */
 	void (*greeted)(void *context, uint64_t peer, const char *name, const struct swp_message_hello *hello,
-		const struct swp_dispatch_hold *holds, size_t hold_count);
+		struct swp_dispatch_hold *holds, size_t hold_count);
 	void (*heartbeat)(void *context, uint64_t peer, const struct swp_message_heartbeat *heartbeat,
 		const struct swp_dispatch_hold *jobs, size_t count);
 	void (*done)(void *context, uint64_t peer, const struct swp_message_done *done);
@@ -58,6 +58,8 @@ void swp_fleet_repeat_plan(struct swp_fleet *fleet, uint64_t peer);
 int swp_fleet_send(struct swp_fleet *fleet, uint64_t peer, const struct swp_message *message);
 /* To all that are there. */
 void swp_fleet_send_all(struct swp_fleet *fleet, const struct swp_message *message);
+/* The peer of a worker that greeted, by the name of its key. */
+bool swp_fleet_find(const struct swp_fleet *fleet, const char *name, uint64_t *ret_peer);
 unsigned swp_fleet_count(const struct swp_fleet *fleet);
 /* Calls that the workers made so far, as their heartbeats tell. */
 uint64_t swp_fleet_calls(const struct swp_fleet *fleet);

@@ -70,6 +70,8 @@ static const struct swp_option_row rows[SWP_OPT_COUNT] = {
 		.help = "no progress and no summary"},
 	[SWP_OPT_PLAN] = {"plan", NULL, SWP_OPTION_FLAG, SWEEPING,
 		.help = "enumerate, print accounts, regions, cells and expected calls, and sweep nothing"},
+	[SWP_OPT_RESUME] = {"resume", "SWEEP|latest", SWP_OPTION_TEXT, SWP_COMMAND_SWEEP,
+		.help = "go on with a sweep whose coordinator is gone; give the other options as before"},
 	[SWP_OPT_JSON] = {"json", NULL, SWP_OPTION_FLAG,
 		SWP_COMMAND_CHECKS | SWP_COMMAND_CHAINS | SWP_COMMAND_STATUS | SWP_COMMAND_DOCTOR,
 		.help = "JSON on standard output"},
@@ -98,6 +100,7 @@ static const struct swp_command_row commands[] = {
 		"  orgsweep sweep --ou Workloads/Prod --exclude-accounts 'sandbox-*' --regions "
 		"eu-west-1,eu-central-1\n"
 		"  orgsweep sweep --plan\n"
+		"  orgsweep sweep --resume latest --profile audit --output report.json\n"
 		"  orgsweep sweep --checks 'aws-bedrock-*' --fail-on high --min-coverage 95 --output - | jq "
 		".coverage\n",
 		0, 0},

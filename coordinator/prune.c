@@ -22,7 +22,8 @@ struct swp_prune {
 	char present[80];
 	char catalogue[80]; /* of the sweep that goes */
 	int64_t now_ms;
-	struct swp_store_script leave;
+	struct swp_store_script leave, drop;
+	struct swp_fence fence;	     /* no rows: none */
 	void (*done)(void *context); /* of _one; NULL once told */
 	void *context;
 	bool waiting; /* an answer is owed */
@@ -91,11 +92,10 @@ static void leave_index(struct swp_prune *prune)
 		return;
 	swp_log(SWP_LOG_INFO, "sweep.pruned", "an old sweep was removed from the store",
 		SWP_LOG_S("old_sweep", prune->sweeps[prune->at]));
-	prune->waiting =
-		swp_store_run(prune->store, &prune->leave,
-			(struct swp_store_argument[]){TEXT(index), TEXT(catalogue)}, 2,
-			(struct swp_store_argument[]){TEXT(prune->sweeps[prune->at]), TEXT(prune->catalogue)},
-			2, catalogue_gone, prune) == 0;
+	prune->waiting = swp_fence_run(&prune->fence, prune->store, SWP_SCRIPT_LEAVE_INDEX, &prune->leave,
+				 (struct swp_store_argument[]){TEXT(index), TEXT(catalogue),
+					 TEXT(prune->sweeps[prune->at]), TEXT(prune->catalogue)},
+				 4, catalogue_gone, prune) == 0;
 }
 
 static void scan(struct swp_prune *prune);
@@ -123,14 +123,13 @@ static void scanned(void *context, const struct swp_store_reply *reply)
 		return;
 	keys = &reply->items[1];
 	snprintf(prune->cursor, sizeof(prune->cursor), "%s", reply->items[0].bytes);
-	arguments = swp_calloc(keys->item_count + 2, sizeof(*arguments));
+	arguments = swp_calloc(keys->item_count + 1, sizeof(*arguments));
 	if (!arguments)
 		return;
-	arguments[0] = TEXT("UNLINK");
-	arguments[1] = TEXT("swp:none"); /* so that there is always one */
 	for (size_t i = 0; i < keys->item_count; i++)
-		arguments[i + 2] = (struct swp_store_argument){keys->items[i].bytes, keys->items[i].length};
-	ask(prune, arguments, keys->item_count + 2, unlinked);
+		arguments[i] = (struct swp_store_argument){keys->items[i].bytes, keys->items[i].length};
+	prune->waiting = swp_fence_run(&prune->fence, prune->store, SWP_SCRIPT_DROP, &prune->drop, arguments,
+				 keys->item_count, unlinked, prune) == 0;
 	swp_free(arguments);
 }
 
@@ -217,6 +216,12 @@ static void listed(void *context, const struct swp_store_reply *reply)
 		next_sweep(prune);
 }
 
+static void know_scripts(struct swp_prune *prune)
+{
+	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
+	prune->drop.source = swp_script_row(SWP_SCRIPT_DROP)->source;
+}
+
 struct swp_prune *swp_prune_one(
 	struct swp_store *store, const char *sweep, void (*done)(void *context), void *context)
 {
@@ -226,7 +231,7 @@ struct swp_prune *swp_prune_one(
 		return NULL;
 	/* It is ours to take, however young it is. */
 	*prune = (struct swp_prune){.store = store, .done = done, .context = context, .now_ms = INT64_MAX};
-	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
+	know_scripts(prune);
 	prune->sweeps = swp_calloc(1, sizeof(*prune->sweeps));
 	if (!prune->sweeps || !(prune->sweeps[0] = swp_strdup(sweep))) {
 		destroy(prune);
@@ -237,7 +242,8 @@ struct swp_prune *swp_prune_one(
 	return prune;
 }
 
-struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present, int64_t now_ms)
+struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present, int64_t now_ms,
+	const struct swp_fence *fence)
 {
 	struct swp_prune *prune = keep > 0 ? swp_calloc(1, sizeof(*prune)) : NULL;
 	char index[SWP_KEY_BYTES], last[32];
@@ -246,7 +252,8 @@ struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const 
 		return NULL;
 	prune->store = store;
 	prune->now_ms = now_ms;
-	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
+	prune->fence = *fence;
+	know_scripts(prune);
 	snprintf(prune->present, sizeof(prune->present), "%s", present);
 	/* Oldest first; all but the newest `keep`. The present one is in the index already, so it counts. */
 	snprintf(last, sizeof(last), "-%u", keep + 1);

@@ -62,6 +62,8 @@ int swp_sweep_add_jobs(struct swp_sweep *sweep, struct swp_open_account *open)
 		open->dispatch.jobs = jobs;
 	open->dispatch.job_count = count;
 	error = swp_dispatch_add(sweep->dispatch, &open->dispatch, now_ms(sweep));
+	if (error == 0)
+		swp_sweep_adopt(sweep, open);
 	swp_sweep_kick(sweep);
 	return error;
 }
@@ -172,6 +174,20 @@ static void give_up(void *context, struct swp_job *job)
 	if (swp_ledger_give_up(sweep->ledger, job->number, open_of(job)->account->id, region_of(sweep, job),
 		    swp_reason_name(SWP_REASON_WORKER_LOST)) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
+}
+
+static void drain_worker(struct swp_sweep *sweep, const char *worker)
+{
+	struct swp_message message = {.type = SWP_MESSAGE_DRAIN};
+	uint64_t peer;
+
+	if (!sweep->fleet || !swp_fleet_find(sweep->fleet, worker, &peer) ||
+		swp_dispatch_is_draining(sweep->dispatch, peer))
+		return;
+	swp_log(SWP_LOG_INFO, "worker.draining", "a worker was asked to finish and leave",
+		SWP_LOG_S("worker", worker));
+	swp_dispatch_drain(sweep->dispatch, peer);
+	swp_fleet_send(sweep->fleet, peer, &message);
 }
 
 static void cancel(void *context, uint64_t peer, uint64_t job, uint64_t epoch)
@@ -302,16 +318,38 @@ static void renew_asked(void *context, uint64_t peer, const struct swp_message_r
 
 /* --- what workers say --- */
 
+/* Those of a coordinator before, whose numbers we do not know, are kept until their accounts are open. The others are moved to the front. */
+static size_t keep_foreign(
+	struct swp_sweep *sweep, uint64_t peer, struct swp_dispatch_hold *holds, size_t count)
+{
+	size_t known = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (swp_dispatch_has(sweep->dispatch, holds[i].job)) {
+			struct swp_dispatch_hold hold = holds[i];
+
+			holds[i] = holds[known];
+			holds[known++] = hold;
+		}
+	swp_sweep_keep_holds(sweep, peer, holds + known, count - known);
+	return known;
+}
+
 static void greeted(void *context, uint64_t peer, const char *name, const struct swp_message_hello *hello,
-	const struct swp_dispatch_hold *holds, size_t hold_count)
+	struct swp_dispatch_hold *holds, size_t hold_count)
 {
 	struct swp_sweep *sweep = context;
 	uint64_t credits = hello->credits < SWP_LIMIT_HOLDS ? hello->credits : SWP_LIMIT_HOLDS;
 
+	if (sweep->options->resume)
+		hold_count = keep_foreign(sweep, peer, holds, hold_count);
 	if (swp_dispatch_greet(
 		    sweep->dispatch, peer, name, (unsigned)credits, holds, hold_count, now_ms(sweep)) < 0)
 		swp_log(SWP_LOG_ERROR, "worker.too-many", "there is no room for another worker",
 			SWP_LOG_S("worker", name));
+	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL;
+		open && sweep->holds; open = open->next)
+		swp_sweep_adopt(sweep, open);
 	if (hello->draining)
 		swp_dispatch_drain(sweep->dispatch, peer);
 	swp_timer_stop(&sweep->no_worker);
@@ -378,6 +416,7 @@ static void gone(void *context, uint64_t peer)
 {
 	struct swp_sweep *sweep = context;
 
+	swp_sweep_forget_holds(sweep, peer);
 	swp_dispatch_gone(sweep->dispatch, peer);
 	swp_sweep_kick(sweep);
 }
@@ -392,7 +431,34 @@ static void store_up(void *context)
 	swp_sweep_begin(sweep);
 }
 
-/* What was acknowledged may be gone: rows are written again, seals are looked up again. */
+void swp_sweep_owned(void *context, uint64_t term)
+{
+	struct swp_sweep *sweep = context;
+
+	swp_log(SWP_LOG_DEBUG, "sweep.owned", "the sweep is ours", SWP_LOG_N("term", (int64_t)term));
+	sweep->owned = true;
+	swp_sweep_begin(sweep);
+}
+
+static void assert_grant(void *context, const struct swp_job *job, const char *worker)
+{
+	struct swp_sweep *sweep = context;
+
+	if (swp_ledger_assert_grant(sweep->ledger, job->number, open_of(job)->account->id,
+		    region_of(sweep, job), worker, job->epoch, job->attempts) < 0)
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
+}
+
+static void grant_gone(void *context, uint64_t job)
+{
+	struct swp_sweep *sweep = context;
+
+	swp_dispatch_grant_gone(sweep->dispatch, job);
+	swp_sweep_kick(sweep);
+}
+
+/* What was acknowledged may be gone: our term stands there again already, now the grants that are out are put back, so that workers
+ * can commit; then rows are written again, and seals are looked up again. Model: "assert". */
 static void store_fresh(void *context)
 {
 	struct swp_sweep *sweep = context;
@@ -400,6 +466,7 @@ static void store_fresh(void *context)
 	swp_log(SWP_LOG_WARNING, "store.fresh",
 		"the store is another run than before; what was written is checked",
 		SWP_LOG_N("jobs_done", sweep->progress.jobs_done));
+	swp_dispatch_each_running(sweep->dispatch, assert_grant, sweep);
 	swp_sweep_write_plan(sweep);
 	sweep->reconciled = false;
 	sweep->seal_account = 0;
@@ -411,7 +478,9 @@ static void store_lost(void *context, const struct swp_problem *problem)
 {
 	struct swp_sweep *sweep = context;
 
-	if (sweep->any_granted)
+	if (sweep->ledger && swp_ledger_is_deposed(sweep->ledger))
+		swp_sweep_end(sweep, SWP_SWEEP_END_DEPOSED, problem);
+	else if (sweep->any_granted)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST,
 			"%s; what was committed can be read when it is back: orgsweep report %s",
 			problem->text, sweep->id);
@@ -452,6 +521,10 @@ void swp_sweep_checked(void *context, void *token, unsigned region, enum swp_job
 	struct swp_sweep *sweep = context;
 	struct swp_account *account = token;
 
+	if (account->stage == SWP_ACCOUNT_CHECKING) {
+		swp_sweep_resume_checked(sweep, account, region, found);
+		return;
+	}
 	sweep->seals_asked--;
 	swp_sweep_kick(sweep);
 	if (found == SWP_JOB_SEALED || !swp_region_set_has(&account->sealed, region))
@@ -714,9 +787,26 @@ static int start_workers(struct swp_sweep *sweep, const char *public_key, struct
 	return sweep->workers ? 0 : -EIO;
 }
 
+/* Orders given at any command line, which wait in the store. */
+static void asked(void *context, const char *cancelled_by, const char *const *drains, size_t count)
+{
+	struct swp_sweep *sweep = context;
+
+	for (size_t i = 0; i < count; i++)
+		drain_worker(sweep, drains[i]);
+	if (*cancelled_by && !sweep->cancelling) {
+		swp_log(SWP_LOG_WARNING, "sweep.cancel-asked", "the sweep is to be cancelled",
+			SWP_LOG_S("by", cancelled_by));
+		swp_sweep_cancel(sweep, 0);
+	}
+}
+
 static int open_ledger(struct swp_sweep *sweep, struct swp_problem *problem)
 {
 	const struct swp_ledger_events events = {.up = store_up,
+		.owned = swp_sweep_owned,
+		.asked = asked,
+		.grant_gone = grant_gone,
 		.fresh = store_fresh,
 		.lost = store_lost,
 		.granted = granted,

@@ -120,19 +120,21 @@ static void all_written(void *context)
 static void write_end(struct swp_sweep *sweep)
 {
 	char ended[32], cancelled[32], own_calls[SWP_OWN_CALLS_BYTES];
-	struct swp_ledger_field fields[7] = {
+	struct swp_ledger_field fields[8] = {
 		{SWP_SWEEP_FIELD_STATE, "finished"},
 		{SWP_SWEEP_FIELD_STATUS, swp_sweep_status_name(status_of(sweep))},
 		{SWP_SWEEP_FIELD_ENUMERATION,
 			sweep->listed_all && !sweep->enumeration_broke ? "complete" : "incomplete"},
 		{SWP_SWEEP_FIELD_ENDED_AT, ended},
 		{SWP_SWEEP_FIELD_OWN_CALLS, swp_sweep_own_calls(sweep, own_calls)},
+		{SWP_OWNER_FIELD_UNTIL, "0"},
 	};
 
 	snprintf(ended, sizeof(ended), "%lld", (long long)swp_sweep_wall_ms(sweep));
 	snprintf(cancelled, sizeof(cancelled), "%lld", (long long)sweep->cancelled_wall_ms);
 	if (sweep->cancelled)
-		fields[5] = (struct swp_ledger_field){SWP_SWEEP_FIELD_CANCELLED_AT, cancelled};
+		fields[6] = (struct swp_ledger_field){SWP_SWEEP_FIELD_CANCELLED_AT, cancelled};
+	swp_ledger_disown(sweep->ledger, false);
 	swp_ledger_set(sweep->ledger, fields);
 }
 
@@ -229,7 +231,7 @@ static bool correlate_over(struct swp_sweep *sweep)
 
 static bool accounts_are_done(const struct swp_sweep *sweep)
 {
-	return sweep->listed_all && sweep->waiting == 0 && sweep->undecided == 0 &&
+	return sweep->listed_all && sweep->waiting == 0 && sweep->checking == 0 && sweep->undecided == 0 &&
 	       (!sweep->accounts || swp_accounts_open_count(sweep->accounts) == 0);
 }
 
@@ -303,9 +305,14 @@ static void count_own_calls(struct swp_sweep *sweep)
 
 const char *swp_sweep_own_calls(struct swp_sweep *sweep, char ret_text[static SWP_OWN_CALLS_BYTES])
 {
+	static const uint64_t none[3];
+	const uint64_t *before = sweep->options->resume ? sweep->options->resume->own_calls : none;
+
 	count_own_calls(sweep);
-	snprintf(ret_text, SWP_OWN_CALLS_BYTES, "%llu %llu %llu", (unsigned long long)sweep->own_calls.calls,
-		(unsigned long long)sweep->own_calls.retried, (unsigned long long)sweep->own_calls.throttled);
+	snprintf(ret_text, SWP_OWN_CALLS_BYTES, "%llu %llu %llu",
+		(unsigned long long)(before[0] + sweep->own_calls.calls),
+		(unsigned long long)(before[1] + sweep->own_calls.retried),
+		(unsigned long long)(before[2] + sweep->own_calls.throttled));
 	return ret_text;
 }
 
@@ -336,7 +343,8 @@ static void withdraw(void *context)
 /* Of a sweep that ended before anything was swept: nobody is to find it in the list of sweeps, as running for ever. */
 static bool is_withdrawn(struct swp_sweep *sweep)
 {
-	if (sweep->result.end != SWP_SWEEP_END_COULD_NOT_RUN || !sweep->begun || sweep->any_granted)
+	if (sweep->result.end != SWP_SWEEP_END_COULD_NOT_RUN || !sweep->owned || sweep->any_granted ||
+		sweep->options->resume)
 		return true;
 	if (!sweep->withdrawing) {
 		sweep->withdrawing = true;
@@ -345,6 +353,16 @@ static bool is_withdrawn(struct swp_sweep *sweep)
 		swp_ledger_when_idle(sweep->ledger, withdraw);
 	}
 	return sweep->withdrawn;
+}
+
+/* One that goes on later, or never began: nobody need wait for our lease. */
+static bool is_given_up(struct swp_sweep *sweep)
+{
+	if (sweep->owned && !sweep->disowned) {
+		sweep->disowned = true;
+		swp_ledger_disown(sweep->ledger, sweep->options->resume != NULL);
+	}
+	return true;
 }
 
 static void pump(struct swp_timer *timer)
@@ -359,7 +377,8 @@ static void pump(struct swp_timer *timer)
 	}
 	if (sweep->closing) {
 		/* `finish` waits for the store by itself. */
-		if ((sweep->result.end != SWP_SWEEP_END_SWEPT || !sweep->begun) && is_withdrawn(sweep))
+		if ((sweep->result.end != SWP_SWEEP_END_SWEPT || !sweep->begun) && is_given_up(sweep) &&
+			is_withdrawn(sweep))
 			tell_finished(sweep);
 		return;
 	}
@@ -379,6 +398,15 @@ static void no_worker_fires(struct swp_timer *timer)
 		swp_log(SWP_LOG_WARNING, "worker.waiting",
 			"no worker is there yet; waiting for one to connect",
 			SWP_LOG_S("endpoint", swp_fleet_endpoint(sweep->fleet)));
+}
+
+static void adopting_over(struct swp_timer *timer)
+{
+	struct swp_sweep *sweep = SWP_CONTAINER_OF(timer, struct swp_sweep, adopting);
+
+	if (!sweep->cancelling && sweep->dispatch)
+		swp_dispatch_hold(sweep->dispatch, false);
+	swp_sweep_kick(sweep);
 }
 
 /* --- cancel --- */
@@ -486,7 +514,7 @@ static char *dump_and_drop(json_t *json)
 	return text;
 }
 
-static char *filters_json(const struct swp_sweep_options *options)
+char *swp_sweep_filters_json(const struct swp_sweep_options *options)
 {
 	const struct {
 		const char *name;
@@ -536,7 +564,7 @@ void swp_sweep_write_meta(struct swp_sweep *sweep)
 	const struct swp_sweep_options *options = sweep->options;
 	SWP_CLEANUP(swp_buf_done) struct swp_buf selection = {0};
 	SWP_CLEANUP(swp_buf_done) struct swp_buf regions = {0};
-	char *filters = filters_json(options), *endpoints = endpoints_json(options->endpoints);
+	char *filters = swp_sweep_filters_json(options), *endpoints = endpoints_json(options->endpoints);
 	char version[16], started[32], keep[16];
 	const char *enumeration = sweep->enumeration_broke ? "incomplete" : "complete";
 	struct swp_ledger_field fields[] = {
@@ -649,13 +677,34 @@ void swp_sweep_write_plan(struct swp_sweep *sweep)
 	swp_sweep_write_all_accounts(sweep);
 }
 
+/* True when the store has said that the sweep is ours; asks for it the first time. */
+static bool is_owned(struct swp_sweep *sweep)
+{
+	if (!sweep->owning) {
+		sweep->owning = true;
+		if (swp_ledger_own(sweep->ledger, &sweep->owner, sweep->options->leader_term) < 0)
+			swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "out of memory");
+	}
+	return sweep->owned;
+}
+
+static bool may_resume(struct swp_sweep *sweep)
+{
+	struct swp_problem problem = {0};
+
+	if (!sweep->options->resume || swp_sweep_resume_verify(sweep, &problem) == 0)
+		return true;
+	swp_sweep_end(sweep, SWP_SWEEP_END_COULD_NOT_RUN, &problem);
+	return false;
+}
+
 void swp_sweep_begin(struct swp_sweep *sweep)
 {
 	const char *compiled;
 	size_t length;
 
 	if (sweep->begun || sweep->options->plan_only || !sweep->described || !sweep->store_ready ||
-		sweep->told || sweep->closing)
+		sweep->told || sweep->closing || !may_resume(sweep) || !is_owned(sweep))
 		return;
 	if (make_plan(sweep) < 0 || make_correlator(sweep) < 0) {
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "out of memory");
@@ -664,8 +713,8 @@ void swp_sweep_begin(struct swp_sweep *sweep)
 	sweep->begun = true;
 	swp_sweep_write_plan(sweep); /* accounts may have been listed before the store was there */
 	compiled = swp_catalogue_compiled(sweep->options->catalogue, &length);
-	sweep->prune = swp_prune_start(
-		swp_ledger_store(sweep->ledger), sweep->options->keep, sweep->id, swp_sweep_wall_ms(sweep));
+	sweep->prune = swp_prune_start(swp_ledger_store(sweep->ledger), sweep->options->keep, sweep->id,
+		swp_sweep_wall_ms(sweep), swp_ledger_fence(sweep->ledger));
 	swp_fleet_set_plan(sweep->fleet, &sweep->plan, compiled, length);
 	if (sweep->progress.phase < SWP_SWEEP_SWEEPING && sweep->organization.count > 0)
 		swp_sweep_set_phase(sweep, SWP_SWEEP_SWEEPING);
@@ -678,10 +727,16 @@ static void make_id(struct swp_sweep *sweep)
 {
 	char time[SWP_TIME_TEXT_BYTES];
 	uint64_t random = swp_clock_random_u64(swp_loop_clock(sweep->loop));
+	const struct swp_resume *resume = sweep->options->resume;
 
+	swp_owner_make(&sweep->owner, random >> 32);
+	if (resume)
+		sweep->started_wall_ms = resume->started_at_ms;
 	swp_time_format_basic(sweep->started_wall_ms, time);
 	snprintf(sweep->id, sizeof(sweep->id), "%s-%08x", time, (unsigned)(random & 0xffffffff));
-	snprintf(sweep->session_name, sizeof(sweep->session_name), "orgsweep-%s", sweep->id);
+	if (resume)
+		snprintf(sweep->id, sizeof(sweep->id), "%s", resume->sweep);
+	snprintf(sweep->session_name, sizeof(sweep->session_name), "orgsweep-%.50s", sweep->id);
 }
 
 static void know_levels(struct swp_sweep *sweep)
@@ -726,6 +781,7 @@ static void init_timers(struct swp_sweep *sweep)
 	swp_timer_init(&sweep->deadline, sweep->loop, deadline_over);
 	swp_timer_init(&sweep->no_worker, sweep->loop, no_worker_fires);
 	swp_timer_init(&sweep->withdrawal_limit, sweep->loop, withdrawal_over);
+	swp_timer_init(&sweep->adopting, sweep->loop, adopting_over);
 }
 
 static int init(struct swp_sweep *sweep, struct swp_problem *problem)
@@ -780,6 +836,10 @@ int swp_sweep_start(struct swp_sweep *sweep)
 		return -ENOMEM;
 	if (sweep->fleet)
 		swp_timer_start(&sweep->no_worker, SWP_NO_WORKER_MS);
+	if (sweep->dispatch && sweep->options->resume && sweep->options->listen) {
+		swp_dispatch_hold(sweep->dispatch, true);
+		swp_timer_start(&sweep->adopting, SWP_ADOPT_MS);
+	}
 	sweep->starting = sweep->closing; /* what failed already asks AWS nothing */
 	return swp_timer_start(&sweep->pump, 0);
 }
@@ -805,6 +865,8 @@ void swp_sweep_free(struct swp_sweep *sweep)
 	swp_timer_stop(&sweep->deadline);
 	swp_timer_stop(&sweep->no_worker);
 	swp_timer_stop(&sweep->withdrawal_limit);
+	swp_timer_stop(&sweep->adopting);
+	swp_sweep_forget_holds(sweep, 0);
 	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL;
 		open; open = open->next)
 		swp_sweep_forget_renewals(open);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "checks/catalogue.h"
+#include "coordinator/resume.h"
 #include "proto/aws/endpoint.h"
 #include "proto/aws/outcome.h"
 #include "proto/base/error.h"
@@ -66,6 +67,9 @@ struct swp_sweep_options {
 	const char *state_folder;	       /* exists, 0700 */
 	unsigned keep;			       /* sweeps kept in the store, this one included; 0: all */
 	const char *name;		       /* of the sweep in the index; NULL: none */
+	const struct swp_resume
+		*resume;      /* NULL: a new sweep. Its catalogue and selection are those of this struct */
+	uint64_t leader_term; /* of whom it was scheduled by: its row fences, too; 0: nobody */
 
 	/* how AWS is reached */
 	const struct swp_endpoint_options *endpoints;
@@ -99,6 +103,7 @@ enum swp_sweep_end {
 	SWP_SWEEP_END_SWEPT, /* the store holds the sweep: report it (exit 0, 1, 3, 4, or 130/143 when cancelled) */
 	SWP_SWEEP_END_COULD_NOT_RUN, /* exit 2; nothing was swept */
 	SWP_SWEEP_END_STORE_LOST,    /* exit 5; can be continued or reported once the store is back */
+	SWP_SWEEP_END_DEPOSED,	     /* exit 5; another coordinator goes on with it */
 };
 
 struct swp_sweep_result {
