@@ -8,6 +8,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/clock.h"
 #include "proto/base/text.h"
+#include "proto/io/owner.h"
 #include "proto/record/keys.h"
 #include "proto/record/record.h"
 
@@ -33,8 +34,8 @@ static int keep_ids(void *context, const struct swp_store_reply *reply)
 }
 
 struct sweep_row {
-	char state[16], status[16], organization[64], name[64];
-	int64_t started_at_ms, ended_at_ms;
+	char state[16], status[16], organization[64], name[64], owner[SWP_OWNER_BYTES];
+	int64_t started_at_ms, ended_at_ms, until_ms;
 	uint64_t accounts, accounts_planned;
 	struct swp_region *memory;
 };
@@ -49,7 +50,8 @@ static int keep_sweep_field(void *context, const char *field, const struct swp_s
 	} texts[] = {{SWP_SWEEP_FIELD_STATE, row->state, sizeof(row->state)},
 		{SWP_SWEEP_FIELD_STATUS, row->status, sizeof(row->status)},
 		{SWP_SWEEP_FIELD_ORGANIZATION, row->organization, sizeof(row->organization)},
-		{SWP_SWEEP_FIELD_NAME, row->name, sizeof(row->name)}};
+		{SWP_SWEEP_FIELD_NAME, row->name, sizeof(row->name)},
+		{SWP_OWNER_FIELD_OWNER, row->owner, sizeof(row->owner)}};
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(texts); i++)
 		if (swp_text_equal(texts[i].field, field))
 			snprintf(texts[i].text, texts[i].size, "%s", value->bytes);
@@ -57,6 +59,8 @@ static int keep_sweep_field(void *context, const char *field, const struct swp_s
 		(void)swp_parse_i64(value->bytes, 0, INT64_MAX, &row->started_at_ms);
 	if (swp_text_equal(field, SWP_SWEEP_FIELD_ENDED_AT))
 		(void)swp_parse_i64(value->bytes, 0, INT64_MAX, &row->ended_at_ms);
+	if (swp_text_equal(field, SWP_OWNER_FIELD_UNTIL))
+		(void)swp_parse_i64(value->bytes, 0, INT64_MAX, &row->until_ms);
 	return 0;
 }
 
@@ -86,19 +90,22 @@ static int read_sweep(
 	return error ? error : swp_ask_hash(asker, key, count_account, row, problem);
 }
 
-/* Running is what the store says; whether its coordinator lives is not known to a reader, so it may be resumable too. */
-static const char *shown_status(const struct sweep_row *row)
+/* Running: its coordinator holds a lease on it, by the store's clock, and is not known to be gone. */
+static const char *shown_status(const struct sweep_row *row, int64_t store_ms)
 {
-	return swp_text_equal(row->state, "finished") && *row->status ? row->status : "running";
+	if (swp_text_equal(row->state, "finished") && *row->status)
+		return row->status;
+	return row->until_ms > store_ms && !swp_owner_is_dead(row->owner) ? "running" : "resumable";
 }
 
-static void print_row(struct swp_json_writer *json, bool as_json, const char *id, const struct sweep_row *row)
+static void print_row(struct swp_json_writer *json, bool as_json, const char *id, const struct sweep_row *row,
+	int64_t store_ms)
 {
 	char started[SWP_TIME_TEXT_BYTES];
 	if (!as_json) {
 		swp_time_format(row->started_at_ms, started);
-		printf("%-28s %-10s %s  %llu of %llu accounts planned  %s\n", id, shown_status(row), started,
-			(unsigned long long)row->accounts_planned, (unsigned long long)row->accounts,
+		printf("%-28s %-10s %s  %llu of %llu accounts planned  %s\n", id, shown_status(row, store_ms),
+			started, (unsigned long long)row->accounts_planned, (unsigned long long)row->accounts,
 			row->organization);
 		return;
 	}
@@ -110,15 +117,31 @@ static void print_row(struct swp_json_writer *json, bool as_json, const char *id
 	swp_json_text_or_null(json, "name", row->name);
 	swp_json_text_or_null(json, "organization_id", row->organization);
 	swp_json_time(json, "started_at", row->started_at_ms);
-	swp_json_text(json, "status", shown_status(row));
+	swp_json_text(json, "status", shown_status(row, store_ms));
 	swp_json_object_end(json);
+}
+
+static int keep_time(void *context, const struct swp_store_reply *reply)
+{
+	int64_t seconds = 0;
+	if (reply->type == SWP_STORE_REPLY_LIST && reply->item_count == 2)
+		(void)swp_parse_i64(reply->items[0].bytes, 0, INT64_MAX / 1000, &seconds);
+	*(int64_t *)context = seconds * 1000;
+	return 0;
+}
+
+static int ask_time(const struct swp_asker *asker, int64_t *ret_ms, struct swp_problem *problem)
+{
+	const struct swp_store_argument time = SWP_STORE_TEXT_ARGUMENT("TIME");
+	return swp_ask(asker, &time, 1, keep_time, ret_ms, problem);
 }
 
 static int print_sweeps(
 	const struct swp_asker *asker, const struct sweep_ids *ids, bool as_json, struct swp_problem *problem)
 {
 	struct swp_json_writer json;
-	int error = 0;
+	int64_t store_ms = 0;
+	int error = ask_time(asker, &store_ms, problem);
 	swp_json_writer_init(&json, stdout);
 	if (as_json) {
 		swp_json_object_begin(&json, NULL, false);
@@ -128,7 +151,7 @@ static int print_sweeps(
 		struct sweep_row row = {.memory = swp_region_new(0)};
 		error = row.memory ? read_sweep(asker, ids->ids[i], &row, problem) : -ENOMEM;
 		if (!error)
-			print_row(&json, as_json, ids->ids[i], &row);
+			print_row(&json, as_json, ids->ids[i], &row, store_ms);
 		swp_region_free(row.memory);
 	}
 	if (!error && as_json) {

@@ -626,10 +626,10 @@ static int make_run_folder(struct swp_sweep *sweep, struct swp_problem *problem)
 	int error;
 
 	remove_all_stale(sweep);
-	sweep->run_folder = swp_asprintf("%s/run-%s", sweep->options->state_folder, sweep->id);
+	sweep->run_folder = swp_asprintf("%s/run-%s-%d", sweep->options->state_folder, sweep->id, (int)getpid());
 	if (sweep->run_folder && strlen(sweep->run_folder) + sizeof("/bus.sock") > IPC_PATH_BYTES) {
 		swp_free(sweep->run_folder);
-		sweep->run_folder = swp_asprintf(SHORT_FOLDERS "/" SHORT_PREFIX "%s", sweep->id);
+		sweep->run_folder = swp_asprintf(SHORT_FOLDERS "/" SHORT_PREFIX "%s-%d", sweep->id, (int)getpid());
 	}
 	if (!sweep->run_folder)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");

@@ -1,0 +1,160 @@
+"""Coordinators and workers of several hosts' kind: one goes on with what another began, and one that was taken over from writes nothing."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from common import WORKER, Simulator, Suite, orgsweep, processes_of, stable, sweep, wait_for
+from peers import Redis, free_port, write_keys
+from running import SIZE, Running, expected, slow, under_way
+
+suite = Suite()
+SEALED = "local n = 0; for _, k in ipairs(redis.call('KEYS', '*:job:*')) do n = n + redis.call('HEXISTS', k, 's') end; return n"
+EPOCHS = "local all = {}; for _, k in ipairs(redis.call('KEYS', '*:job:*')) do all[#all + 1] = k .. ' ' .. redis.call('HGET', k, 'e') .. ' ' .. redis.call('HEXISTS', k, 's') end; return all"
+
+
+class Fleet:
+    """A Redis, keys, and workers that connect by TCP."""
+
+    def __init__(self, place, simulator, coordinators=1):
+        self.place, self.simulator, self.redis = place, simulator, Redis(place)
+        self.keys = place.path / "keys"
+        (self.keys / "allowed").mkdir(parents=True)
+        self.keys.chmod(0o700)
+        write_keys(self.keys, "server")
+        self.endpoints = [f"tcp://127.0.0.1:{free_port()}" for _ in range(coordinators)]
+
+    def arguments(self, coordinator=0):
+        return ["--listen", self.endpoints[coordinator], "--keys", self.keys, "--workers", 0, "--store", self.redis.url]
+
+    def worker(self, name):
+        key, public = write_keys(self.place.path, name)
+        shutil.copy(public, self.keys / "allowed")
+        environment = {k: v for k, v in self.simulator.environment().items() if k != "AWS_SECRET_ACCESS_KEY"}
+        connect = [word for endpoint in self.endpoints for word in ("--connect", endpoint)]
+        process = subprocess.Popen([str(WORKER), *connect, "--key", str(key), "--server-key", str(self.keys / "server.pub"),
+                                    "--store", self.redis.url], env=environment, stderr=open(self.place.path / f"{name}.log", "w"))
+        self.place.children.append(process)
+        return process
+
+    def epochs(self):
+        """job → (epoch, sealed)"""
+        return {line.split()[0]: tuple(map(int, line.split()[1:])) for line in self.redis.ask("EVAL", EPOCHS, 0).decode().splitlines() if line}
+
+    def sealed(self):
+        return int(self.redis.ask("EVAL", SEALED, 0))
+
+    def sweep_row(self):
+        index = self.redis.ask("ZRANGE", "swp:index", 0, -1).decode().split()
+        words = self.redis.ask("HGETALL", f"swp:{index[-1]}:sweep").decode().splitlines()
+        return dict(zip(words[::2], words[1::2]))
+
+
+def same_as_undisturbed(place, report, text):
+    assert report, text
+    assert stable(report) == expected(place), text
+
+
+@suite.test
+def a_killed_sweep_is_resumed(place):
+    """On one machine, with the private store: --resume latest; what is sealed is not done again."""
+    truth = expected(place)
+    simulator = slow(place)
+    running = Running(place, simulator)
+    under_way(simulator)
+    running.process.kill()
+    running.process.wait()
+    wait_for(lambda: not [row for row in processes_of(place) if "simulator" not in row[1]], 10, "nothing of it runs")
+    status = json.loads(orgsweep(place, "status", "--json", environment=place.environment()).stdout)
+    assert [s["status"] for s in status["sweeps"]] == ["resumable", "complete"], status
+    before = simulator.ask("statistics")["by_operation"]
+    done = sweep(place, "--all", "--resume", "latest", environment=simulator.environment())
+    assert stable(done.report) == truth
+    assert done.report["sweep"]["id"] == status["sweeps"][0]["id"] and done.report["sweep"]["started_at"] == status["sweeps"][0]["started_at"]
+    again = orgsweep(place, "sweep", "--resume", done.report["sweep"]["id"], environment=simulator.environment())
+    assert again.returncode == 2 and "finished (complete)" in again.stderr, again.stderr
+    assert orgsweep(place, "sweep", "--resume", "latest", environment=simulator.environment()).returncode == 2
+    whole = simulator.ask("statistics")["by_operation"]
+    assert before["sagemaker:ListNotebookInstances"] < whole["sagemaker:ListNotebookInstances"]
+    status = json.loads(orgsweep(place, "status", "--json", environment=place.environment()).stdout)
+    assert [s["status"] for s in status["sweeps"]] == ["complete", "complete"], status
+
+
+@suite.test
+def only_the_same_sweep_is_resumed(place):
+    simulator = slow(place)
+    running = Running(place, simulator, "--regions", "us-east-1,eu-west-1")
+    under_way(simulator)
+    running.process.kill()
+    running.process.wait()
+    other = orgsweep(place, "sweep", "--resume", "latest", environment=simulator.environment())
+    assert other.returncode == 2 and "can't be resumed with these options" in other.stderr, other.stderr
+    checks = orgsweep(place, "sweep", "--resume", "latest", "--regions", "us-east-1,eu-west-1", "--checks", "aws-bedrock-001",
+                      environment=simulator.environment())
+    assert checks.returncode == 2 and "other checks" in checks.stderr, checks.stderr
+    assert orgsweep(place, "sweep", "--resume", "nosuch", environment=simulator.environment()).returncode == 2
+    done = sweep(place, "--all", "--resume", "latest", "--regions", "us-east-1,eu-west-1", environment=simulator.environment())
+    assert done.report["sweep"]["status"] == "complete", done.err
+
+
+@suite.test
+def workers_of_a_killed_coordinator_are_adopted(place):
+    """They go on with what they hold, and the next coordinator neither grants it again nor does what is sealed again."""
+    simulator = slow(place, 9000)
+    fleet = Fleet(place, simulator)
+    first = Running(place, simulator, *fleet.arguments())
+    for name in ("one", "two"):
+        fleet.worker(name)
+    under_way(simulator)
+    first.process.kill()
+    first.process.wait()
+    before = fleet.epochs()
+    assert any(sealed for _, sealed in before.values()) and not all(sealed for _, sealed in before.values()), before
+    second = Running(place, simulator, *fleet.arguments(), "--resume", "latest", "--log-level", "info")
+    code, report, text = second.finish()
+    same_as_undisturbed(place, report, text + second.everything())
+    assert "job.adopted" in second.everything(), second.everything()
+    after = fleet.epochs()
+    regranted = {job: (epoch, after[job][0]) for job, (epoch, _) in before.items() if after[job][0] != epoch}
+    assert not regranted, regranted
+
+
+@suite.test
+def a_stopped_coordinator_is_deposed(place):
+    """Stopped past its lease; another goes on. When it wakes, it writes nothing, says why, and ends with 5."""
+    simulator = slow(place, 1500)
+    fleet = Fleet(place, simulator, coordinators=2)
+    first = Running(place, simulator, *fleet.arguments(0))
+    fleet.worker("one")
+    under_way(simulator)
+    first.process.send_signal(signal.SIGSTOP)
+    second = Running(place, simulator, *fleet.arguments(1), "--resume", "latest")
+    code, report, text = second.finish()
+    same_as_undisturbed(place, report, text)
+    row = fleet.sweep_row()
+    first.process.send_signal(signal.SIGCONT)
+    code, _, text = first.finish()
+    assert code == 5 and "taken sweep" in text, (code, text)
+    assert fleet.sweep_row() == row and row["state"] == "finished"
+
+
+@suite.test
+def a_live_coordinator_is_left_alone(place):
+    """Neither resumed nor reported as if it were gone."""
+    simulator = slow(place, 3000)
+    fleet = Fleet(place, simulator, coordinators=2)
+    first = Running(place, simulator, *fleet.arguments(0))
+    fleet.worker("one")
+    under_way(simulator)
+    start = time.monotonic()
+    second = orgsweep(place, "sweep", *fleet.arguments(1), "--resume", "latest", environment=simulator.environment())
+    if first.process.poll() is None:  # else it was too slow a machine to see it
+        assert second.returncode == 2 and "alive" in second.stderr, second.stderr
+    code, report, text = first.finish()
+    same_as_undisturbed(place, report, text)
+
+
+if __name__ == "__main__":
+    suite.main(at_once=3)
