@@ -35,8 +35,7 @@ struct swp_dispatch {
 	struct swp_dispatch_worker *workers;
 	unsigned worker_count;
 	struct swp_job *adopted; /* their numbers say nothing about slots */
-	bool held;
-	bool running; /* inside swp_dispatch_run */
+	bool running;		 /* inside swp_dispatch_run */
 	int64_t next_ms;
 };
 
@@ -131,6 +130,8 @@ static void give_to(struct swp_dispatch *dispatch, struct swp_job *job, struct s
 	worker->running[job->region]++;
 	swp_region_set_add(&worker->held, job->region);
 	dispatch->running_count++;
+	if (job->account->running)
+		(*job->account->running)++;
 }
 
 static void take_from_worker(struct swp_dispatch *dispatch, struct swp_job *job)
@@ -141,6 +142,8 @@ static void take_from_worker(struct swp_dispatch *dispatch, struct swp_job *job)
 	job->worker->running[job->region]--;
 	job->worker = NULL;
 	dispatch->running_count--;
+	if (job->account->running)
+		(*job->account->running)--;
 }
 
 /* Out of whatever list it is in. */
@@ -286,9 +289,9 @@ static struct swp_dispatch_worker *find_worker(const struct swp_dispatch *dispat
 	return NULL;
 }
 
-bool swp_dispatch_has(const struct swp_dispatch *dispatch, uint64_t job)
+struct swp_job *swp_dispatch_find(const struct swp_dispatch *dispatch, uint64_t job)
 {
-	return find_job(dispatch, job) != NULL;
+	return find_job(dispatch, job);
 }
 
 bool swp_dispatch_is_draining(const struct swp_dispatch *dispatch, uint64_t peer)
@@ -689,7 +692,7 @@ static void give_out(struct swp_dispatch *dispatch, int64_t now_ms)
 {
 	bool given = true;
 
-	while (given && !dispatch->held && dispatch->ready_count > 0) {
+	while (given && dispatch->ready_count > 0) {
 		given = false;
 		for (struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next)
 			if (has_credit(worker, now_ms) && give_one(dispatch, worker, now_ms))
@@ -729,11 +732,6 @@ void swp_dispatch_run(struct swp_dispatch *dispatch, int64_t now_ms)
 int64_t swp_dispatch_next_ms(const struct swp_dispatch *dispatch)
 {
 	return dispatch->next_ms;
-}
-
-void swp_dispatch_hold(struct swp_dispatch *dispatch, bool hold)
-{
-	dispatch->held = hold;
 }
 
 void swp_dispatch_count(const struct swp_dispatch *dispatch, struct swp_dispatch_numbers *ret_numbers)

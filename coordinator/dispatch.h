@@ -67,6 +67,9 @@ struct swp_job {
 struct swp_dispatch_account {
 	struct swp_job *jobs; /* owned by the account's owner */
 	unsigned job_count;
+	void *owner; /* the owner's */
+	uint64_t
+		*running; /* counts the owner's jobs that are granted or leased; NULL: nobody wants to know */
 	/* internal */
 	unsigned slot;
 	unsigned settled;
@@ -112,7 +115,6 @@ void swp_dispatch_unpark(struct swp_dispatch *dispatch, struct swp_dispatch_acco
 /* --- workers --- */
 struct swp_dispatch_hold {
 	uint64_t job, epoch;
-	const char *account, *region; /* of a greeting; NULL in heartbeats */
 };
 /* A worker greets, for the first time or again. What it holds and is its own stays its own; what we thought it holds and it
  * does not is looked up; what is not its any more is cancelled. `credits`: jobs at once. -ENOMEM; -ENOSPC (SWP_LIMIT_WORKERS). */
@@ -136,8 +138,8 @@ void swp_dispatch_gone(struct swp_dispatch *dispatch, uint64_t peer);
 void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer);
 unsigned swp_dispatch_workers(const struct swp_dispatch *dispatch);
 bool swp_dispatch_is_draining(const struct swp_dispatch *dispatch, uint64_t peer);
-/* Is that the number of a job of an open account? */
-bool swp_dispatch_has(const struct swp_dispatch *dispatch, uint64_t job);
+/* The job of that number, of an open account; NULL: none. */
+struct swp_job *swp_dispatch_find(const struct swp_dispatch *dispatch, uint64_t job);
 bool swp_dispatch_knows(const struct swp_dispatch *dispatch, uint64_t peer);
 
 enum swp_dispatch_done {
@@ -169,9 +171,6 @@ void swp_dispatch_given_up(struct swp_dispatch *dispatch, uint64_t job, bool sea
 /* Judges leases and gives out what can be given out. Call after each of the above, and at swp_dispatch_next_ms. */
 void swp_dispatch_run(struct swp_dispatch *dispatch, int64_t now_ms);
 int64_t swp_dispatch_next_ms(const struct swp_dispatch *dispatch); /* INT64_MAX: nothing is waited for */
-/* No new grants (true), or again (false). */
-void swp_dispatch_hold(struct swp_dispatch *dispatch, bool hold);
-
 struct swp_dispatch_numbers {
 	uint64_t ready, running; /* running: granted and leased */
 	unsigned workers;

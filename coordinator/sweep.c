@@ -61,7 +61,6 @@ void swp_sweep_kick(struct swp_sweep *sweep)
 static void tell_finished(struct swp_sweep *sweep)
 {
 	sweep->told = true;
-	swp_timer_stop(&sweep->lease);
 	swp_timer_stop(&sweep->grace);
 	swp_timer_stop(&sweep->deadline);
 	swp_timer_stop(&sweep->no_worker);
@@ -157,12 +156,8 @@ static void finish(struct swp_sweep *sweep)
 	sweep->result.end = SWP_SWEEP_END_SWEPT;
 	sweep->result.status = status_of(sweep);
 	sweep->result.enumeration_complete = sweep->listed_all && !sweep->enumeration_broke;
-	if (sweep->fleet && sweep->begun) {
-		struct swp_message message = {
-			.type = SWP_MESSAGE_END_SWEEP, .end_sweep = {.sweep = sweep->id}};
-
-		swp_fleet_send_all(sweep->fleet, &message);
-	}
+	if (sweep->hub && sweep->begun)
+		swp_fleet_remove_plan(swp_hub_fleet(sweep->hub), sweep->id);
 	if (!sweep->begun || !sweep->ledger) {
 		if (sweep->cancelled && !sweep->options->plan_only) {
 			sweep->result.end = SWP_SWEEP_END_COULD_NOT_RUN;
@@ -276,7 +271,7 @@ static void cancel_now(struct swp_sweep *sweep);
 static void go_on(struct swp_sweep *sweep)
 {
 	swp_sweep_open_accounts(sweep);
-	if (sweep->dispatch)
+	if (sweep->hub)
 		swp_sweep_run_dispatch(sweep);
 	if (sweep->correlator)
 		swp_sweep_correlate_accounts(sweep);
@@ -300,7 +295,8 @@ static void count_own_calls(struct swp_sweep *sweep)
 	if (!sweep->caller) /* released: the numbers stand */
 		return;
 	swp_caller_statistics_get(sweep->caller, &sweep->own_calls);
-	sweep->progress.calls = sweep->own_calls.calls + (sweep->fleet ? swp_fleet_calls(sweep->fleet) : 0);
+	sweep->progress.calls =
+		sweep->own_calls.calls + (sweep->hub ? swp_fleet_calls(swp_hub_fleet(sweep->hub)) : 0);
 }
 
 const char *swp_sweep_own_calls(struct swp_sweep *sweep, char ret_text[static SWP_OWN_CALLS_BYTES])
@@ -385,27 +381,24 @@ static void pump(struct swp_timer *timer)
 	go_on(sweep);
 }
 
-static void lease_fires(struct swp_timer *timer)
-{
-	swp_sweep_kick(SWP_CONTAINER_OF(timer, struct swp_sweep, lease));
-}
-
 static void no_worker_fires(struct swp_timer *timer)
 {
 	struct swp_sweep *sweep = SWP_CONTAINER_OF(timer, struct swp_sweep, no_worker);
 
-	if (swp_fleet_count(sweep->fleet) == 0)
+	if (sweep->hub && swp_fleet_count(swp_hub_fleet(sweep->hub)) == 0)
 		swp_log(SWP_LOG_WARNING, "worker.waiting",
 			"no worker is there yet; waiting for one to connect",
-			SWP_LOG_S("endpoint", swp_fleet_endpoint(sweep->fleet)));
+			SWP_LOG_S("endpoint", swp_fleet_endpoint(swp_hub_fleet(sweep->hub))));
 }
 
 static void adopting_over(struct swp_timer *timer)
 {
 	struct swp_sweep *sweep = SWP_CONTAINER_OF(timer, struct swp_sweep, adopting);
 
-	if (!sweep->cancelling && sweep->dispatch)
-		swp_dispatch_hold(sweep->dispatch, false);
+	sweep->adopting_holds = false;
+	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL;
+		open && sweep->hub; open = open->next)
+		swp_dispatch_unpark(swp_hub_dispatch(sweep->hub), &open->dispatch);
 	swp_sweep_kick(sweep);
 }
 
@@ -420,8 +413,8 @@ static void cancel_now(struct swp_sweep *sweep)
 		return;
 	sweep->cancelled = true;
 	swp_timer_stop(&sweep->grace);
-	if (sweep->fleet)
-		swp_fleet_send_all(sweep->fleet, &message);
+	if (sweep->hub)
+		swp_fleet_send_all(swp_hub_fleet(sweep->hub), &message);
 	swp_sweep_identity_stop(sweep);
 	if (!sweep->listed_all)
 		swp_sweep_enumeration_cancelled(sweep);
@@ -458,8 +451,6 @@ void swp_sweep_cancel(struct swp_sweep *sweep, int number)
 	sweep->cancelling = true;
 	sweep->cancelled_by = number;
 	sweep->cancelled_wall_ms = swp_sweep_wall_ms(sweep);
-	if (sweep->dispatch)
-		swp_dispatch_hold(sweep->dispatch, true);
 	if (sweep->ledger && number)
 		swp_ledger_hurry(sweep->ledger, SWP_CANCEL_STORE_MS);
 	sweep->grace_ends_ms = swp_loop_now_ms(sweep->loop);
@@ -715,7 +706,8 @@ void swp_sweep_begin(struct swp_sweep *sweep)
 	compiled = swp_catalogue_compiled(sweep->options->catalogue, &length);
 	sweep->prune = swp_prune_start(swp_ledger_store(sweep->ledger), sweep->options->keep, sweep->id,
 		swp_sweep_wall_ms(sweep), swp_ledger_fence(sweep->ledger));
-	swp_fleet_set_plan(sweep->fleet, &sweep->plan, compiled, length);
+	if (swp_fleet_add_plan(swp_hub_fleet(sweep->hub), &sweep->plan, compiled, length) < 0)
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 	if (sweep->progress.phase < SWP_SWEEP_SWEEPING && sweep->organization.count > 0)
 		swp_sweep_set_phase(sweep, SWP_SWEEP_SWEEPING);
 	swp_sweep_kick(sweep);
@@ -763,6 +755,8 @@ static int check_options(const struct swp_sweep_options *options, struct swp_pro
 		return swp_problem_set(problem, -EINVAL, "no check is selected");
 	if (options->plan_only)
 		return 0;
+	if (options->hub)
+		return 0;
 	if (options->workers > 0 && !options->worker_program)
 		return swp_problem_set(problem, -ENOENT,
 			"orgsweep-worker was not found beside orgsweep or on PATH; set ORGSWEEP_WORKER to "
@@ -776,7 +770,6 @@ static int check_options(const struct swp_sweep_options *options, struct swp_pro
 static void init_timers(struct swp_sweep *sweep)
 {
 	swp_timer_init(&sweep->pump, sweep->loop, pump);
-	swp_timer_init(&sweep->lease, sweep->loop, lease_fires);
 	swp_timer_init(&sweep->grace, sweep->loop, grace_over);
 	swp_timer_init(&sweep->deadline, sweep->loop, deadline_over);
 	swp_timer_init(&sweep->no_worker, sweep->loop, no_worker_fires);
@@ -813,7 +806,6 @@ struct swp_sweep *swp_sweep_new(struct swp_loop *loop, const struct swp_sweep_op
 	if (events)
 		sweep->events = *events;
 	sweep->home_region = "";
-	sweep->run_lock = -1;
 	init_timers(sweep);
 	sweep->started_wall_ms = swp_sweep_wall_ms(sweep);
 	sweep->progress.started_ms = swp_loop_now_ms(loop);
@@ -834,10 +826,10 @@ int swp_sweep_start(struct swp_sweep *sweep)
 	if (sweep->options->deadline_ms > 0 &&
 		swp_timer_start(&sweep->deadline, sweep->options->deadline_ms) < 0)
 		return -ENOMEM;
-	if (sweep->fleet)
+	if (sweep->hub)
 		swp_timer_start(&sweep->no_worker, SWP_NO_WORKER_MS);
-	if (sweep->dispatch && sweep->options->resume && sweep->options->listen) {
-		swp_dispatch_hold(sweep->dispatch, true);
+	if (sweep->hub && sweep->options->resume && (sweep->options->listen || sweep->options->hub)) {
+		sweep->adopting_holds = true;
 		swp_timer_start(&sweep->adopting, SWP_ADOPT_MS);
 	}
 	sweep->starting = sweep->closing; /* what failed already asks AWS nothing */
@@ -860,13 +852,11 @@ void swp_sweep_free(struct swp_sweep *sweep)
 		return;
 	sweep->told = true;
 	swp_timer_stop(&sweep->pump);
-	swp_timer_stop(&sweep->lease);
 	swp_timer_stop(&sweep->grace);
 	swp_timer_stop(&sweep->deadline);
 	swp_timer_stop(&sweep->no_worker);
 	swp_timer_stop(&sweep->withdrawal_limit);
 	swp_timer_stop(&sweep->adopting);
-	swp_sweep_forget_holds(sweep, 0);
 	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL;
 		open; open = open->next)
 		swp_sweep_forget_renewals(open);

@@ -37,6 +37,8 @@ struct swp_sweep_role {
 	const char *external_id;       /* NULL: none */
 };
 
+struct swp_hub; /* hub.h */
+
 struct swp_sweep_options {
 	/* who */
 	const char *profile;   /* NULL: none chosen (AWS_PROFILE then counts) */
@@ -54,7 +56,8 @@ struct swp_sweep_options {
 	struct swp_catalogue *catalogue;
 	const struct swp_selection *selection;
 
-	/* who works */
+	/* who works: a hub that is lent, or one of its own */
+	struct swp_hub *hub;	    /* borrowed; NULL: the next ones tell */
 	unsigned workers;	    /* local processes; 0: wait for others */
 	const char *worker_program; /* path of orgsweep-worker; may be NULL when workers is 0 */
 	const char *listen;	    /* NULL: an ipc endpoint in the state folder */
