@@ -204,10 +204,39 @@ struct swp_worker_sweep *swp_sweeps_find(struct swp_link *link, struct swp_worke
 	return NULL;
 }
 
+/* The same sweep of a coordinator that is silent: another has taken it over, and with it the jobs that this worker holds of it. */
+static struct swp_worker_sweep *take_over(struct swp_link *link, struct swp_worker *worker, const char *id)
+{
+	struct swp_worker_sweep *sweep = worker->sweeps;
+
+	while (sweep && (sweep->ended || sweep->link == link || swp_link_is_open(sweep->link) ||
+				strcmp(sweep->message.sweep.sweep, id) != 0))
+		sweep = sweep->next;
+	if (!sweep)
+		return NULL;
+	swp_log(SWP_LOG_INFO, "sweep.taken-over", "another coordinator goes on with the sweep",
+		SWP_LOG_S("sweep", id), SWP_LOG_S("coordinator", swp_link_endpoint(link)));
+	sweep->link = link;
+	for (struct swp_job *job = worker->jobs; job; job = job->next)
+		if (job->sweep == sweep) {
+			swp_link_job_removed(job->link);
+			job->link = link;
+			swp_link_job_added(link);
+		}
+	return sweep;
+}
+
 void swp_sweeps_begin(struct swp_link *link, struct swp_worker *worker, struct swp_message *message)
 {
 	struct swp_worker_sweep *sweep = swp_sweeps_find(link, worker, message->sweep.sweep);
 	struct swp_catalogue *catalogue;
+
+	struct swp_worker_sweep *before = take_over(link, worker, message->sweep.sweep);
+
+	if (!sweep)
+		sweep = before;
+	else if (before)
+		before->ended = true; /* it goes with its last job; new ones are the other's */
 
 	if (sweep && !sweep->unusable &&
 		strcmp(sweep->message.sweep.catalogue, message->sweep.catalogue) == 0)

@@ -99,11 +99,10 @@ def only_the_same_sweep_is_resumed(place):
     assert done.report["sweep"]["status"] == "complete", done.err
 
 
-@suite.test
-def workers_of_a_killed_coordinator_are_adopted(place):
+def adopted(place, coordinators):
     """They go on with what they hold, and the next coordinator neither grants it again nor does what is sealed again."""
     simulator = slow(place, 9000)
-    fleet = Fleet(place, simulator)
+    fleet = Fleet(place, simulator, coordinators)
     first = Running(place, simulator, *fleet.arguments())
     for name in ("one", "two"):
         fleet.worker(name)
@@ -112,13 +111,24 @@ def workers_of_a_killed_coordinator_are_adopted(place):
     first.process.wait()
     before = fleet.epochs()
     assert any(sealed for _, sealed in before.values()) and not all(sealed for _, sealed in before.values()), before
-    second = Running(place, simulator, *fleet.arguments(), "--resume", "latest", "--log-level", "info")
+    second = Running(place, simulator, *fleet.arguments(coordinators - 1), "--resume", "latest", "--log-level", "info")
     code, report, text = second.finish()
     same_as_undisturbed(place, report, text + second.everything())
     assert "job.adopted" in second.everything(), second.everything()
     after = fleet.epochs()
     regranted = {job: (epoch, after[job][0]) for job, (epoch, _) in before.items() if after[job][0] != epoch}
     assert not regranted, regranted
+
+
+@suite.test
+def workers_of_a_killed_coordinator_are_adopted(place):
+    adopted(place, 1)
+
+
+@suite.test
+def workers_go_over_to_another_coordinator(place):
+    """It listens elsewhere; they know both."""
+    adopted(place, 2)
 
 
 @suite.test
