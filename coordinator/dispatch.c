@@ -294,6 +294,13 @@ struct swp_job *swp_dispatch_find(const struct swp_dispatch *dispatch, uint64_t 
 	return find_job(dispatch, job);
 }
 
+unsigned swp_dispatch_jobs_of(const struct swp_dispatch *dispatch, uint64_t peer)
+{
+	const struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+
+	return worker ? worker->jobs.length : 0;
+}
+
 bool swp_dispatch_is_draining(const struct swp_dispatch *dispatch, uint64_t peer)
 {
 	const struct swp_dispatch_worker *worker = find_worker(dispatch, peer);

@@ -137,6 +137,8 @@ void swp_dispatch_gone(struct swp_dispatch *dispatch, uint64_t peer);
 /* No more jobs for it. */
 void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer);
 unsigned swp_dispatch_workers(const struct swp_dispatch *dispatch);
+unsigned swp_dispatch_jobs_of(
+	const struct swp_dispatch *dispatch, uint64_t peer); /* granted to it, or leased */
 bool swp_dispatch_is_draining(const struct swp_dispatch *dispatch, uint64_t peer);
 /* The job of that number, of an open account; NULL: none. */
 struct swp_job *swp_dispatch_find(const struct swp_dispatch *dispatch, uint64_t job);

@@ -23,8 +23,9 @@ struct peer {
 	struct peer *next;
 	swp_bus_peer number;
 	struct swp_session session;
-	char *name;   /* ZAP's user: the name that its key has */
-	bool greeted; /* told by `greeted` */
+	char *name;		    /* ZAP's user: the name that its key has */
+	char host[64], version[32]; /* as it greeted */
+	bool greeted;		    /* told by `greeted` */
 	uint64_t calls;
 };
 
@@ -117,6 +118,21 @@ static struct peer *find_peer(const struct swp_fleet *fleet, swp_bus_peer number
 	return NULL;
 }
 
+void swp_fleet_each(const struct swp_fleet *fleet,
+	void (*visit)(void *context, const struct swp_fleet_worker *worker), void *context)
+{
+	for (const struct peer *peer = fleet->peers; peer; peer = peer->next) {
+		const struct swp_fleet_worker worker = {.peer = peer->number,
+			.calls = peer->calls,
+			.name = peer->name,
+			.host = peer->host,
+			.version = peer->version};
+
+		if (peer->greeted)
+			visit(context, &worker);
+	}
+}
+
 bool swp_fleet_find(const struct swp_fleet *fleet, const char *name, uint64_t *ret_peer)
 {
 	for (const struct peer *peer = fleet->peers; peer; peer = peer->next)
@@ -185,6 +201,8 @@ static void hello_came(struct swp_fleet *fleet, struct peer *peer, const struct 
 			SWP_LOG_S("host", hello->host), SWP_LOG_N("pid", hello->pid),
 			SWP_LOG_N("credits", hello->credits));
 	peer->greeted = true;
+	snprintf(peer->host, sizeof(peer->host), "%s", hello->host);
+	snprintf(peer->version, sizeof(peer->version), "%s", hello->version);
 	fleet->events.greeted(fleet->events.context, peer->number, peer->name, hello);
 }
 

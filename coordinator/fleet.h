@@ -61,6 +61,12 @@ int swp_fleet_send(struct swp_fleet *fleet, uint64_t peer, const struct swp_mess
 void swp_fleet_send_all(struct swp_fleet *fleet, const struct swp_message *message);
 /* The peer of a worker that greeted, by the name of its key. */
 bool swp_fleet_find(const struct swp_fleet *fleet, const char *name, uint64_t *ret_peer);
+struct swp_fleet_worker { /* borrowed until the visitor returns */
+	uint64_t peer, calls;
+	const char *name, *host, *version;
+};
+void swp_fleet_each(const struct swp_fleet *fleet,
+	void (*visit)(void *context, const struct swp_fleet_worker *worker), void *context);
 unsigned swp_fleet_count(const struct swp_fleet *fleet);
 /* Calls that the workers made so far, as their heartbeats tell. */
 uint64_t swp_fleet_calls(const struct swp_fleet *fleet);

@@ -1,12 +1,15 @@
 #include "coordinator/hub.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
+#include "proto/base/map.h"
 #include "proto/base/text.h"
 #include "proto/io/files.h"
 #include "proto/io/folder.h"
@@ -22,6 +25,7 @@ struct swp_hub {
 	struct swp_dispatch *dispatch;
 	struct swp_hub_member *members;
 	struct swp_hub_hold *holds;
+	struct swp_map *drained; /* workers that were asked to leave */
 	struct swp_timer lease;
 	char *run_folder; /* owned; key files and the ipc socket */
 	int run_lock;	  /* its lock: held while we live */
@@ -354,17 +358,54 @@ static void gone(void *context, uint64_t peer)
 	kick_all(hub);
 }
 
-void swp_hub_drain(struct swp_hub *hub, const char *worker)
+bool swp_hub_drain(struct swp_hub *hub, const char *worker)
 {
 	struct swp_message message = {.type = SWP_MESSAGE_DRAIN};
 	uint64_t peer;
 
-	if (!swp_fleet_find(hub->fleet, worker, &peer) || swp_dispatch_is_draining(hub->dispatch, peer))
-		return;
+	if (!swp_fleet_find(hub->fleet, worker, &peer))
+		return swp_map_take(hub->drained, worker) != NULL;
+	if (swp_dispatch_is_draining(hub->dispatch, peer))
+		return false;
 	swp_log(SWP_LOG_INFO, "worker.draining", "a worker was asked to finish and leave",
 		SWP_LOG_S("worker", worker));
 	swp_dispatch_drain(hub->dispatch, peer);
+	swp_map_put(hub->drained, worker, hub, NULL); /* without memory the order stays in the store */
 	swp_fleet_send(hub->fleet, peer, &message);
+	return false;
+}
+
+struct describing {
+	const struct swp_hub *hub;
+	void (*visit)(void *context, const char *name, const char *row);
+	void *context;
+};
+
+static void describe(void *context, const struct swp_fleet_worker *worker)
+{
+	struct describing *describing = context;
+	const struct swp_hub *hub = describing->hub;
+	unsigned jobs = swp_dispatch_jobs_of(hub->dispatch, worker->peer);
+	const char *state = swp_dispatch_is_draining(hub->dispatch, worker->peer) ? "draining"
+			    : jobs > 0						  ? "busy"
+										  : "ready";
+	json_t *row = json_pack("{s:s, s:s, s:I, s:I, s:s, s:I}", "host", worker->host, "state", state,
+		"jobs", (json_int_t)jobs, "calls", (json_int_t)worker->calls, "version", worker->version,
+		"seen_ms", (json_int_t)swp_clock_wall_ms(swp_loop_clock(hub->loop)));
+	char *text = row ? json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	if (text)
+		describing->visit(describing->context, worker->name, text);
+	free(text);
+	json_decref(row);
+}
+
+void swp_hub_each_worker(const struct swp_hub *hub,
+	void (*visit)(void *context, const char *name, const char *row), void *context)
+{
+	struct describing describing = {hub, visit, context};
+
+	swp_fleet_each(hub->fleet, describe, &describing);
 }
 
 /* --- run folder, keys --- */
@@ -590,7 +631,8 @@ static int start(struct swp_hub *hub, struct swp_problem *problem)
 	struct swp_keyfile keyfile = {0};
 	int error = make_run_folder(hub, problem);
 
-	if (error == 0 && (error = make_dispatch(hub)) < 0)
+	hub->drained = swp_map_new();
+	if (error == 0 && (error = hub->drained ? make_dispatch(hub) : -ENOMEM) < 0)
 		swp_problem_set(problem, error, "out of memory");
 	if (error == 0)
 		error = hub->options.keys_folder
@@ -635,6 +677,7 @@ void swp_hub_free(struct swp_hub *hub)
 	swp_fleet_free(hub->fleet);
 	forget_holds(hub, 0);
 	swp_dispatch_free(hub->dispatch);
+	swp_map_free(hub->drained, NULL);
 	if (hub->run_folder) {
 		remove_run_folder(hub->run_folder);
 		swp_folder_unlock(hub->run_lock);

@@ -83,7 +83,11 @@ void swp_hub_run(struct swp_hub *hub);
 /* Visits, and takes away, what workers hold of that account of that sweep. */
 void swp_hub_take_holds(struct swp_hub *hub, const char *sweep, const char *account,
 	void (*visit)(void *context, const struct swp_hub_hold *hold), void *context);
-/* The worker is to finish what it has and to leave. */
-void swp_hub_drain(struct swp_hub *hub, const char *worker);
+/* Each worker that greeted: its name, and its row for SWP_KEY_WORKERS (JSON; borrowed until return). */
+void swp_hub_each_worker(const struct swp_hub *hub,
+	void (*visit)(void *context, const char *name, const char *row), void *context);
+/* The worker is to finish what it has and to leave. Asked again until it has: true when it was asked here before and is gone, so that
+ * the order can be forgotten. */
+bool swp_hub_drain(struct swp_hub *hub, const char *worker);
 
 #endif

@@ -339,7 +339,7 @@ int swp_sweep_accounts_init(struct swp_sweep *sweep)
  * list of accounts is whole. */
 static bool may_open(const struct swp_sweep *sweep)
 {
-	if (sweep->cancelling || sweep->told || sweep->closing || !sweep->accounts)
+	if (sweep->cancelling || sweep->suspending || sweep->told || sweep->closing || !sweep->accounts)
 		return false;
 	if (!sweep->options->plan_only && !sweep->begun)
 		return false;

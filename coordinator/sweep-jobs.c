@@ -2,6 +2,7 @@
 #include "coordinator/sweep-internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,7 +99,7 @@ static bool may_send(struct swp_hub_member *member, struct swp_dispatch_account 
 	struct swp_sweep *sweep = sweep_of(member);
 	struct swp_open_account *open = SWP_CONTAINER_OF(account, struct swp_open_account, dispatch);
 
-	if (sweep->cancelling || sweep->adopting_holds)
+	if (sweep->cancelling || sweep->suspending || sweep->adopting_holds)
 		return false;
 	if (last_long_enough(sweep, open))
 		return true;
@@ -486,13 +487,60 @@ static void workers_failed(struct swp_hub_member *member, const struct swp_probl
 	swp_sweep_cancel(sweep, 0);
 }
 
+static void put_worker(void *context, const char *name, const char *row)
+{
+	struct swp_sweep *sweep = context;
+	char key[SWP_KEY_BYTES];
+
+	if (swp_key_format(SWP_KEY_WORKERS, NULL, NULL, NULL, key) == 0)
+		swp_ledger_write(sweep->ledger,
+			(struct swp_store_argument[]){SWP_STORE_TEXT_ARGUMENT("HSET"),
+				SWP_STORE_TEXT_ARGUMENT(key), SWP_STORE_TEXT_ARGUMENT(name),
+				SWP_STORE_TEXT_ARGUMENT(row)},
+			4);
+}
+
+static void forget_drain(struct swp_sweep *sweep, const char *worker)
+{
+	char key[SWP_KEY_BYTES];
+
+	if (swp_key_format(SWP_KEY_DRAINS, NULL, NULL, NULL, key) == 0)
+		swp_ledger_write(sweep->ledger,
+			(struct swp_store_argument[]){SWP_STORE_TEXT_ARGUMENT("HDEL"),
+				SWP_STORE_TEXT_ARGUMENT(key), SWP_STORE_TEXT_ARGUMENT(worker)},
+			3);
+}
+
+/* What `orgsweep status` shows of a sweep that runs. Where the hub is lent, its owner tells of the workers. */
+static void tell_status(struct swp_sweep *sweep)
+{
+	char planned[24], done[24];
+	const struct swp_sweep_progress *progress = &sweep->progress;
+
+	if (!sweep->begun || sweep->closing)
+		return;
+	if (sweep->own_hub)
+		swp_hub_each_worker(sweep->own_hub, put_worker, sweep);
+	if (progress->jobs_planned == sweep->told_planned && progress->jobs_done == sweep->told_done)
+		return;
+	sweep->told_planned = progress->jobs_planned;
+	sweep->told_done = progress->jobs_done;
+	snprintf(planned, sizeof(planned), "%" PRIu64, progress->jobs_planned);
+	snprintf(done, sizeof(done), "%" PRIu64, progress->jobs_done);
+	swp_ledger_set(sweep->ledger, (struct swp_ledger_field[]){{SWP_SWEEP_FIELD_PLANNED_JOBS, planned},
+					      {SWP_SWEEP_FIELD_DONE_JOBS, done}, {NULL, NULL}});
+}
+
 /* Orders given at any command line, which wait in the store. */
 static void asked(void *context, const char *cancelled_by, const char *const *drains, size_t count)
 {
 	struct swp_sweep *sweep = context;
 
-	for (size_t i = 0; sweep->hub && i < count; i++)
-		swp_hub_drain(sweep->hub, drains[i]);
+	tell_status(sweep);
+	/* Where the hub is lent, its owner hears of it as well. */
+	for (size_t i = 0; sweep->own_hub && i < count; i++)
+		if (swp_hub_drain(sweep->own_hub, drains[i]))
+			forget_drain(sweep, drains[i]);
 	if (*cancelled_by && !sweep->cancelling) {
 		swp_log(SWP_LOG_WARNING, "sweep.cancel-asked", "the sweep is to be cancelled",
 			SWP_LOG_S("by", cancelled_by));

@@ -119,7 +119,8 @@ static void all_written(void *context)
 static void write_end(struct swp_sweep *sweep)
 {
 	char ended[32], cancelled[32], own_calls[SWP_OWN_CALLS_BYTES];
-	struct swp_ledger_field fields[8] = {
+	char planned[24], done[24];
+	struct swp_ledger_field fields[10] = {
 		{SWP_SWEEP_FIELD_STATE, "finished"},
 		{SWP_SWEEP_FIELD_STATUS, swp_sweep_status_name(status_of(sweep))},
 		{SWP_SWEEP_FIELD_ENUMERATION,
@@ -127,12 +128,16 @@ static void write_end(struct swp_sweep *sweep)
 		{SWP_SWEEP_FIELD_ENDED_AT, ended},
 		{SWP_SWEEP_FIELD_OWN_CALLS, swp_sweep_own_calls(sweep, own_calls)},
 		{SWP_OWNER_FIELD_UNTIL, "0"},
+		{SWP_SWEEP_FIELD_PLANNED_JOBS, planned},
+		{SWP_SWEEP_FIELD_DONE_JOBS, done},
 	};
 
 	snprintf(ended, sizeof(ended), "%lld", (long long)swp_sweep_wall_ms(sweep));
+	snprintf(planned, sizeof(planned), "%llu", (unsigned long long)sweep->progress.jobs_planned);
+	snprintf(done, sizeof(done), "%llu", (unsigned long long)sweep->progress.jobs_done);
 	snprintf(cancelled, sizeof(cancelled), "%lld", (long long)sweep->cancelled_wall_ms);
 	if (sweep->cancelled)
-		fields[6] = (struct swp_ledger_field){SWP_SWEEP_FIELD_CANCELLED_AT, cancelled};
+		fields[8] = (struct swp_ledger_field){SWP_SWEEP_FIELD_CANCELLED_AT, cancelled};
 	swp_ledger_disown(sweep->ledger, false);
 	swp_ledger_set(sweep->ledger, fields);
 }
@@ -268,8 +273,37 @@ static bool nothing_was_planned(const struct swp_sweep *sweep)
 
 static void cancel_now(struct swp_sweep *sweep);
 
+static void suspended(void *context)
+{
+	swp_sweep_end_text(context, SWP_SWEEP_END_SUSPENDED,
+		"suspended: `orgsweep sweep --resume %s` goes on with it", ((struct swp_sweep *)context)->id);
+}
+
+/* True: nothing of it runs any more, or is about to. */
+static bool suspend_now(struct swp_sweep *sweep)
+{
+	if (!sweep->suspending || sweep->cancelling)
+		return false;
+	if (!sweep->hub || !sweep->begun)
+		suspended(sweep);
+	else if (sweep->member.running == 0)
+		swp_ledger_when_idle(sweep->ledger, suspended);
+	return true;
+}
+
+void swp_sweep_suspend(struct swp_sweep *sweep)
+{
+	sweep->suspending = true;
+	swp_sweep_kick(sweep);
+}
+
 static void go_on(struct swp_sweep *sweep)
 {
+	if (suspend_now(sweep)) {
+		if (sweep->hub)
+			swp_sweep_run_dispatch(sweep);
+		return;
+	}
 	swp_sweep_open_accounts(sweep);
 	if (sweep->hub)
 		swp_sweep_run_dispatch(sweep);
@@ -370,6 +404,13 @@ static void pump(struct swp_timer *timer)
 	if (!sweep->starting) {
 		sweep->starting = true;
 		swp_sweep_identity_start(sweep);
+	}
+	if (sweep->closing && sweep->result.end == SWP_SWEEP_END_SUSPENDED && sweep->owned &&
+		!sweep->disowned) {
+		sweep->disowned = true; /* nobody need wait for our lease */
+		swp_ledger_disown(sweep->ledger, true);
+		swp_ledger_when_idle(sweep->ledger, all_written);
+		return;
 	}
 	if (sweep->closing) {
 		/* `finish` waits for the store by itself. */
@@ -626,6 +667,7 @@ static int make_plan(struct swp_sweep *sweep)
 		.started_at_ms = (uint64_t)sweep->started_wall_ms,
 		.endpoints = sweep->plan_endpoints,
 		.endpoint_count = rows,
+		.max_share_percent = options->max_share_percent,
 		.fips = endpoints && endpoints->fips,
 		.dual_stack = endpoints && endpoints->dual_stack};
 	return visit_selected(sweep, add_plan_id, &sweep->plan);
@@ -704,8 +746,9 @@ void swp_sweep_begin(struct swp_sweep *sweep)
 	sweep->begun = true;
 	swp_sweep_write_plan(sweep); /* accounts may have been listed before the store was there */
 	compiled = swp_catalogue_compiled(sweep->options->catalogue, &length);
-	sweep->prune = swp_prune_start(swp_ledger_store(sweep->ledger), sweep->options->keep, sweep->id,
-		swp_sweep_wall_ms(sweep), swp_ledger_fence(sweep->ledger));
+	sweep->prune = swp_prune_start(swp_ledger_store(sweep->ledger), sweep->options->keep,
+		sweep->options->name ? sweep->options->name : "", sweep->id, swp_sweep_wall_ms(sweep),
+		swp_ledger_fence(sweep->ledger));
 	if (swp_fleet_add_plan(swp_hub_fleet(sweep->hub), &sweep->plan, compiled, length) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 	if (sweep->progress.phase < SWP_SWEEP_SWEEPING && sweep->organization.count > 0)

@@ -79,6 +79,8 @@ int swp_key_sweep_pattern(const char *sweep, char ret_pattern[static SWP_KEY_BYT
 	"not_evaluated:" /* and a chain's id: why it was given up, e.g. at a ceiling */
 #define SWP_SWEEP_FIELD_OWN_CALLS                                                                            \
 	"own_calls" /* the coordinator's calls to AWS so far: "all retried throttled" */
+#define SWP_SWEEP_FIELD_PLANNED_JOBS "planned_jobs" /* so far; told every few seconds, and at the end */
+#define SWP_SWEEP_FIELD_DONE_JOBS "done_jobs"
 /* Who owns the sweep (also the fields of the leader's row); written by take-over and renew. */
 #define SWP_OWNER_FIELD_TERM "term"   /* whoever writes must name it */
 #define SWP_OWNER_FIELD_OWNER "owner" /* machine, process, moment: see proto/io/owner.h */

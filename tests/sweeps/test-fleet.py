@@ -1,57 +1,12 @@
 """Coordinators and workers of several hosts' kind: one goes on with what another began, and one that was taken over from writes nothing."""
 import json
-import os
-import shutil
 import signal
-import subprocess
-import time
 
-from common import WORKER, Simulator, Suite, orgsweep, processes_of, stable, sweep, wait_for
-from peers import Redis, free_port, write_keys
-from running import SIZE, Running, expected, slow, under_way
+from common import Suite, orgsweep, processes_of, stable, sweep, wait_for
+from fleet import Fleet
+from running import Running, expected, slow, under_way
 
 suite = Suite()
-SEALED = "local n = 0; for _, k in ipairs(redis.call('KEYS', '*:job:*')) do n = n + redis.call('HEXISTS', k, 's') end; return n"
-EPOCHS = "local all = {}; for _, k in ipairs(redis.call('KEYS', '*:job:*')) do all[#all + 1] = k .. ' ' .. redis.call('HGET', k, 'e') .. ' ' .. redis.call('HEXISTS', k, 's') end; return all"
-
-
-class Fleet:
-    """A Redis, keys, and workers that connect by TCP."""
-
-    def __init__(self, place, simulator, coordinators=1):
-        self.place, self.simulator, self.redis = place, simulator, Redis(place)
-        self.keys = place.path / "keys"
-        (self.keys / "allowed").mkdir(parents=True)
-        self.keys.chmod(0o700)
-        write_keys(self.keys, "server")
-        self.endpoints = [f"tcp://127.0.0.1:{free_port()}" for _ in range(coordinators)]
-
-    def arguments(self, coordinator=0):
-        return ["--listen", self.endpoints[coordinator], "--keys", self.keys, "--workers", 0, "--store", self.redis.url]
-
-    def worker(self, name):
-        key, public = write_keys(self.place.path, name)
-        shutil.copy(public, self.keys / "allowed")
-        environment = {k: v for k, v in self.simulator.environment().items() if k != "AWS_SECRET_ACCESS_KEY"}
-        connect = [word for endpoint in self.endpoints for word in ("--connect", endpoint)]
-        process = subprocess.Popen([str(WORKER), *connect, "--key", str(key), "--server-key", str(self.keys / "server.pub"),
-                                    "--store", self.redis.url], env=environment, stderr=open(self.place.path / f"{name}.log", "w"))
-        self.place.children.append(process)
-        return process
-
-    def epochs(self):
-        """job → (epoch, sealed)"""
-        return {line.split()[0]: tuple(map(int, line.split()[1:])) for line in self.redis.ask("EVAL", EPOCHS, 0).decode().splitlines() if line}
-
-    def sealed(self):
-        return int(self.redis.ask("EVAL", SEALED, 0))
-
-    def sweep_row(self):
-        index = self.redis.ask("ZRANGE", "swp:index", 0, -1).decode().split()
-        words = self.redis.ask("HGETALL", f"swp:{index[-1]}:sweep").decode().splitlines()
-        return dict(zip(words[::2], words[1::2]))
-
-
 def same_as_undisturbed(place, report, text):
     assert report, text
     assert stable(report) == expected(place), text
@@ -158,7 +113,6 @@ def a_live_coordinator_is_left_alone(place):
     first = Running(place, simulator, *fleet.arguments(0))
     fleet.worker("one")
     under_way(simulator)
-    start = time.monotonic()
     second = orgsweep(place, "sweep", *fleet.arguments(1), "--resume", "latest", environment=simulator.environment())
     if first.process.poll() is None:  # else it was too slow a machine to see it
         assert second.returncode == 2 and "alive" in second.stderr, second.stderr
