@@ -20,7 +20,7 @@ struct swp_dispatch_worker {
 	unsigned short running[SWP_LIMIT_SWEEP_REGIONS]; /* of `jobs`, by region */
 	struct swp_region_set held;			 /* regions whose connections it has */
 	int64_t paused_until_ms;
-	bool draining;
+	bool draining, unable;
 	bool silent; /* a lease of its ran out: nothing new before it is heard of */
 };
 
@@ -375,7 +375,7 @@ int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char 
 	memcpy(worker->name, name, strnlen(name, sizeof(worker->name) - 1));
 	worker->credits = credits;
 	worker->paused_until_ms = 0;
-	worker->draining = worker->silent = false;
+	worker->draining = worker->silent = worker->unable = false;
 	for (struct swp_job *job = worker->jobs.first; job; job = next) {
 		next = job->next;
 		/* A DONE or a JOB was lost with the connection: the record tells which. */
@@ -436,6 +436,20 @@ void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer)
 
 	if (worker)
 		worker->draining = true;
+}
+
+void swp_dispatch_unable(struct swp_dispatch *dispatch, uint64_t peer)
+{
+	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+
+	if (worker)
+		worker->unable = true;
+}
+
+void swp_dispatch_able(struct swp_dispatch *dispatch)
+{
+	for (struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next)
+		worker->unable = false;
 }
 
 struct swp_job *swp_dispatch_held(
@@ -671,8 +685,8 @@ static struct swp_job *choose_job(
 
 static bool has_credit(const struct swp_dispatch_worker *worker, int64_t now_ms)
 {
-	return !worker->draining && !worker->silent && worker->jobs.length < worker->credits &&
-	       worker->paused_until_ms <= now_ms;
+	return !worker->draining && !worker->silent && !worker->unable &&
+	       worker->jobs.length < worker->credits && worker->paused_until_ms <= now_ms;
 }
 
 /* One job for the worker. False: nothing to give. */

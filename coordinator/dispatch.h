@@ -136,6 +136,10 @@ void swp_dispatch_heartbeat(struct swp_dispatch *dispatch, uint64_t peer,
 void swp_dispatch_gone(struct swp_dispatch *dispatch, uint64_t peer);
 /* No more jobs for it. */
 void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer);
+/* It can't do jobs of what is swept now (its version does not know all of the catalogue): no more jobs for it, until it greets anew or
+ * swp_dispatch_able. */
+void swp_dispatch_unable(struct swp_dispatch *dispatch, uint64_t peer);
+void swp_dispatch_able(struct swp_dispatch *dispatch); /* something else is swept: all may try again */
 unsigned swp_dispatch_workers(const struct swp_dispatch *dispatch);
 unsigned swp_dispatch_jobs_of(
 	const struct swp_dispatch *dispatch, uint64_t peer); /* granted to it, or leased */
