@@ -195,6 +195,8 @@ static void job_settled(void *context, struct swp_job *job)
 		sweep->any_lost = true;
 		if (account->redone == 0)
 			sweep->progress.cells_not_assessed += sweep->level_cells[job->level];
+		if (account->redone == 0)
+			sweep->progress.jobs_lost++;
 	}
 	if (account->redone == 0)
 		sweep->progress.jobs_done++;
