@@ -107,10 +107,10 @@ const struct swp_metric_row *swp_worker_metric_rows(void)
 
 /* --- services --- */
 
-static struct swp_metric_series *of_service(
-	struct swp_worker_metrics *metrics, enum swp_worker_metric metric, const char *name)
+static struct swp_metric_series *of_label(
+	struct swp_worker_metrics *metrics, enum swp_worker_metric metric, const char *value)
 {
-	return swp_metrics_series(metrics->registry, metric, &name);
+	return swp_metrics_series(metrics->registry, metric, &value);
 }
 
 static void fill_service(struct swp_worker_metrics *metrics, struct swp_service_counts *service)
@@ -121,9 +121,9 @@ static void fill_service(struct swp_worker_metrics *metrics, struct swp_service_
 		service->calls[outcome] =
 			swp_metrics_series(metrics->registry, SWP_WORKER_METRIC_CALLS, values);
 	}
-	service->requests = of_service(metrics, SWP_WORKER_METRIC_REQUESTS, service->name);
-	service->retries = of_service(metrics, SWP_WORKER_METRIC_RETRIES, service->name);
-	service->throttles = of_service(metrics, SWP_WORKER_METRIC_THROTTLES, service->name);
+	service->requests = of_label(metrics, SWP_WORKER_METRIC_REQUESTS, service->name);
+	service->retries = of_label(metrics, SWP_WORKER_METRIC_RETRIES, service->name);
+	service->throttles = of_label(metrics, SWP_WORKER_METRIC_THROTTLES, service->name);
 }
 
 static void fill_further(struct swp_worker_metrics *metrics)
@@ -164,6 +164,14 @@ void swp_worker_metrics_catalogue(struct swp_worker_metrics *metrics, const stru
 
 /* --- counting --- */
 
+/* Those that the classifier gives to a refusal stand ready. */
+static struct swp_metric_series *of_reason(struct swp_worker_metrics *metrics, enum swp_reason reason)
+{
+	return reason < SWP_ARRAY_SIZE(metrics->refusals)
+		       ? metrics->refusals[reason]
+		       : of_label(metrics, SWP_WORKER_METRIC_REFUSALS, swp_reason_name(reason));
+}
+
 void swp_worker_metrics_call(struct swp_worker_metrics *metrics, const struct swp_service_counts *service,
 	const struct swp_answer *answer)
 {
@@ -174,7 +182,7 @@ void swp_worker_metrics_call(struct swp_worker_metrics *metrics, const struct sw
 	if (answer->throttled > 0)
 		swp_metric_add(service->throttles, answer->throttled);
 	if (answer->outcome == SWP_OUTCOME_REFUSED)
-		swp_metric_add(metrics->refusals[answer->reason], 1);
+		swp_metric_add(of_reason(metrics, answer->reason), 1);
 }
 
 void swp_worker_metrics_job(struct swp_worker_metrics *metrics, enum swp_job_ended how, int64_t duration_ms)
@@ -209,16 +217,14 @@ void swp_worker_metrics_caller_ends(struct swp_worker_metrics *metrics, const st
 static void fill_closed_sets(struct swp_worker_metrics *metrics)
 {
 	for (int how = 0; how < SWP_JOB_ENDED_COUNT; how++)
-		metrics->jobs[how] = of_service(metrics, SWP_WORKER_METRIC_JOBS_ENDED, ended_names[how]);
+		metrics->jobs[how] = of_label(metrics, SWP_WORKER_METRIC_JOBS_ENDED, ended_names[how]);
 	for (int result = 0; result < SWP_COMMIT_RESULT_COUNT; result++)
-		metrics->commits[result] =
-			of_service(metrics, SWP_WORKER_METRIC_COMMITS, commit_names[result]);
-	for (int reason = 0; reason < SWP_REASON_COUNT; reason++)
-		metrics->refusals[reason] =
-			reason == SWP_REASON_NONE
-				? swp_metrics_dropping(metrics->registry, SWP_WORKER_METRIC_REFUSALS)
-				: of_service(metrics, SWP_WORKER_METRIC_REFUSALS,
-					  swp_reason_name((enum swp_reason)reason));
+		metrics->commits[result] = of_label(metrics, SWP_WORKER_METRIC_COMMITS, commit_names[result]);
+	metrics->refusals[SWP_REASON_NONE] =
+		swp_metrics_dropping(metrics->registry, SWP_WORKER_METRIC_REFUSALS); /* there is none */
+	for (size_t reason = SWP_REASON_NONE + 1; reason < SWP_ARRAY_SIZE(metrics->refusals); reason++)
+		metrics->refusals[reason] = of_label(
+			metrics, SWP_WORKER_METRIC_REFUSALS, swp_reason_name((enum swp_reason)reason));
 	metrics->job_seconds = swp_metrics_series(metrics->registry, SWP_WORKER_METRIC_JOB_SECONDS, NULL);
 	metrics->committed_bytes = swp_metrics_series(metrics->registry, SWP_WORKER_METRIC_COMMITTED, NULL);
 }

@@ -81,7 +81,8 @@ struct swp_worker_metrics {
 	struct swp_service_counts services[SWP_LIMIT_METRIC_SERVICES];
 	size_t service_count;
 	struct swp_service_counts further; /* services above the ceiling: drops, and counts that */
-	struct swp_metric_series *refusals[SWP_REASON_COUNT];
+	struct swp_metric_series
+		*refusals[SWP_REASON_REGION_DISABLED + 1]; /* the first ones: what a refusal can be */
 	struct swp_metric_series *jobs[SWP_JOB_ENDED_COUNT], *job_seconds;
 	struct swp_metric_series *commits[SWP_COMMIT_RESULT_COUNT], *committed_bytes;
 	struct swp_caller_statistics ended_callers; /* of sweeps that are over */

@@ -1,5 +1,4 @@
 """/metrics of a real sweep and a real worker: the numbers are the report's, the text is what Prometheus wants, the alerts are about what there is."""
-import os
 import re
 import select
 import shutil
@@ -256,8 +255,6 @@ def numbers_are_those_of_the_report(place):
         assert metrics.of(prefix + "metric_updates_dropped_total") == 0
         assert abs(metrics[prefix + "start_time_seconds"] - time.time()) < 120
         check_metrics(metrics.text)
-    if os.environ.get("METRICS_EXAMPLE"):  # for docs/metrics.md
-        print(own.text + worker.text)
 
 
 @suite.test
