@@ -81,6 +81,7 @@ void swp_coordinator_metrics_dispatch(struct swp_coordinator_metrics *metrics,
 	const struct swp_dispatch_numbers *numbers, const struct swp_dispatch_worker_states *workers);
 /* `connections`: as swp_store_connections tells them. */
 void swp_coordinator_metrics_store(struct swp_coordinator_metrics *metrics, bool up, uint64_t connections);
+/* One that no longer leads forgets its sweeps, too: else their old numbers stand beside the new leader's. */
 void swp_coordinator_metrics_leader(struct swp_coordinator_metrics *metrics, bool leads);
 
 /* Who was not let in or was sent away, since the program's start. */

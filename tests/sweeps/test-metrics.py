@@ -1,4 +1,5 @@
 """/metrics of a real sweep and a real worker: the numbers are the report's, the text is what Prometheus wants, the alerts are about what there is."""
+import json
 import re
 import select
 import shutil
@@ -8,12 +9,12 @@ import subprocess
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import yaml
 from common import ORGSWEEP, ROOT, SEVERITIES, WORKER, Simulator, Skipped, Suite, check_report, orgsweep, sweep, wait_for
 from peers import Redis, free_port, write_keys
-import json
 
 suite = Suite()
 SIZE = ("--seed", 41, "--accounts", 10, "--regions", 4)
@@ -348,6 +349,47 @@ def by_environment_and_configuration(place):
         assert "worker.ended" not in errors and json.loads(target.read_text())["sweep"]["status"] == "complete", errors
     done = orgsweep(place, "sweep", "--plan", "--metrics", "127.0.0.1:1", environment=simulator.environment())
     assert done.returncode == 0, done.stderr  # nothing is swept: nothing to watch, and no port is taken
+
+
+@suite.test
+def a_prometheus_scrapes_them(place):
+    """One of its own, with our alert rules, on a free port: it takes all samples of a worker, and its alert fires for the store that is away."""
+    program = shutil.which("prometheus")
+    if not program:
+        raise Skipped("prometheus (Debian package) is not installed")
+    redis = Redis(place)
+    key, public = write_keys(place.path, "watched")
+    port, own_port = free_port(), free_port()
+    worker = subprocess.Popen([str(WORKER), "--connect", f"tcp://127.0.0.1:{free_port()}", "--key", str(key), "--server-key", str(public), "--store",
+                               redis.url, "--metrics", f"127.0.0.1:{port}"], env=place.environment(), stderr=subprocess.DEVNULL)
+    place.children.append(worker)
+    wait_for(lambda: listens(port), 10, "metrics")
+    rules = yaml.safe_load(ALERTS.read_text())
+    for group in rules["groups"]:
+        group["interval"] = "1s"
+        for rule in group["rules"]:
+            rule.pop("for", None)
+    (place.path / "alerts.yaml").write_text(yaml.safe_dump(rules))
+    (place.path / "prometheus.yaml").write_text(yaml.safe_dump({
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "rule_files": ["alerts.yaml"],
+        "scrape_configs": [{"job_name": "orgsweep-worker", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}]}))
+    server = subprocess.Popen([program, f"--config.file={place.path}/prometheus.yaml", f"--storage.tsdb.path={place.path}/tsdb",
+                               f"--web.listen-address=127.0.0.1:{own_port}"], env=place.environment(), stdout=subprocess.DEVNULL,
+                              stderr=open(place.path / "prometheus-errors", "w"), cwd=place.path)
+    place.children.append(server)
+
+    def query(expression):
+        try:
+            with opener.open(f"http://127.0.0.1:{own_port}/api/v1/query?query=" + urllib.parse.quote(expression), timeout=5) as answer:
+                return json.load(answer)["data"]["result"]
+        except OSError:
+            return []
+    wait_for(lambda: query("up == 1"), 30, "it has scraped: " + (place.path / "prometheus-errors").read_text())
+    samples = wait_for(lambda: query("scrape_samples_scraped"), 10, "samples are counted")
+    assert int(samples[0]["value"][1]) == len(scrape(port).samples)
+    assert query("orgsweep_worker_store_up")[0]["value"][1] == "1" and not query('ALERTS{alertname="OrgsweepStoreAway"}')
+    redis.kill()
+    wait_for(lambda: query('ALERTS{alertname="OrgsweepStoreAway",alertstate="firing"}'), 20, "the alert fires")
 
 
 # --- alerts ---
