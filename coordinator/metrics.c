@@ -10,6 +10,7 @@
 #include "proto/wire/message.h"
 
 #define BY_HAND "manual"
+#define STRANGER_REASONS 16
 #define COUNTER SWP_METRIC_COUNTER
 #define GAUGE SWP_METRIC_GAUGE
 #define PROGRESS "of the sweep under way, else of the last one"
@@ -27,7 +28,9 @@ static const struct swp_metric_row rows[SWP_COORDINATOR_METRIC_COUNT] = {
 	[SWP_METRIC_LEADER] = {"orgsweep_leader", GAUGE,
 		"1 while this coordinator leads, 0 while it stands by."},
 	[SWP_METRIC_SWEEPS] = {"orgsweep_sweeps_total", COUNTER,
-		"Sweeps that ended: complete, partial, cancelled, could_not_run, store_lost.",
+		"Sweeps that ended here: complete, partial, cancelled, could_not_run, store_lost, or are "
+		"gone on with "
+		"elsewhere: suspended, deposed.",
 		{"sweep", "status"}},
 	[SWP_METRIC_SWEEP_RUNNING] = {"orgsweep_sweep_running", GAUGE, "1 while that sweep runs, else 0.",
 		{"sweep"}},
@@ -101,6 +104,10 @@ struct swp_coordinator_metrics {
 	struct named_sweep sweeps[SWP_LIMIT_METRIC_SWEEPS];
 	size_t sweep_count;
 	struct followed expired, gone, reconnects;
+	struct {
+		const char *reason;
+		struct followed count;
+	} strangers[STRANGER_REASONS];
 };
 
 const struct swp_metric_row *swp_coordinator_metric_rows(void)
@@ -147,7 +154,8 @@ static struct named_sweep *find_sweep(struct swp_coordinator_metrics *metrics, c
 	return NULL;
 }
 
-static const char *const ends[] = {"complete", "partial", "cancelled", "could_not_run", "store_lost"};
+static const char *const ends[] = {
+	"complete", "partial", "cancelled", "could_not_run", "store_lost", "suspended", "deposed"};
 
 /* Each way to end is there from the start, so that the first one is a step from 0 to 1. */
 static struct named_sweep *name_sweep(struct swp_coordinator_metrics *metrics, const char *name)
@@ -255,6 +263,10 @@ static const char *end_name(const struct swp_sweep_result *result)
 		return "could_not_run";
 	case SWP_SWEEP_END_STORE_LOST:
 		return "store_lost";
+	case SWP_SWEEP_END_SUSPENDED:
+		return "suspended";
+	case SWP_SWEEP_END_DEPOSED:
+		return "deposed";
 	}
 	return "";
 }
@@ -352,17 +364,16 @@ void swp_coordinator_metrics_leader(struct swp_coordinator_metrics *metrics, boo
 }
 
 void swp_coordinator_metrics_strangers(
-	struct swp_coordinator_metrics *metrics, const struct swp_coordinator_strangers *strangers)
+	struct swp_coordinator_metrics *metrics, const char *reason, uint64_t count)
 {
-	const struct {
-		const char *reason;
-		uint64_t count;
-	} counts[] = {{"unknown_key", strangers->unknown_key}, {"without_user", strangers->without_user},
-		{"too_large", strangers->too_large}, {"malformed", strangers->malformed},
-		{"version", strangers->version}};
+	size_t at = 0;
 
-	for (size_t i = 0; i < SWP_ARRAY_SIZE(counts); i++)
-		set(metrics, SWP_METRIC_STRANGERS, counts[i].reason, NULL, (double)counts[i].count);
+	while (at < STRANGER_REASONS && metrics->strangers[at].reason &&
+		strcmp(metrics->strangers[at].reason, reason) != 0)
+		at++;
+	SWP_ASSERT(at < STRANGER_REASONS);
+	metrics->strangers[at].reason = reason;
+	follow(series(metrics, SWP_METRIC_STRANGERS, reason, NULL), &metrics->strangers[at].count, count);
 }
 
 int swp_coordinator_metrics_write(struct swp_coordinator_metrics *metrics, struct swp_buf *out)

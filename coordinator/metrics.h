@@ -84,16 +84,10 @@ void swp_coordinator_metrics_store(struct swp_coordinator_metrics *metrics, bool
 /* One that no longer leads forgets its sweeps, too: else their old numbers stand beside the new leader's. */
 void swp_coordinator_metrics_leader(struct swp_coordinator_metrics *metrics, bool leads);
 
-/* Who was not let in or was sent away, since the program's start. */
-struct swp_coordinator_strangers {
-	uint64_t unknown_key;  /* handshakes with a key that is not allowed */
-	uint64_t without_user; /* messages of a connection that no handshake vouches for */
-	uint64_t too_large;    /* messages above the ceiling */
-	uint64_t malformed;    /* what is no message here */
-	uint64_t version;      /* workers of another protocol version */
-};
+/* How many were not let in or were sent away so far for that reason: a literal, of at most 16. A fleet that is made anew begins at 0 again;
+ * what was counted stays. */
 void swp_coordinator_metrics_strangers(
-	struct swp_coordinator_metrics *metrics, const struct swp_coordinator_strangers *strangers);
+	struct swp_coordinator_metrics *metrics, const char *reason, uint64_t count);
 
 /* Appends everything (Prometheus text format 0.0.4). 0, -ENOMEM, -E2BIG. */
 int swp_coordinator_metrics_write(struct swp_coordinator_metrics *metrics, struct swp_buf *out);

@@ -25,6 +25,14 @@ static const struct swp_key_row rows[SWP_KEY_COUNT] = {
 		"partition number to packed instances over accounts", WITH_SWEEP},
 	[SWP_KEY_PARTITION] = {"swp:SWEEP:partition:NUMBER", "hash",
 		"account id to a part with its rows for joins over accounts", WITH_SWEEP},
+	[SWP_KEY_LEADER] = {"swp:leader", "hash",
+		"which `orgsweep serve` leads: owner, term, end of its lease", "never"},
+	[SWP_KEY_DRAINS] = {"swp:drains", "hash", "worker's name to who asked to drain it, and when",
+		"when the worker has gone"},
+	[SWP_KEY_WORKERS] = {"swp:workers", "hash", "worker's name to its row (JSON), for `orgsweep status`",
+		"a day after it was last seen"},
+	[SWP_KEY_SCHEDULES] = {"swp:schedules", "hash",
+		"name of a scheduled sweep to its last start and its last due time", "never"},
 };
 
 const struct swp_key_row *swp_key_row(enum swp_key key)
@@ -52,7 +60,12 @@ static bool is_plain_text(const char *text, size_t max)
 
 bool swp_key_is_sweep_id(const char *text)
 {
-	return is_plain_text(text, 64) && strcmp(text, "index") != 0 && strcmp(text, "catalogue") != 0;
+	static const char *const taken[] = {"index", "catalogue", "leader", "drains", "workers", "schedules"};
+
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (text && strcmp(text, taken[i]) == 0)
+			return false;
+	return is_plain_text(text, 64);
 }
 
 static int add(char *key, size_t *length, const char *text, size_t text_length)

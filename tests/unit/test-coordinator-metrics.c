@@ -241,16 +241,16 @@ static void what_sweeps_share(void **state)
 	ASSERT_LINES("orgsweep_store_up 1", "orgsweep_store_reconnects_total 0");
 	swp_coordinator_metrics_store(metrics, true, 4);
 	swp_coordinator_metrics_leader(metrics, false);
-	swp_coordinator_metrics_strangers(metrics,
-		&(struct swp_coordinator_strangers){.unknown_key = 11, .malformed = 2, .version = 1});
+	swp_coordinator_metrics_strangers(metrics, "unknown_key", 10);
+	swp_coordinator_metrics_strangers(metrics, "unknown_key", 11);
+	swp_coordinator_metrics_strangers(metrics, "malformed", 2);
+	swp_coordinator_metrics_strangers(metrics, "unknown_key", 3); /* made anew */
 	ASSERT_LINES("orgsweep_jobs_ready 0", "orgsweep_leases_lost_total{cause=\"expired\"} 8",
 		"orgsweep_leases_lost_total{cause=\"worker_gone\"} 2", "orgsweep_workers{state=\"ready\"} 1",
 		"orgsweep_workers{state=\"busy\"} 2", "orgsweep_workers{state=\"draining\"} 3",
 		"orgsweep_workers{state=\"lost\"} 4", "orgsweep_store_reconnects_total 3",
-		"orgsweep_leader 0", "orgsweep_strangers_refused_total{reason=\"unknown_key\"} 11",
-		"orgsweep_strangers_refused_total{reason=\"without_user\"} 0",
-		"orgsweep_strangers_refused_total{reason=\"malformed\"} 2",
-		"orgsweep_strangers_refused_total{reason=\"version\"} 1");
+		"orgsweep_leader 0", "orgsweep_strangers_refused_total{reason=\"unknown_key\"} 14",
+		"orgsweep_strangers_refused_total{reason=\"malformed\"} 2");
 }
 
 int main(void)

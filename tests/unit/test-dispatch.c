@@ -458,22 +458,56 @@ static void when_a_worker_has_nothing_of_its_own(void **state)
 	assert_int_equal(stage.granted, 4); /* it takes over regions that it never held */
 }
 
-static void held_and_drained(void **state)
+static void drained(void **state)
 {
 	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
 	static struct swp_job jobs[2];
 
 	(void)state;
-	swp_dispatch_hold(stage.dispatch, true);
 	add(&account, jobs, 2);
 	greet(1, 8);
-	assert_int_equal(stage.granted, 0);
 	swp_dispatch_drain(stage.dispatch, 1);
-	swp_dispatch_hold(stage.dispatch, false);
+	assert_true(swp_dispatch_is_draining(stage.dispatch, 1));
 	run(0);
-	assert_int_equal(stage.granted, 0);
+	assert_int_equal(stage.granted, 2); /* before it was drained */
+	for (int i = 0; i < 2; i++)
+		swp_dispatch_granted(stage.dispatch, jobs[i].number, SWP_DISPATCH_GRANT_GIVEN, 1, 1, 0);
+	swp_dispatch_gone(stage.dispatch, 1);
+	for (int i = 0; i < 2; i++)
+		swp_dispatch_looked_up(stage.dispatch, jobs[i].number, SWP_JOB_OPEN, 1);
 	greet(2, 8);
-	assert_int_equal(stage.granted, 2);
+	assert_int_equal(stage.granted, 4);
+}
+
+/* What a worker holds since another coordinator's time: its number stays, its commit settles it, its end lets it go. */
+static void adopted_from_another_coordinator(void **state)
+{
+	static struct swp_dispatch_account account;
+	static struct swp_job jobs[3];
+	uint64_t running = 0;
+
+	(void)state;
+	greet(1, 1);
+	greet(2, 0);
+	add(&account, jobs, 3);
+	account.running = &running;
+	run(0);
+	assert_int_equal(running, 1);						  /* jobs[0] is granted */
+	assert_false(swp_dispatch_adopt(stage.dispatch, &jobs[0], 2, 777, 9, 0)); /* somebody has it */
+	assert_false(
+		swp_dispatch_adopt(stage.dispatch, &jobs[1], 3, 777, 9, 0)); /* nobody knows that worker */
+	assert_true(swp_dispatch_adopt(stage.dispatch, &jobs[1], 2, 777, 9, 0));
+	assert_false(swp_dispatch_adopt(stage.dispatch, &jobs[2], 2, 777, 9, 0)); /* that number is taken */
+	assert_int_equal(running, 2);
+	assert_ptr_equal(swp_dispatch_held(stage.dispatch, 2, 777, 9), &jobs[1]);
+	assert_true(swp_dispatch_done(stage.dispatch, 2, 777, 9, SWP_DISPATCH_SEALED));
+	assert_int_equal(running, 1);
+	assert_true(swp_dispatch_adopt(stage.dispatch, &jobs[2], 2, 778, 4, 0));
+	swp_dispatch_grant_gone(stage.dispatch, 778);
+	assert_int_equal(jobs[2].state, SWP_JOB_LOOKING);
+	swp_dispatch_remove(stage.dispatch, &account);
+	assert_null(swp_dispatch_find(stage.dispatch, 778));
+	assert_int_equal(running, 0);
 }
 
 static void no_more_than_so_many_accounts(void **state)
@@ -525,7 +559,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(parked_until_credentials_last, begin, end),
 		cmocka_unit_test_setup_teardown(regions_are_shared_out, begin, end),
 		cmocka_unit_test_setup_teardown(when_a_worker_has_nothing_of_its_own, begin, end),
-		cmocka_unit_test_setup_teardown(held_and_drained, begin, end),
+		cmocka_unit_test_setup_teardown(adopted_from_another_coordinator, begin, end),
+		cmocka_unit_test_setup_teardown(drained, begin, end),
 		cmocka_unit_test_setup_teardown(no_more_than_so_many_accounts, begin, end),
 		cmocka_unit_test_setup_teardown(the_oldest_goes_first_when_the_window_is_full, begin, end),
 	};

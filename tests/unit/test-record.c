@@ -370,6 +370,10 @@ static const struct {
 	{SWP_KEY_CHAINS, "123456789012", NULL, "swp:s1:chains:123456789012"},
 	{SWP_KEY_CHAINS_OVER, NULL, NULL, "swp:s1:chains-over"},
 	{SWP_KEY_PARTITION, "255", NULL, "swp:s1:partition:255"},
+	{SWP_KEY_LEADER, NULL, NULL, "swp:leader"},
+	{SWP_KEY_DRAINS, NULL, NULL, "swp:drains"},
+	{SWP_KEY_WORKERS, NULL, NULL, "swp:workers"},
+	{SWP_KEY_SCHEDULES, NULL, NULL, "swp:schedules"},
 };
 
 static void test_keys(void **state)
