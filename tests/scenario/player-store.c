@@ -874,6 +874,13 @@ void swp_store_free(struct swp_store *store)
 	free(store);
 }
 
+const struct swp_store_warning *swp_store_warning(const struct swp_store *store, size_t index)
+{
+	(void)store;
+	(void)index;
+	return NULL;
+}
+
 bool swp_store_is_up(const struct swp_store *store)
 {
 	return store->up;
