@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from common import ORGSWEEP, ROOT, Simulator, Suite, orgsweep, stable, sweep, wait_for
+from fleet import SEALED
 from peers import free_port
 from running import SIZE, Running, expected, slow, under_way
 from stores import Group, Server, certificates, variables
@@ -59,6 +60,29 @@ def a_primary_stopped_and_continued_as_a_replica(place):
     wait_for(lambda: first.told("replication", "master_link_status") == "up", 30, "it follows")
     again = orgsweep(place, "report", "--all", "--store", group.url, "--output", "-", environment=place.environment())
     assert again.returncode == 0 and json.loads(again.stdout) == report, again.stderr
+
+
+@suite.test
+def a_fail_over_that_loses_what_was_acknowledged(place):
+    """The replica has not heard of the last seals when it becomes the primary: those jobs are done again."""
+    truth = expected(place)
+    group = Group(place)
+    simulator = slow(place, 3000)
+    running = Running(place, simulator, "--store", group.url)
+    under_way(simulator)
+    first, second = group.in_order()
+    second.process.send_signal(signal.SIGSTOP)
+    first.ask("CLIENT", "KILL", "TYPE", "replica")
+    before = int(first.ask("EVAL", SEALED, 0))
+    wait_for(lambda: int(first.ask("EVAL", SEALED, 0)) >= before + 3, 20, "seals")
+    time.sleep(0.5)  # the coordinator has been told
+    sealed = int(first.ask("EVAL", SEALED, 0))
+    first.kill()
+    second.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: second.told("replication", "role") == "master", 30, "a fail-over")
+    code, report, text = running.finish()
+    assert report and stable(report) == truth, text
+    assert "account.redo" in text and sealed > before, text
 
 
 @suite.test

@@ -1379,6 +1379,8 @@ static void test_advice(void **state)
 				 "-OOM command not allowed when used memory > 'maxmemory'."),
 		"maxmemory"));
 	assert_non_null(strstr(swp_store_advice("MISCONF Errors writing to the AOF file"), "disk"));
+	assert_non_null(strstr(
+		swp_store_advice("NOREPLICAS Not enough good replicas to write."), "min-replicas-to-write"));
 	assert_string_equal(swp_store_advice("ERR unknown command 'BOOM'"), "");
 	assert_string_equal(swp_store_advice(""), "");
 }
