@@ -27,8 +27,8 @@ static void test_worker(void **state)
 {
 	static const char *const wanted[] = {"user orgsweep-worker on ", " resetchannels ", " -@all ",
 		" +eval ", " +evalsha ", " +script|load ", " +client|setname ", " +info ", " +select ",
-		" +hmget ", " +hset ", " +hexists ", " +time ", " ~swp:*:job:*:* "};
-	static const char *const not_wanted[] = {" +get ", " +del ", " +scan ", " +unlink ", " +keys ",
+		" +hmget ", " +hset ", " +hexists ", " +time ", " ~swp:*:job:*:* ", " ~swp:lock:*:* "};
+	static const char *const not_wanted[] = {" +set ", " +hdel ", " +scan ", " +unlink ", " +keys ",
 		" +config", " +flushall ", " ~swp:* ", " ~* ", " nopass ", " +@", " >", " +script ",
 		" +client "};
 	SWP_CLEANUP(swp_buf_done) struct swp_buf line = {0};
