@@ -377,10 +377,11 @@ static int report_sweep(struct swp_serve *serve, struct swp_scheduled *scheduled
 
 	swp_sweep_release(scheduled->sweep);
 	error = swp_report_open(&asker, swp_sweep_id(scheduled->sweep), &report, problem);
-	if (error == 0)
-		tell_end(scheduled, report);
-	if (error == 0 && serve->options.reports && scheduled->json)
-		error = write_report(serve, scheduled, report, problem);
+	if (error == 0) {
+		if (serve->options.reports && scheduled->json)
+			error = write_report(serve, scheduled, report, problem);
+		tell_end(scheduled, report); /* who waits for this line finds the report */
+	}
 	swp_report_free(report);
 	return error;
 }

@@ -396,7 +396,8 @@ def a_service_and_the_one_that_stands_by(place):
     assert ask(second.port, "/readyz")[0] == 200 == ask(first.port, "/readyz")[0]
     fleet.worker("one")
     metrics = first.wait("a sweep is complete", 60, lambda m: m.of("orgsweep_sweeps_total", sweep="nightly", status="complete") == 1)
-    report = json.loads(wait_for(lambda: list(first.reports.glob("nightly-*.json")), 20, "its report")[0].read_text())
+    wait_for(lambda: "sweep.ended" in open(first.errors.name).read(), 20, "its report")
+    report = json.loads(next(first.reports.glob("nightly-*.json")).read_text())
     nightly = {"sweep": "nightly"}
     assert metrics.of("orgsweep_coverage_ratio", **nightly) == round(report["coverage"]["percent"] / 100, 4)
     assert metrics.of("orgsweep_findings", **nightly) == sum(report["summary"]["findings"].values()) > 0
