@@ -31,6 +31,7 @@ struct swp_dispatch {
 	unsigned open;
 	uint32_t first_number;
 	struct queue ready[SWP_LIMIT_SWEEP_REGIONS];
+	struct queue locked; /* in the order of their time */
 	uint64_t ready_count, running_count;
 	struct swp_dispatch_worker *workers;
 	unsigned worker_count;
@@ -152,6 +153,8 @@ static void detach(struct swp_dispatch *dispatch, struct swp_job *job)
 {
 	if (job->state == SWP_JOB_READY)
 		leave_ready(dispatch, job);
+	if (job->state == SWP_JOB_LOCKED)
+		queue_remove(&dispatch->locked, job);
 	take_from_worker(dispatch, job);
 }
 
@@ -556,6 +559,13 @@ void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t number, enum s
 
 	if (!job || job->state != SWP_JOB_GRANTING)
 		return;
+	if (what == SWP_DISPATCH_GRANT_LOCKED) {
+		take_from_worker(dispatch, job);
+		job->state = SWP_JOB_LOCKED;
+		job->lease_due_ms = now_ms + SWP_LOCKED_RETRY_MS;
+		queue_push(&dispatch->locked, job, false);
+		return;
+	}
 	job->epoch = epoch;
 	job->least_epoch = epoch + 1;
 	job->attempts = (unsigned char)(attempts < UINT8_MAX ? attempts : UINT8_MAX);
@@ -747,9 +757,22 @@ static int64_t judge_leases(struct swp_dispatch *dispatch, int64_t now_ms)
 	return next_ms;
 }
 
+static void try_locked(struct swp_dispatch *dispatch, int64_t now_ms)
+{
+	while (dispatch->locked.first && dispatch->locked.first->lease_due_ms <= now_ms) {
+		struct swp_job *job = dispatch->locked.first;
+
+		queue_remove(&dispatch->locked, job);
+		make_ready(dispatch, job, false);
+	}
+	if (dispatch->locked.first && dispatch->locked.first->lease_due_ms < dispatch->next_ms)
+		dispatch->next_ms = dispatch->locked.first->lease_due_ms;
+}
+
 void swp_dispatch_run(struct swp_dispatch *dispatch, int64_t now_ms)
 {
 	dispatch->next_ms = judge_leases(dispatch, now_ms);
+	try_locked(dispatch, now_ms);
 	give_out(dispatch, now_ms);
 }
 
