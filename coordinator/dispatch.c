@@ -31,9 +31,11 @@ struct swp_dispatch {
 	unsigned open;
 	uint32_t first_number;
 	struct queue ready[SWP_LIMIT_SWEEP_REGIONS];
+	struct queue locked; /* in the order of their time */
 	uint64_t ready_count, running_count;
 	struct swp_dispatch_worker *workers;
 	unsigned worker_count;
+	uint64_t leases_expired, leases_gone;
 	struct swp_job *adopted; /* their numbers say nothing about slots */
 	bool running;		 /* inside swp_dispatch_run */
 	int64_t next_ms;
@@ -151,6 +153,8 @@ static void detach(struct swp_dispatch *dispatch, struct swp_job *job)
 {
 	if (job->state == SWP_JOB_READY)
 		leave_ready(dispatch, job);
+	if (job->state == SWP_JOB_LOCKED)
+		queue_remove(&dispatch->locked, job);
 	take_from_worker(dispatch, job);
 }
 
@@ -407,9 +411,10 @@ static void lose_jobs(struct swp_dispatch *dispatch, struct swp_dispatch_worker 
 	while (worker->jobs.first) {
 		struct swp_job *job = worker->jobs.first;
 
-		if (job->state == SWP_JOB_RUNNING)
+		if (job->state == SWP_JOB_RUNNING) {
+			dispatch->leases_gone++;
 			look_up(dispatch, job);
-		else
+		} else
 			take_from_worker(dispatch, job); /* the grant's answer finds it without worker */
 	}
 }
@@ -554,6 +559,13 @@ void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t number, enum s
 
 	if (!job || job->state != SWP_JOB_GRANTING)
 		return;
+	if (what == SWP_DISPATCH_GRANT_LOCKED) {
+		take_from_worker(dispatch, job);
+		job->state = SWP_JOB_LOCKED;
+		job->lease_due_ms = now_ms + SWP_LOCKED_RETRY_MS;
+		queue_push(&dispatch->locked, job, false);
+		return;
+	}
 	job->epoch = epoch;
 	job->least_epoch = epoch + 1;
 	job->attempts = (unsigned char)(attempts < UINT8_MAX ? attempts : UINT8_MAX);
@@ -734,6 +746,7 @@ static int64_t judge_leases(struct swp_dispatch *dispatch, int64_t now_ms)
 				continue;
 			if (job->lease_due_ms <= now_ms) {
 				worker->silent = true;
+				dispatch->leases_expired++;
 				look_up(dispatch, job);
 			} else if (job->lease_due_ms < next_ms)
 				next_ms = job->lease_due_ms;
@@ -744,9 +757,22 @@ static int64_t judge_leases(struct swp_dispatch *dispatch, int64_t now_ms)
 	return next_ms;
 }
 
+static void try_locked(struct swp_dispatch *dispatch, int64_t now_ms)
+{
+	while (dispatch->locked.first && dispatch->locked.first->lease_due_ms <= now_ms) {
+		struct swp_job *job = dispatch->locked.first;
+
+		queue_remove(&dispatch->locked, job);
+		make_ready(dispatch, job, false);
+	}
+	if (dispatch->locked.first && dispatch->locked.first->lease_due_ms < dispatch->next_ms)
+		dispatch->next_ms = dispatch->locked.first->lease_due_ms;
+}
+
 void swp_dispatch_run(struct swp_dispatch *dispatch, int64_t now_ms)
 {
 	dispatch->next_ms = judge_leases(dispatch, now_ms);
+	try_locked(dispatch, now_ms);
 	give_out(dispatch, now_ms);
 }
 
@@ -760,4 +786,18 @@ void swp_dispatch_count(const struct swp_dispatch *dispatch, struct swp_dispatch
 	ret_numbers->ready = dispatch->ready_count;
 	ret_numbers->running = dispatch->running_count;
 	ret_numbers->workers = dispatch->worker_count;
+	ret_numbers->leases_expired = dispatch->leases_expired;
+	ret_numbers->leases_gone = dispatch->leases_gone;
+}
+
+void swp_dispatch_count_workers(
+	const struct swp_dispatch *dispatch, struct swp_dispatch_worker_states *ret_states)
+{
+	*ret_states = (struct swp_dispatch_worker_states){0};
+	for (const struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next) {
+		ret_states->lost += worker->silent;
+		ret_states->draining += !worker->silent && worker->draining;
+		ret_states->busy += !worker->silent && !worker->draining && worker->jobs.length > 0;
+		ret_states->ready += !worker->silent && !worker->draining && worker->jobs.length == 0;
+	}
 }

@@ -191,6 +191,8 @@ static void job_settled(struct swp_hub_member *member, struct swp_job *job)
 		sweep->any_lost = true;
 		if (account->redone == 0)
 			sweep->progress.cells_not_assessed += sweep->level_cells[job->level];
+		if (account->redone == 0)
+			sweep->progress.jobs_lost++;
 	}
 	if (account->redone == 0)
 		sweep->progress.jobs_done++;
@@ -544,6 +546,7 @@ static void asked(void *context, const char *cancelled_by, const char *const *dr
 	if (*cancelled_by && !sweep->cancelling) {
 		swp_log(SWP_LOG_WARNING, "sweep.cancel-asked", "the sweep is to be cancelled",
 			SWP_LOG_S("by", cancelled_by));
+		sweep->ordered = true;
 		swp_sweep_cancel(sweep, 0);
 	}
 }

@@ -487,6 +487,7 @@ void swp_sweep_cancel(struct swp_sweep *sweep, int number)
 	swp_log(SWP_LOG_WARNING, "sweep.cancelled", "what is committed counts, the rest is cancelled",
 		SWP_LOG_S("by", number == SIGINT    ? "SIGINT"
 				: number == SIGTERM ? "SIGTERM"
+				: sweep->ordered    ? "order"
 						    : "deadline"),
 		SWP_LOG_N("jobs_running", sweep->progress.jobs_running));
 	sweep->cancelling = true;
@@ -930,6 +931,23 @@ const struct swp_sweep_progress *swp_sweep_progress(const struct swp_sweep *swee
 struct swp_store *swp_sweep_store(const struct swp_sweep *sweep)
 {
 	return sweep->ledger ? swp_ledger_store(sweep->ledger) : NULL;
+}
+
+void swp_sweep_own_statistics(const struct swp_sweep *sweep, struct swp_caller_statistics *ret_statistics)
+{
+	count_own_calls((struct swp_sweep *)sweep);
+	*ret_statistics = sweep->own_calls;
+}
+
+void swp_sweep_dispatch_numbers(const struct swp_sweep *sweep, struct swp_dispatch_numbers *ret_numbers,
+	struct swp_dispatch_worker_states *ret_workers)
+{
+	*ret_numbers = (struct swp_dispatch_numbers){0};
+	*ret_workers = (struct swp_dispatch_worker_states){0};
+	if (!sweep->hub)
+		return;
+	swp_dispatch_count(swp_hub_dispatch(sweep->hub), ret_numbers);
+	swp_dispatch_count_workers(swp_hub_dispatch(sweep->hub), ret_workers);
 }
 
 const char *swp_sweep_partition(const struct swp_sweep *sweep)

@@ -78,7 +78,8 @@ struct swp_store {
 	size_t out_sent;	  /* bytes at the front of `out` that are gone already */
 	struct swp_buf first_out; /* before all commands: greeting, then the scripts */
 	bool blocked, read_more, was_up, told_down, closing;
-	unsigned connection; /* counts them, so that who read from one sees that it is gone */
+	unsigned connection;  /* counts those tried, so that who read from one sees that it is gone */
+	uint64_t connections; /* that came up */
 	int64_t last_heard_ms;
 	unsigned failures; /* in a row */
 	char run_id[sizeof(((struct swp_store_greeting *)NULL)->run_id)];
@@ -403,6 +404,7 @@ static void become_up(struct swp_store *store)
 	memcpy(store->run_id, store->greeting.run_id, sizeof(store->run_id));
 	store->state = STORE_UP;
 	store->was_up = true;
+	store->connections++;
 	store->told_down = false;
 	store->failures = 0;
 	if (has_sentinels(store))
@@ -839,6 +841,11 @@ size_t swp_store_open_commands(const struct swp_store *store)
 const struct swp_store_warning *swp_store_warning(const struct swp_store *store, size_t index)
 {
 	return index < store->warning_count ? &store->warnings[index] : NULL;
+}
+
+uint64_t swp_store_connections(const struct swp_store *store)
+{
+	return store->connections;
 }
 
 bool swp_store_is_up(const struct swp_store *store)

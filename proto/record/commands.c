@@ -43,7 +43,7 @@ static const struct swp_store_command_row rows[] = {
 
 /* What a worker runs and touches; the coordinator may do so with everything of ours. */
 static const enum swp_script worker_scripts[] = {SWP_SCRIPT_COMMIT_PART, SWP_SCRIPT_SEAL};
-static const enum swp_key worker_keys[] = {SWP_KEY_JOB};
+static const enum swp_key worker_keys[] = {SWP_KEY_JOB, SWP_KEY_LOCK};
 
 #define COORDINATOR_KEYS "swp:*"
 #define MOST_RIGHTS 256

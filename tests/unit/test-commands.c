@@ -27,10 +27,10 @@ static void test_worker(void **state)
 {
 	static const char *const wanted[] = {"user orgsweep-worker on ", " resetchannels ", " -@all ",
 		" +eval ", " +evalsha ", " +script|load ", " +client|setname ", " +info ", " +select ",
-		" +hmget ", " +hset ", " +hexists ", " +time ", " ~swp:*:job:*:* "};
-	static const char *const not_wanted[] = {" +get ", " +del ", " +scan ", " +unlink ", " +keys ",
-		" +config", " +flushall ", " ~swp:* ", " ~* ", " nopass ", " +@", " >", " +script ",
-		" +client "};
+		" +hmget ", " +hset ", " +hexists ", " +time ", " ~swp:*:job:*:* ", " ~swp:lock:*:* ",
+		" +get ", " +del "};
+	static const char *const not_wanted[] = {" +set ", " +scan ", " +unlink ", " +keys ", " +config",
+		" +flushall ", " ~swp:* ", " ~* ", " nopass ", " +@", " >", " +script ", " +client "};
 	SWP_CLEANUP(swp_buf_done) struct swp_buf line = {0};
 
 	(void)state;

@@ -17,6 +17,7 @@
 #include "proto/record/scripts.h"
 
 #define JOB "swp:s1:job:123456789012:eu-west-1"
+#define LOCK "swp:lock:123456789012:eu-west-1"
 
 static char folder[] = "/tmp/orgsweep-scripts-XXXXXX";
 static pid_t redis;
@@ -78,13 +79,15 @@ static struct swp_store_argument text(const char *bytes)
 /* Runs and gives the number that came. */
 static int64_t run(enum swp_script script, const char *const *arguments, size_t count)
 {
-	const struct swp_store_argument key = text(JOB);
+	const struct swp_store_argument keys[] = {text(JOB), text(LOCK)};
 	struct swp_store_argument all[8];
 
 	for (size_t i = 0; i < count; i++)
 		all[i] = text(arguments[i]);
 	answered = false;
-	assert_int_equal(swp_store_run(store, &scripts[script], &key, 1, all, count, on_reply, NULL), 0);
+	assert_int_equal(swp_store_run(store, &scripts[script], keys, swp_script_row(script)->own_keys, all,
+				 count, on_reply, NULL),
+		0);
 	wait_for(&answered);
 	if (got.type == SWP_STORE_REPLY_ERROR)
 		fail_msg("%s: %s", swp_script_row(script)->name, got.text);
@@ -297,9 +300,9 @@ static void test_fence(void **state)
 	(void)state;
 	own("a", "60000", "1", "77", "");
 	COMMAND("HSET", LEADER, "term", "5");
-	RUN_KEYS(SWP_SCRIPT_GRANT, JOB, ROW, NULL, "77", "w1", "1", "1");
+	RUN_KEYS(SWP_SCRIPT_GRANT, JOB, LOCK, ROW, NULL, "77", "w1", "1", "1");
 	assert_string_equal(got.text, "granted");
-	RUN_KEYS(SWP_SCRIPT_GRANT, JOB, ROW, NULL, "76", "w1", "1", "1");
+	RUN_KEYS(SWP_SCRIPT_GRANT, JOB, LOCK, ROW, NULL, "76", "w1", "1", "1");
 	assert_deposed();
 	RUN_KEYS(SWP_SCRIPT_WRITE, "swp:s1:x", ROW, LEADER, NULL, "77", "5", "HSET", "f", "v");
 	assert_int_equal(got.type, SWP_STORE_REPLY_NUMBER);
@@ -314,7 +317,7 @@ static void test_fence(void **state)
 	RUN_KEYS(SWP_SCRIPT_DROP, ROW, NULL, "77", "swp:s1:x", "swp:s1:y");
 	assert_int_equal(got.numbers[0], 1);
 	COMMAND("DEL", ROW); /* a store that lost the row refuses, too */
-	RUN_KEYS(SWP_SCRIPT_GRANT, JOB, ROW, NULL, "77", "w1", "1", "1");
+	RUN_KEYS(SWP_SCRIPT_GRANT, JOB, LOCK, ROW, NULL, "77", "w1", "1", "1");
 	assert_deposed();
 	assert_field("e", "1");
 }
@@ -336,6 +339,35 @@ static void test_renew(void **state)
 	RUN_KEYS(SWP_SCRIPT_RENEW, ROW, "swp:drains", ROW, NULL, "77", "60000");
 	assert_deposed();
 	COMMAND("DEL", "swp:drains");
+}
+
+/* Two sweeps in one place. */
+static void test_lock(void **state)
+{
+	static const char other[] = "swp:s2:job:123456789012:eu-west-1";
+
+	(void)state;
+	own("a", "60000", "1", "77", "");
+	COMMAND("HSET", ROW, "state", "running");
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	assert_grant("w2", "1", "1", "granted", 2, 2); /* its own lock does not keep it out */
+	RUN_KEYS(SWP_SCRIPT_GRANT, other, LOCK, NULL, "w1", "1", "1");
+	assert_string_equal(got.text, "locked");
+	COMMAND("EXISTS", other);
+	assert_int_equal(got.numbers[0], 0);
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "2", "0", "seal"), 1);
+	COMMAND("EXISTS", LOCK);
+	assert_int_equal(got.numbers[0], 0);
+	RUN_KEYS(SWP_SCRIPT_GRANT, other, LOCK, NULL, "w1", "1", "1");
+	assert_string_equal(got.text, "granted");
+	COMMAND("DEL", JOB);
+	assert_grant("w1", "1", "1", "granted", 1, 1); /* sweep s2 does not run */
+	COMMAND("HSET", ROW, "until", "1");
+	RUN_KEYS(SWP_SCRIPT_GRANT, other, LOCK, NULL, "w1", "1", "1"); /* nor does s1 any more */
+	assert_string_equal(got.text, "granted");
+	COMMAND("PTTL", LOCK);
+	assert_true(got.numbers[0] > 7000000);
+	COMMAND("DEL", other);
 }
 
 static void test_assert_grant(void **state)
@@ -375,6 +407,7 @@ static int each_begins(void **state)
 	(void)state;
 	COMMAND("DEL", JOB);
 	COMMAND("DEL", "swp:s1:sweep");
+	COMMAND("DEL", LOCK);
 	return 0;
 }
 
@@ -438,6 +471,7 @@ int main(void)
 		cmocka_unit_test_setup(test_fence, each_begins),
 		cmocka_unit_test_setup(test_renew, each_begins),
 		cmocka_unit_test_setup(test_assert_grant, each_begins),
+		cmocka_unit_test_setup(test_lock, each_begins),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
 }
