@@ -78,8 +78,8 @@ struct swp_store {
 	size_t out_sent;	  /* bytes at the front of `out` that are gone already */
 	struct swp_buf first_out; /* before all commands: greeting, then the scripts */
 	bool blocked, read_more, was_up, told_down, closing;
-	unsigned connection;  /* counts those tried, so that who read from one sees that it is gone */
 	uint64_t connections; /* that came up */
+	unsigned connection;  /* counts them, so that who read from one sees that it is gone */
 	int64_t last_heard_ms;
 	unsigned failures; /* in a row */
 	char run_id[sizeof(((struct swp_store_greeting *)NULL)->run_id)];
@@ -838,14 +838,14 @@ size_t swp_store_open_commands(const struct swp_store *store)
 	return store->open_commands;
 }
 
-const struct swp_store_warning *swp_store_warning(const struct swp_store *store, size_t index)
-{
-	return index < store->warning_count ? &store->warnings[index] : NULL;
-}
-
 uint64_t swp_store_connections(const struct swp_store *store)
 {
 	return store->connections;
+}
+
+const struct swp_store_warning *swp_store_warning(const struct swp_store *store, size_t index)
+{
+	return index < store->warning_count ? &store->warnings[index] : NULL;
 }
 
 bool swp_store_is_up(const struct swp_store *store)

@@ -901,16 +901,16 @@ void swp_store_free(struct swp_store *store)
 	free(store);
 }
 
+uint64_t swp_store_connections(const struct swp_store *store)
+{
+	return store->connections;
+}
+
 const struct swp_store_warning *swp_store_warning(const struct swp_store *store, size_t index)
 {
 	(void)store;
 	(void)index;
 	return NULL;
-}
-
-uint64_t swp_store_connections(const struct swp_store *store)
-{
-	return store->connections;
 }
 
 bool swp_store_is_up(const struct swp_store *store)

@@ -29,8 +29,9 @@ static void test_worker(void **state)
 		" +eval ", " +evalsha ", " +script|load ", " +client|setname ", " +info ", " +select ",
 		" +hmget ", " +hset ", " +hexists ", " +time ", " ~swp:*:job:*:* ", " ~swp:lock:*:* ",
 		" +get ", " +del "};
-	static const char *const not_wanted[] = {" +set ", " +scan ", " +unlink ", " +keys ", " +config",
-		" +flushall ", " ~swp:* ", " ~* ", " nopass ", " +@", " >", " +script ", " +client "};
+	static const char *const not_wanted[] = {" +set ", " +hdel ", " +scan ", " +unlink ", " +keys ",
+		" +config", " +flushall ", " ~swp:* ", " ~* ", " nopass ", " +@", " >", " +script ",
+		" +client "};
 	SWP_CLEANUP(swp_buf_done) struct swp_buf line = {0};
 
 	(void)state;
