@@ -111,7 +111,7 @@
 #define SWP_LIMIT_STORE_COMMAND_MS                                                                           \
 	30000 /* Redis says nothing for that long though it was asked: connection is dead */
 #define SWP_LIMIT_STORE_SENTINEL_COMMAND_MS                                                                  \
-	5000 /* the same where sentinels can be asked for a better one: under half a lease */
+	5000 /* the same where sentinels can be asked for a better one: under half a lease; more for long records */
 #define SWP_LIMIT_SENTINELS 16	   /* hosts of one sentinel:// URL; three or five are usual */
 #define SWP_LIMIT_SENTINEL_MS 2000 /* one sentinel's answers, once it is connected: it does little else */
 

@@ -39,7 +39,9 @@ static const struct swp_key_row rows[SWP_KEY_COUNT] = {
 		"(calls in 1,000 s)",
 		"when a sweep was not refused there"},
 	[SWP_KEY_SCHEDULES] = {"swp:schedules", "hash",
-		"name of a scheduled sweep to its last start and its last due time", "never"},
+		"name of a scheduled sweep to its last start, its last due time, and when one was complete "
+		"last",
+		"never"},
 };
 
 const struct swp_key_row *swp_key_row(enum swp_key key)
