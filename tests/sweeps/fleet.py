@@ -12,8 +12,8 @@ EPOCHS = "local all = {}; for _, k in ipairs(redis.call('KEYS', '*:job:*')) do a
 class Fleet:
     """A Redis, keys, and workers that connect by TCP."""
 
-    def __init__(self, place, simulator, coordinators=1):
-        self.place, self.simulator, self.redis = place, simulator, Redis(place)
+    def __init__(self, place, simulator, coordinators=1, redis=None):
+        self.place, self.simulator, self.redis = place, simulator, redis or Redis(place)
         self.keys = place.path / "keys"
         (self.keys / "allowed").mkdir(parents=True)
         self.keys.chmod(0o700)
@@ -27,11 +27,14 @@ class Fleet:
     def arguments(self, coordinator=0):
         return ["--listen", self.endpoints[coordinator], "--keys", self.keys, "--workers", 0, "--store", self.redis.url]
 
-    def worker(self, name):
-        environment = {k: v for k, v in self.simulator.environment().items() if k != "AWS_SECRET_ACCESS_KEY"}
-        connect = [word for endpoint in self.endpoints for word in ("--connect", endpoint)]
-        process = subprocess.Popen([str(WORKER), *connect, "--key", str(self.private[name]), "--server-key", str(self.keys / "server.pub"),
-                                    "--store", self.redis.url], env=environment, stderr=open(self.place.path / f"{name}.log", "w"))
+    def worker(self, name, endpoints=None, store=None, options=None, **settings):
+        """`endpoints`, `store`: how this one reaches them, where that is not the straight way."""
+        environment = {k: v for k, v in self.simulator.environment(**settings).items() if k != "AWS_SECRET_ACCESS_KEY"}
+        connect = [word for endpoint in endpoints or self.endpoints for word in ("--connect", endpoint)]
+        with open(self.place.path / f"{name}.log", "a") as log:
+            process = subprocess.Popen([str(WORKER), *connect, "--key", str(self.private[name]), "--server-key",
+                                        str(self.keys / "server.pub"), "--store", store or self.redis.url], env=environment, stderr=log,
+                                       **(options or {}))
         self.place.children.append(process)
         return process
 
