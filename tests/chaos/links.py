@@ -77,6 +77,7 @@ class Links:
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()
+        self.loop.set_exception_handler(lambda *_: None)  # a connection that is cut is no news
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
 

@@ -1,5 +1,6 @@
 """One run's world: a simulated organization, a Redis, two coordinators, two workers, a link between each two of them; and what can be done to it."""
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -10,7 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "sweeps"))
 
-from common import ORGSWEEP, Simulator, orgsweep, wait_for  # noqa: E402
+from common import ORGSWEEP, SIMULATOR, Simulator, orgsweep, wait_for  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from links import Links, Link  # noqa: E402
 from peers import Redis, SmallDisk, free_port  # noqa: E402
@@ -48,16 +49,22 @@ class Coordinator:
 
     def has_reported(self):
         """A one-off sweep that has come to its end."""
-        return self.report and self.process.poll() in (0, 1, 3, 4) and self.report.exists()
+        return self.report and self.process and self.process.poll() in (0, 1, 3, 4) and self.report.exists()
+
+
+@functools.cache
+def organization_faults():
+    printed = subprocess.run([str(SIMULATOR), *map(str, SIZE), "--print-organization"], capture_output=True, check=True).stdout
+    return json.loads(printed)["faults"]
 
 
 class World(Fleet):
-    def __init__(self, place, form, slow_ms, disk=False, quiet=False):
-        self.slow = f"operation=sagemaker:Describe*,kind=slow:{slow_ms}"
-        simulator = Simulator(place, *SIZE, "--latency-ms", 20, "--fault", self.slow)
+    def __init__(self, place, form, slow_ms, disk=False):
+        simulator = Simulator(place, *SIZE, "--latency-ms", 20, "--fault", f"operation=sagemaker:Describe*,kind=slow:{slow_ms}")
         self.disk = SmallDisk(place.path / "small", "6m") if disk else None
         super().__init__(place, simulator, 2, Redis(place, folder=self.disk.folder if disk else None, password=PASSWORD))
-        self.form, self.began, self.quiet = form, time.monotonic(), quiet
+        self.lasting = [{"operation": "sagemaker:Describe*", "kind": f"slow:{slow_ms}"}, *organization_faults()]
+        self.form, self.began = form, time.monotonic()
         self.reports, self.told, self.aws, self.peaks = place.path / "reports", [], {}, {}
         self.reports.mkdir()
         self.links = Links()
@@ -221,7 +228,7 @@ class World(Fleet):
         """SIGTERM to a service: it drains, the other one goes on. A one-off sweep would be cancelled by it, so that is killed."""
         return self.do_kill_coordinator(which, signal.SIGTERM if self.form == "serve" else signal.SIGKILL)
 
-    def do_start_coordinators(self):
+    def do_start_coordinators(self, _=None):
         """Those of a service that do not run; of a one-off sweep, one that goes on with it, if none is at it."""
         dead = [slot for slot in self.coordinators if not slot.lives()]
         if self.form == "sweep" and len(dead) < 2:
@@ -283,9 +290,9 @@ class World(Fleet):
         self.set_aws()
 
     def set_aws(self):
-        """Ours come before the slowness, as the first that applies wins."""
-        self.simulator.ask("faults", "DELETE")
-        self.simulator.ask("faults", "POST", [dict(part.split("=", 1) for part in text.split(",")) for text in [*self.aws.values(), self.slow]])
+        """Ours come before the slowness and what the organization itself refuses, as the first that applies wins."""
+        ours = [dict(part.split("=", 1) for part in text.split(",")) for text in self.aws.values()]
+        self.simulator.ask("faults", "PUT", [*ours, *self.lasting])
 
     def do_clock(self, seconds):
         self.simulator.ask("clock", "POST", {"offset_seconds": seconds})
@@ -303,7 +310,6 @@ class World(Fleet):
         self.do_continue_coordinators()
         for name in WORKERS:
             self.do_continue_worker(name)
-            self.start_worker(name)
 
     def tend(self):
         """As whoever runs it would: a service is started again, a sweep that nobody is at is gone on with. Notes ends that should not be."""
@@ -318,7 +324,7 @@ class World(Fleet):
         """The report's text, once somebody has written it."""
         if self.form == "serve":
             return next((file.read_text() for file in self.reports.glob(f"{NAME}-*.json")), None)
-        return next((slot.report.read_text() for slot in self.coordinators if slot.process and slot.has_reported()), None)
+        return next((slot.report.read_text() for slot in self.coordinators if slot.has_reported()), None)
 
     def nobody_will_report(self):
         """Whoever ended the sweep was killed before it had written the report, or did not write it."""
@@ -329,7 +335,7 @@ class World(Fleet):
 
     def go_on(self):
         """What whoever runs it would do at last: nobody is at a one-off sweep, or a service does not run."""
-        if self.form == "serve" or not any(slot.lives() for slot in self.coordinators):
+        if self.form == "serve" or not any(slot.lives() or slot.has_reported() for slot in self.coordinators):
             for slot in self.coordinators if self.form == "serve" else self.coordinators[1:]:
                 if not slot.lives():
                     self.tell(f"coordinator {slot.number} is started again")

@@ -63,6 +63,7 @@ def coordinator_killed_in_the_middle(place):
     time.sleep(3)
     left = [row for row in processes_of(place) if "simulator" not in row[1]]
     assert not left, left
+    assert not list(place.path.glob(running.target.name + "*")), "a half-written report, or its beginnings"
     target = place.path / "after.json"
     done = orgsweep(place, "report", "--all", "--output", target, environment=place.environment())
     assert done.returncode == 0, done.stderr
