@@ -20,7 +20,7 @@ struct swp_dispatch_worker {
 	unsigned short running[SWP_LIMIT_SWEEP_REGIONS]; /* of `jobs`, by region */
 	struct swp_region_set held;			 /* regions whose connections it has */
 	int64_t paused_until_ms;
-	bool draining;
+	bool draining, unable;
 	bool silent; /* a lease of its ran out: nothing new before it is heard of */
 };
 
@@ -31,6 +31,7 @@ struct swp_dispatch {
 	unsigned open;
 	uint32_t first_number;
 	struct queue ready[SWP_LIMIT_SWEEP_REGIONS];
+	struct queue locked; /* in the order of their time */
 	uint64_t ready_count, running_count;
 	struct swp_dispatch_worker *workers;
 	unsigned worker_count;
@@ -151,6 +152,8 @@ static void detach(struct swp_dispatch *dispatch, struct swp_job *job)
 {
 	if (job->state == SWP_JOB_READY)
 		leave_ready(dispatch, job);
+	if (job->state == SWP_JOB_LOCKED)
+		queue_remove(&dispatch->locked, job);
 	take_from_worker(dispatch, job);
 }
 
@@ -375,7 +378,7 @@ int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char 
 	memcpy(worker->name, name, strnlen(name, sizeof(worker->name) - 1));
 	worker->credits = credits;
 	worker->paused_until_ms = 0;
-	worker->draining = worker->silent = false;
+	worker->draining = worker->silent = worker->unable = false;
 	for (struct swp_job *job = worker->jobs.first; job; job = next) {
 		next = job->next;
 		/* A DONE or a JOB was lost with the connection: the record tells which. */
@@ -436,6 +439,20 @@ void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer)
 
 	if (worker)
 		worker->draining = true;
+}
+
+void swp_dispatch_unable(struct swp_dispatch *dispatch, uint64_t peer)
+{
+	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+
+	if (worker)
+		worker->unable = true;
+}
+
+void swp_dispatch_able(struct swp_dispatch *dispatch)
+{
+	for (struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next)
+		worker->unable = false;
 }
 
 struct swp_job *swp_dispatch_held(
@@ -540,6 +557,13 @@ void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t number, enum s
 
 	if (!job || job->state != SWP_JOB_GRANTING)
 		return;
+	if (what == SWP_DISPATCH_GRANT_LOCKED) {
+		take_from_worker(dispatch, job);
+		job->state = SWP_JOB_LOCKED;
+		job->lease_due_ms = now_ms + SWP_LOCKED_RETRY_MS;
+		queue_push(&dispatch->locked, job, false);
+		return;
+	}
 	job->epoch = epoch;
 	job->least_epoch = epoch + 1;
 	job->attempts = (unsigned char)(attempts < UINT8_MAX ? attempts : UINT8_MAX);
@@ -671,8 +695,8 @@ static struct swp_job *choose_job(
 
 static bool has_credit(const struct swp_dispatch_worker *worker, int64_t now_ms)
 {
-	return !worker->draining && !worker->silent && worker->jobs.length < worker->credits &&
-	       worker->paused_until_ms <= now_ms;
+	return !worker->draining && !worker->silent && !worker->unable &&
+	       worker->jobs.length < worker->credits && worker->paused_until_ms <= now_ms;
 }
 
 /* One job for the worker. False: nothing to give. */
@@ -730,9 +754,22 @@ static int64_t judge_leases(struct swp_dispatch *dispatch, int64_t now_ms)
 	return next_ms;
 }
 
+static void try_locked(struct swp_dispatch *dispatch, int64_t now_ms)
+{
+	while (dispatch->locked.first && dispatch->locked.first->lease_due_ms <= now_ms) {
+		struct swp_job *job = dispatch->locked.first;
+
+		queue_remove(&dispatch->locked, job);
+		make_ready(dispatch, job, false);
+	}
+	if (dispatch->locked.first && dispatch->locked.first->lease_due_ms < dispatch->next_ms)
+		dispatch->next_ms = dispatch->locked.first->lease_due_ms;
+}
+
 void swp_dispatch_run(struct swp_dispatch *dispatch, int64_t now_ms)
 {
 	dispatch->next_ms = judge_leases(dispatch, now_ms);
+	try_locked(dispatch, now_ms);
 	give_out(dispatch, now_ms);
 }
 

@@ -23,7 +23,8 @@
 
 #define SWP_LIMIT_STALE_ANSWERS                                                                              \
 	3 /* times that a job's own epoch is called stale (the store lost its grant) before it is store-lost */
-#define SWP_SEND_RETRY_MS 200	  /* a worker whose queue was full is tried again after that */
+#define SWP_SEND_RETRY_MS 200 /* a worker whose queue was full is tried again after that */
+#define SWP_LOCKED_RETRY_MS 1000
 #define SWP_OLDEST_FIRST_MS 10000 /* an account that has been open for so long goes before affinity */
 
 enum swp_job_state {
@@ -33,6 +34,7 @@ enum swp_job_state {
 	SWP_JOB_RUNNING,
 	SWP_JOB_LOOKING,
 	SWP_JOB_GIVING_UP,
+	SWP_JOB_LOCKED, /* another sweep's job is done in its account and region */
 	SWP_JOB_SETTLED,
 };
 
@@ -53,7 +55,7 @@ struct swp_job {
 	struct swp_job *next,
 		*previous; /* in its region's queue (READY), or its worker's list (GRANTING, RUNNING) */
 	uint64_t number, epoch, least_epoch;
-	int64_t lease_due_ms;
+	int64_t lease_due_ms; /* LOCKED: when it is tried again */
 	int64_t sent_ms;      /* the owner's: when credentials were sent for it */
 	unsigned char region; /* number in the table; the pseudo-regions too */
 	unsigned char level;  /* enum swp_level */
@@ -136,6 +138,10 @@ void swp_dispatch_heartbeat(struct swp_dispatch *dispatch, uint64_t peer,
 void swp_dispatch_gone(struct swp_dispatch *dispatch, uint64_t peer);
 /* No more jobs for it. */
 void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer);
+/* It can't do jobs of what is swept now (its version does not know all of the catalogue): no more jobs for it, until it greets anew or
+ * swp_dispatch_able. */
+void swp_dispatch_unable(struct swp_dispatch *dispatch, uint64_t peer);
+void swp_dispatch_able(struct swp_dispatch *dispatch); /* something else is swept: all may try again */
 unsigned swp_dispatch_workers(const struct swp_dispatch *dispatch);
 unsigned swp_dispatch_jobs_of(
 	const struct swp_dispatch *dispatch, uint64_t peer); /* granted to it, or leased */
@@ -162,6 +168,7 @@ enum swp_dispatch_grant {
 	SWP_DISPATCH_GRANT_GIVEN,
 	SWP_DISPATCH_GRANT_SEALED, /* its record is there already */
 	SWP_DISPATCH_GRANT_LOST,   /* it was given up before */
+	SWP_DISPATCH_GRANT_LOCKED, /* another sweep is at work there: it is tried again after SWP_LOCKED_RETRY_MS */
 };
 void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t job, enum swp_dispatch_grant what,
 	uint64_t epoch, unsigned attempts, int64_t now_ms);

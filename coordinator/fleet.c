@@ -118,6 +118,13 @@ static struct peer *find_peer(const struct swp_fleet *fleet, swp_bus_peer number
 	return NULL;
 }
 
+const char *swp_fleet_name(const struct swp_fleet *fleet, uint64_t peer)
+{
+	const struct peer *found = find_peer(fleet, peer);
+
+	return found ? found->name : "";
+}
+
 void swp_fleet_each(const struct swp_fleet *fleet,
 	void (*visit)(void *context, const struct swp_fleet_worker *worker), void *context)
 {

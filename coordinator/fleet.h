@@ -61,6 +61,7 @@ int swp_fleet_send(struct swp_fleet *fleet, uint64_t peer, const struct swp_mess
 void swp_fleet_send_all(struct swp_fleet *fleet, const struct swp_message *message);
 /* The peer of a worker that greeted, by the name of its key. */
 bool swp_fleet_find(const struct swp_fleet *fleet, const char *name, uint64_t *ret_peer);
+const char *swp_fleet_name(const struct swp_fleet *fleet, uint64_t peer); /* "" when it is gone */
 struct swp_fleet_worker { /* borrowed until the visitor returns */
 	uint64_t peer, calls;
 	const char *name, *host, *version;

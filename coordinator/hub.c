@@ -62,6 +62,7 @@ void swp_hub_leave(struct swp_hub *hub, struct swp_hub_member *member)
 		at = &(*at)->next;
 	if (*at)
 		*at = member->next;
+	swp_dispatch_able(hub->dispatch);
 }
 
 unsigned swp_hub_members(const struct swp_hub *hub)
@@ -343,6 +344,14 @@ static void given_back(void *context, uint64_t peer, const struct swp_message_gi
 		swp_dispatch_drain(hub->dispatch, peer);
 	if (message->why == SWP_GIVE_BACK_UNKNOWN_SWEEP && job)
 		swp_fleet_repeat_plan(hub->fleet, peer, member_of(job)->sweep);
+	if (message->why == SWP_GIVE_BACK_CANNOT) {
+		swp_log(SWP_LOG_ERROR, "worker.unable",
+			"a worker can't judge by this catalogue and gets no jobs; upgrade it to the "
+			"coordinator's version",
+			SWP_LOG_S("worker", swp_fleet_name(hub->fleet, peer)),
+			SWP_LOG_S("why", message->detail));
+		swp_dispatch_unable(hub->dispatch, peer);
+	}
 	swp_log(SWP_LOG_INFO, "job.given-back", "a worker gave a job back", SWP_LOG_N("job", message->job),
 		SWP_LOG_N("why", message->why), SWP_LOG_S("detail", message->detail));
 	swp_dispatch_given_back(hub->dispatch, peer, message->job, message->epoch, pause_ms, now_ms(hub));

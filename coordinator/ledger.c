@@ -352,6 +352,8 @@ static void tell_granted(struct operation *operation, const struct swp_store_rep
 		what = SWP_DISPATCH_GRANT_SEALED;
 	else if (strcmp(reply->items[0].bytes, "lost") == 0)
 		what = SWP_DISPATCH_GRANT_LOST;
+	else if (strcmp(reply->items[0].bytes, "locked") == 0)
+		what = SWP_DISPATCH_GRANT_LOCKED;
 	ledger->events.granted(ledger->events.context, operation->job, what,
 		(uint64_t)reply_number(&reply->items[1]), (unsigned)reply_number(&reply->items[2]));
 }
@@ -950,13 +952,15 @@ int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *accoun
 	const char *worker, bool counts, uint64_t least_epoch)
 {
 	const struct operation like = {.kind = GRANT, .script = SWP_SCRIPT_GRANT, .job = job};
-	char key[SWP_KEY_BYTES], least[32];
+	char key[SWP_KEY_BYTES], lock[SWP_KEY_BYTES], least[32];
 
 	key_of(ledger, SWP_KEY_JOB, account, region, key);
+	key_of(ledger, SWP_KEY_LOCK, account, region, lock);
 	snprintf(least, sizeof(least), "%llu", (unsigned long long)least_epoch);
 	return submit(ledger, &like,
-		(struct swp_store_argument[]){TEXT(key), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)},
-		4);
+		(struct swp_store_argument[]){
+			TEXT(key), TEXT(lock), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)},
+		5);
 }
 
 static int ask_record(

@@ -310,10 +310,10 @@ static int report_sweep(struct swp_serve *serve, struct swp_scheduled *scheduled
 
 	swp_sweep_release(scheduled->sweep);
 	error = swp_report_open(&asker, swp_sweep_id(scheduled->sweep), &report, problem);
-	if (error == 0)
-		tell_end(scheduled, report);
 	if (error == 0 && serve->options.reports && scheduled->json)
 		error = write_report(serve, scheduled, report, problem);
+	if (report)
+		tell_end(scheduled, report); /* whoever waits for this line finds the report there */
 	swp_report_free(report);
 	return error;
 }

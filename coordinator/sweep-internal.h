@@ -113,11 +113,11 @@ struct swp_sweep {
 	struct swp_correlating *correlating;   /* accounts whose correlation is under way */
 	struct swp_record_gap enumeration_gap; /* owned texts; reason 0: the enumeration did not break off */
 	bool starting, described, units_known, listed_all, enumeration_broke, named;
-	bool store_ready; /* connected at least once */
-	bool disowned, suspending;
-	uint64_t told_planned, told_done; /* jobs, as they stand in the store */
-	bool owning, owned;		  /* the store was asked that it be ours; it is */
-	bool begun;			  /* its rows are in the store, its plan with the fleet */
+	bool store_ready;		    /* connected at least once */
+	bool disowned, suspending, ordered; /* ordered: `orgsweep cancel` */
+	uint64_t told_planned, told_done;   /* jobs, as they stand in the store */
+	bool owning, owned;		    /* the store was asked that it be ours; it is */
+	bool begun;			    /* its rows are in the store, its plan with the fleet */
 	bool cancelling, cancelled, reconciling, reconciled, correlating_over, over_done, closing;
 	bool withdrawing, withdrawn; /* it could not run: its rows leave the store */
 	bool told;		     /* finished */

@@ -544,6 +544,7 @@ static void asked(void *context, const char *cancelled_by, const char *const *dr
 	if (*cancelled_by && !sweep->cancelling) {
 		swp_log(SWP_LOG_WARNING, "sweep.cancel-asked", "the sweep is to be cancelled",
 			SWP_LOG_S("by", cancelled_by));
+		sweep->ordered = true;
 		swp_sweep_cancel(sweep, 0);
 	}
 }

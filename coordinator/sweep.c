@@ -487,6 +487,7 @@ void swp_sweep_cancel(struct swp_sweep *sweep, int number)
 	swp_log(SWP_LOG_WARNING, "sweep.cancelled", "what is committed counts, the rest is cancelled",
 		SWP_LOG_S("by", number == SIGINT    ? "SIGINT"
 				: number == SIGTERM ? "SIGTERM"
+				: sweep->ordered    ? "order"
 						    : "deadline"),
 		SWP_LOG_N("jobs_running", sweep->progress.jobs_running));
 	sweep->cancelling = true;

@@ -238,8 +238,10 @@ static enum swp_give_back_why why_not(
 {
 	if (link->draining || link->worker->draining)
 		return SWP_GIVE_BACK_DRAINING;
-	if (!sweep || sweep->unusable)
+	if (!sweep)
 		return SWP_GIVE_BACK_UNKNOWN_SWEEP;
+	if (sweep->unusable)
+		return SWP_GIVE_BACK_CANNOT;
 	if (link->worker->store_gone)
 		return SWP_GIVE_BACK_STORE_AWAY;
 	if (link->jobs >= link->worker->credits)
@@ -260,7 +262,7 @@ static void on_job(struct swp_link *link, struct swp_message *message)
 	if (is_repeated(link, &message->job))
 		return;
 	if (why) {
-		swp_link_give_back(link, number, epoch, why, "");
+		swp_link_give_back(link, number, epoch, why, why == SWP_GIVE_BACK_CANNOT ? sweep->why : "");
 		return;
 	}
 	r = sweep->catalogue ? swp_job_start(worker, link, sweep, message) : swp_sweeps_wait(sweep, message);

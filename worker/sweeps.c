@@ -143,11 +143,17 @@ static int make_caller(struct swp_worker_sweep *sweep)
 	return sweep->caller ? 0 : -ENOMEM;
 }
 
-static void give_back_waiting(struct swp_worker_sweep *sweep)
+/* This worker will never do a job of it. */
+static void give_up(struct swp_worker_sweep *sweep, const char *why)
 {
+	sweep->unusable = true;
+	snprintf(sweep->why, sizeof(sweep->why), "%s", why);
+	swp_log(SWP_LOG_ERROR, "sweep.unusable",
+		"this worker can't do jobs of the sweep; it may be older than its coordinator: upgrade it",
+		SWP_LOG_S("sweep", sweep->message.sweep.sweep), SWP_LOG_S("why", why));
 	for (struct swp_waiting_job *waiting = sweep->waiting; waiting; waiting = waiting->next)
 		swp_link_give_back(sweep->link, waiting->message.job.job, waiting->message.job.epoch,
-			SWP_GIVE_BACK_UNKNOWN_SWEEP, "");
+			SWP_GIVE_BACK_CANNOT, sweep->why);
 	swp_sweeps_drop_waiting(sweep, 0, 0, true);
 }
 
@@ -185,10 +191,7 @@ static void catalogue_is_there(struct swp_worker_sweep *sweep, struct swp_catalo
 	if (r == 0)
 		r = make_caller(sweep);
 	if (r < 0) {
-		sweep->unusable = true;
-		swp_log(SWP_LOG_ERROR, "sweep.unusable", "jobs of this sweep are given back",
-			SWP_LOG_S("sweep", sweep->message.sweep.sweep), SWP_LOG_N("error", -r));
-		give_back_waiting(sweep);
+		give_up(sweep, !sweep->partition ? "its partition is not known here" : strerror(-r));
 		return;
 	}
 	start_waiting(sweep);
@@ -259,6 +262,13 @@ void swp_sweeps_begin(struct swp_link *link, struct swp_worker *worker, struct s
 		ask_catalogue(sweep);
 }
 
+static void give_up_all(struct swp_worker *worker, const char *hash, const char *why)
+{
+	for (struct swp_worker_sweep *sweep = worker->sweeps; sweep; sweep = sweep->next)
+		if (!sweep->catalogue && strcmp(sweep->message.sweep.catalogue, hash) == 0)
+			give_up(sweep, why);
+}
+
 void swp_sweeps_catalogue(struct swp_link *link, struct swp_worker *worker, const struct swp_message *message)
 {
 	const struct swp_message_catalogue *sent = &message->catalogue;
@@ -270,6 +280,7 @@ void swp_sweeps_catalogue(struct swp_link *link, struct swp_worker *worker, cons
 			0) {
 			swp_log(SWP_LOG_ERROR, "catalogue.broken", problem.text,
 				SWP_LOG_S("coordinator", swp_link_endpoint(link)));
+			give_up_all(worker, sent->hash, problem.text);
 			return;
 		}
 		if (strcmp(swp_catalogue_hash(catalogue), sent->hash) != 0) {

@@ -20,6 +20,7 @@ enum swp_key {
 	SWP_KEY_CHAINS,	     /* swp:SWEEP:chains:ACCOUNT      first = account */
 	SWP_KEY_CHAINS_OVER, /* swp:SWEEP:chains-over */
 	SWP_KEY_PARTITION,   /* swp:SWEEP:partition:NUMBER    first = "0" … "255" */
+	SWP_KEY_LOCK,	     /* swp:lock:ACCOUNT:REGION       first = account, second = region part */
 	SWP_KEY_LEADER,	     /* swp:leader */
 	SWP_KEY_DRAINS,	     /* swp:drains */
 	SWP_KEY_WORKERS,     /* swp:workers */
@@ -38,6 +39,8 @@ const struct swp_key_row *swp_key_row(enum swp_key key);
  * 0; -EINVAL when a part is missing, empty, or has characters other than A-Z a-z 0-9 . _ - ; -E2BIG. */
 int swp_key_format(enum swp_key key, const char *sweep, const char *first, const char *second,
 	char ret_key[static SWP_KEY_BYTES]);
+/* The lock of the place that a job's key names. 0; -EINVAL: it is no job's key. */
+int swp_key_lock_of(const char *job_key, char ret_key[static SWP_KEY_BYTES]);
 /* A sweep id: 1 to 64 of A-Z a-z 0-9 . _ - ; "index", "catalogue" and the like, which are keys of their own, are not ids. */
 bool swp_key_is_sweep_id(const char *text);
 /* MATCH pattern of SCAN for everything of one sweep: "swp:SWEEP:*". As swp_key_format. */

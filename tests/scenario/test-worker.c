@@ -762,6 +762,38 @@ static void broken_frames(void)
 	stage_close();
 }
 
+/* As of a coordinator whose version knows more than this one. */
+static void catalogue_not_understood(void)
+{
+	static const char *const checks[] = {"aws-things-001"};
+	static const char newer[] = "{\"version\": 1, \"operators\": [\"from_the_future\"]}";
+	struct swp_message sweep = {.type = SWP_MESSAGE_SWEEP,
+		.sweep = {.sweep = STAGE_SWEEP,
+			.selection = checks,
+			.selection_count = 1,
+			.catalogue = "0000000000000000000000000000000000000000000000000000000000000000",
+			.partition = "aws",
+			.started_at_ms = 1764230400000}};
+	struct swp_message catalogue = {.type = SWP_MESSAGE_CATALOGUE}, wanted;
+
+	stage_open_alone("a catalogue that this version does not understand", 1);
+	stage_welcome(0);
+	player_send(0, &sweep);
+	player_settle();
+	player_take(0, SWP_MESSAGE_WANT_CATALOGUE, &wanted);
+	swp_message_done(&wanted);
+	stage_job_with(0, 1, 1, STAGE_REGION, 3600000);
+	catalogue.catalogue.hash = sweep.sweep.catalogue;
+	catalogue.catalogue.compiled = (struct swp_wire_bytes){newer, sizeof(newer) - 1};
+	player_send(0, &catalogue);
+	player_advance(100);
+	expect_give_back(1, SWP_GIVE_BACK_CANNOT); /* what waited for it */
+	stage_job_with(0, 2, 1, STAGE_REGION, 3600000);
+	player_advance(100);
+	expect_give_back(2, SWP_GIVE_BACK_CANNOT); /* and what comes later */
+	stage_close();
+}
+
 static void job_before_catalogue(void)
 {
 	static const char *const checks[] = {"aws-things-001"};
@@ -985,6 +1017,7 @@ static const struct {
 	SCENARIO(given_back),
 	SCENARIO(broken_frames),
 	SCENARIO(job_before_catalogue),
+	SCENARIO(catalogue_not_understood),
 	SCENARIO(two_coordinators),
 	SCENARIO(drained),
 	SCENARIO(drained_late),

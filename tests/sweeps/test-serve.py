@@ -181,6 +181,22 @@ def orders(place):
 
 
 @suite.test
+def several_at_once(place):
+    """Two sweeps of one service share its workers; never are both in the same account and region."""
+    simulator = slow(place, 1500)
+    fleet = Fleet(place, simulator)
+    serve = Serve(place, simulator, fleet, "two", sweeps="{every: 1h}\n  hourly: {every: 1h, max_share: 20%, output: [json]}")
+    fleet.worker("one")
+    serve.wait("sweep.ended", 90, times=2)
+    assert stable(serve.report()) == expected(place), serve.said()
+    text, = list(serve.reports.glob("hourly-*.json"))
+    assert stable(json.loads(text.read_text())) == expected(place), serve.said()
+    assert sorted(s["name"] for s in status(fleet)["sweeps"]) == ["hourly", "nightly"]
+    assert fleet.redis.ask("KEYS", "swp:lock:*").strip() == b"", "locks go with the seal"
+    serve.stop()
+
+
+@suite.test
 def reloads(place):
     """SIGHUP: another schedule counts from then on; a broken file changes nothing, and says why."""
     simulator = Simulator(place, *SIZE)

@@ -450,6 +450,28 @@ static void drained(void **state)
 	assert_int_equal(stage.granted, 4);
 }
 
+/* Another sweep works in its account and region: it is tried again, and is no attempt. */
+static void locked_by_another_sweep(void **state)
+{
+	static struct swp_dispatch_account account;
+	static struct swp_job jobs[1];
+
+	(void)state;
+	add(&account, jobs, 1);
+	greet(1, 8);
+	swp_dispatch_granted(stage.dispatch, jobs[0].number, SWP_DISPATCH_GRANT_LOCKED, 0, 0, stage.now_ms);
+	assert_int_equal(jobs[0].state, SWP_JOB_LOCKED);
+	run(0);
+	assert_int_equal(stage.granted, 1);
+	assert_int_equal(swp_dispatch_next_ms(stage.dispatch), stage.now_ms + SWP_LOCKED_RETRY_MS);
+	run(SWP_LOCKED_RETRY_MS);
+	assert_int_equal(stage.granted, 2);
+	swp_dispatch_granted(stage.dispatch, jobs[0].number, SWP_DISPATCH_GRANT_LOCKED, 0, 0, stage.now_ms);
+	swp_dispatch_remove(stage.dispatch, &account); /* while it waits */
+	run(SWP_LOCKED_RETRY_MS);
+	assert_int_equal(stage.granted, 2);
+}
+
 /* What a worker holds since another coordinator's time: its number stays, its commit settles it, its end lets it go. */
 static void adopted_from_another_coordinator(void **state)
 {
@@ -531,6 +553,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(regions_are_shared_out, begin, end),
 		cmocka_unit_test_setup_teardown(when_a_worker_has_nothing_of_its_own, begin, end),
 		cmocka_unit_test_setup_teardown(adopted_from_another_coordinator, begin, end),
+		cmocka_unit_test_setup_teardown(locked_by_another_sweep, begin, end),
 		cmocka_unit_test_setup_teardown(drained, begin, end),
 		cmocka_unit_test_setup_teardown(no_more_than_so_many_accounts, begin, end),
 		cmocka_unit_test_setup_teardown(the_oldest_goes_first_when_the_window_is_full, begin, end),
