@@ -88,7 +88,7 @@ def judge(world, plan, text, truth, jobs, before):
     again = world.report_from_store()
     if again != text:
         problems.append("`orgsweep report` gives other bytes")
-    for looks in (holds.left_over, holds.no_secrets, holds.memory_holds):
+    for looks in (holds.no_locks, holds.left_over, holds.no_secrets, holds.memory_holds):
         problems += looks(world)
     return problems
 

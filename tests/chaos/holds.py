@@ -119,6 +119,13 @@ def jobs_hold(world, wanted, before):
             yield f"{job} was sealed with epoch and time {before[job]}, and was done again: {(epoch, sealed_at)}"
 
 
+def no_locks(world):
+    """Nothing is kept from the next sweep."""
+    locks = (world.peek("KEYS", "swp:lock:*") or "").split()
+    if locks:
+        yield f"locks are left: {locks[:5]}"
+
+
 def secrets_of(world):
     found = [PASSWORD, TOKEN_BEGINS, world.simulator.ready["secret_access_key"], world.simulator.ready["access_key_id"]]
     for path in [*world.keys.glob("*.key"), *world.place.path.glob("*.key")]:

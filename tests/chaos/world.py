@@ -62,51 +62,72 @@ class World(Fleet):
     def __init__(self, place, form, slow_ms, disk=False):
         simulator = Simulator(place, *SIZE, "--latency-ms", 20, "--fault", f"operation=sagemaker:Describe*,kind=slow:{slow_ms}")
         self.disk = SmallDisk(place.path / "small", "6m") if disk else None
-        super().__init__(place, simulator, 2, Redis(place, folder=self.disk.folder if disk else None, password=PASSWORD))
+        self.place, self.simulator = place, simulator
+        super().__init__(place, simulator, 2, self.make_redis())
         self.lasting = [{"operation": "sagemaker:Describe*", "kind": f"slow:{slow_ms}"}, *organization_faults()]
         self.form, self.began = form, time.monotonic()
         self.reports, self.told, self.aws, self.peaks = place.path / "reports", [], {}, {}
         self.reports.mkdir()
+        self.connect()
+        self.coordinators = [Coordinator(0), Coordinator(1)]
+        self.workers = dict.fromkeys(WORKERS)
+        self.unexpected = []
+
+    # --- how they reach each other ---
+
+    def make_redis(self):
+        return Redis(self.place, folder=self.disk.folder if self.disk else None, password=PASSWORD)
+
+    def connect(self):
         self.links = Links()
         self.link = {f"worker-{name}-redis": Link(self.links, self.redis.socket) for name in WORKERS}
         self.link |= {f"coordinator-{number}-redis": Link(self.links, self.redis.socket) for number in (0, 1)}
         self.link |= {f"worker-{name}-coordinator-{number}": Link(self.links, 1) for name in WORKERS for number in (0, 1)}
-        self.coordinators = [Coordinator(0), Coordinator(1)]
-        self.workers = dict.fromkeys(WORKERS)
-        self.unexpected = []
+
+    def prefix(self, who):
+        """What starts a program of that host."""
+        return []
+
+    def store_of(self, who):
+        return f"redis://127.0.0.1:{self.link[f'{who}-redis'].port}"
+
+    def endpoints_of(self, worker):
+        return [f"tcp://127.0.0.1:{self.link[f'worker-{worker}-coordinator-{number}'].port}" for number in (0, 1)]
+
+    def listen_of(self, number):
+        """Where it listens: elsewhere each time, as others on this machine may have taken the old port meanwhile."""
+        port = free_port()
+        for name in WORKERS:
+            self.link[f"worker-{name}-coordinator-{number}"].target = port
+        return f"tcp://127.0.0.1:{port}"
 
     def tell(self, what):
         self.told.append(f"{time.monotonic() - self.began:7.2f} s  {what}")
 
     # --- starting ---
 
-    def store_of(self, who):
-        return f"redis://127.0.0.1:{self.link[f'{who}-redis'].port}"
-
     def start_worker(self, name):
         if self.workers[name] is None or self.workers[name].poll() is not None:
-            endpoints = [f"tcp://127.0.0.1:{self.link[f'worker-{name}-coordinator-{number}'].port}" for number in (0, 1)]
             folder = self.place.path / f"cwd-{name}"
             folder.mkdir(exist_ok=True)
-            self.workers[name] = self.worker(name, endpoints, self.store_of(f"worker-{name}"), {"cwd": folder}, ORGSWEEP_STORE_PASSWORD=PASSWORD,
-                                             **LOG)
+            who = f"worker-{name}"
+            self.workers[name] = self.worker(name, self.endpoints_of(name), self.store_of(who), {"cwd": folder}, self.prefix(who),
+                                             ORGSWEEP_STORE_PASSWORD=PASSWORD, **LOG)
 
     def start_coordinator(self, number):
         slot = self.coordinators[number]
         if slot.lives():
             return
-        port = free_port()  # another one each time, as others on this machine may have taken the old one meanwhile
-        for name in WORKERS:
-            self.link[f"worker-{name}-coordinator-{number}"].target = port
         slot.starts, slot.killed, slot.stopped = slot.starts + 1, False, False
-        common = {"listen": f"tcp://127.0.0.1:{port}", "keys": self.keys, "workers": 0, "store": self.store_of(f"coordinator-{number}")}
+        who = f"coordinator-{number}"
+        common = {"listen": self.listen_of(number), "keys": self.keys, "workers": 0, "store": self.store_of(who)}
         arguments = self.service(slot, common) if self.form == "serve" else self.one_off(slot, common)
         folder = self.place.path / f"cwd-{number}"
         folder.mkdir(exist_ok=True)
         with open(self.place.path / f"coordinator-{number}.log", "a") as log:
             log.write(f"--- start {slot.starts} at {time.monotonic() - self.began:.2f} s\n")
             log.flush()
-            slot.process = subprocess.Popen([str(ORGSWEEP), *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=log, cwd=folder,
+            slot.process = subprocess.Popen([*self.prefix(who), str(ORGSWEEP), *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=log, cwd=folder,
                                             env=self.simulator.environment(XDG_STATE_HOME=self.place.path / f"state-{number}",
                                                                            ORGSWEEP_STORE_PASSWORD=PASSWORD, **LOG))
         self.place.children.append(slot.process)
@@ -161,14 +182,18 @@ class World(Fleet):
         rows = [line.split() for line in text.splitlines() if line]
         return {row[0].split(":job:")[1]: tuple(row[1:]) for row in rows}
 
-    def leading(self):
-        """The slot that leads (or, of one-off sweeps, owns the sweep); else one that lives, else 0."""
+    def leading_surely(self):
+        """The slot that leads (or, of one-off sweeps, owns the sweep), as Redis says; None while that is not known."""
         owner = (self.peek("HGET", "swp:leader", "owner") if self.form == "serve" else self.row().get("owner")) or ""
         pid = owner.split("/")[1] if owner.count("/") == 3 else ""
         for slot in self.coordinators:
             if slot.lives() and str(slot.process.pid) == pid:
                 return slot
-        return next((slot for slot in self.coordinators if slot.lives()), self.coordinators[0])
+        return None
+
+    def leading(self):
+        """The same, else one that lives, else the first."""
+        return self.leading_surely() or next((slot for slot in self.coordinators if slot.lives()), self.coordinators[0])
 
     def slot(self, which):
         leader = self.leading()

@@ -18,15 +18,15 @@ def free_port():
 
 
 class Redis:
-    """redis-server on a unix socket, in a folder of its own."""
+    """redis-server on a unix socket, in a folder of its own. `prefix`: what starts it (in another network namespace, say)."""
 
-    def __init__(self, place, *arguments, folder=None, password=None):
+    def __init__(self, place, *arguments, folder=None, password=None, prefix=()):
         self.place, self.password = place, password
         self.folder = folder or place.path / "redis"
         self.folder.mkdir(exist_ok=True)
         self.socket = self.folder / "s"
         self.url = f"unix://{self.socket}"
-        self.command = ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--appendonly", "yes",
+        self.command = [*prefix, "redis-server", "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--appendonly", "yes",
                         "--save", "", *arguments] + (["--requirepass", password] if password else [])
         self.start()
 
