@@ -83,8 +83,7 @@ def judge(world, plan, text, truth, jobs, before):
     report = holds.read_report(world, text)
     reasons = plan.reasons
     problems += holds.worse_by_reasons(report, truth, reasons) if reasons else holds.same_report(report, truth)
-    if not ("disk" in plan.kinds and "redis" in plan.kinds):  # a Redis without room that is killed may forget
-        problems += holds.jobs_hold(world, jobs, before)
+    problems += holds.jobs_hold(world, jobs, {} if plan.may_forget else before)
     again = world.report_from_store()
     if again != text:
         problems.append("`orgsweep report` gives other bytes")
@@ -93,13 +92,17 @@ def judge(world, plan, text, truth, jobs, before):
     return problems
 
 
+def make_world(place, plan):
+    return World(place, plan.form, plan.slow_ms, "disk" in plan.kinds, any(fault.own_clocks for fault in plan.faults))
+
+
 def run(which, truth, jobs):
     """One sweep under its plan (`which`: what makes it): what became of it, as a dictionary."""
     start, plan = time.monotonic(), faults.make_plan(*which)
     outcome = {"seed": plan.seed, "faults": [(fault.kind, fault.name) for fault in plan.faults], "problems": [], "told": "", "events": {},
                "writer": "", "done": 0, "peaks": {}}
     try:
-        with Place() as place, contextlib.closing(World(place, plan.form, plan.slow_ms, "disk" in plan.kinds)) as world:
+        with Place() as place, contextlib.closing(make_world(place, plan)) as world:
             try:
                 before = {}
                 world.start()

@@ -11,11 +11,13 @@ NO_REASONS = frozenset()
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    kind: str  # whose: worker, coordinator, redis, disk, link, aws, clock
+    kind: str  # whose: worker, coordinator, redis, disk, link, aws, clock, all
     name: str
     steps: Callable  # (random, brief) → [(second after its begin, verb, arguments …)]; brief: well within each lease
     losses: Callable = lambda steps: 0  # leases of a job that this may cost: three make it worker-lost, which is as it should be
     reasons: frozenset = NO_REASONS  # of cells that were not read; none: nothing may differ
+    forgets: bool = False  # what Redis has acknowledged may be gone
+    own_clocks: bool = False  # each process needs a clock of its own
 
 
 def short(dice, brief=True):
@@ -108,6 +110,12 @@ def clock(dice, brief):
     return [(0, "clock", dice.choice((-1200, -600, -240, 240, 600, 1200))), (dice.uniform(0.5, 6), "clock", 0)]
 
 
+def clock_of_one(dice, brief):
+    """Not Redis's: its allocator asks for the time before libfaketime is ready."""
+    who = dice.choice(("coordinator-0", "coordinator-1", *(f"worker-{name}" for name in WORKERS)))
+    return [(0, "clock-of", who, dice.choice((-1200, -240, -20, 20, 240, 1200))), (while_(dice, brief), "clock-of", who, 0)]
+
+
 ONCE = ("operation=sagemaker:*,times=1", "operation=bedrock:*,times=1")
 AGAIN = frozenset({"throttled", "service-unavailable", "timeout"})  # a call that fails now and then may end with either
 FAULTS = (
@@ -119,9 +127,9 @@ FAULTS = (
     Fault("coordinator", "crashed (SIGABRT), started again", lasts("crash-coordinator", "start-coordinators", coordinator, moment)),
     Fault("coordinator", "told to end, started again", lasts("end-coordinator", "start-coordinators", coordinator, moment)),
     Fault("coordinator", "stopped", stop_coordinator, loss_if_half),
-    Fault("redis", "killed, started again", lasts("kill-redis", "start-redis", how_long=short)),
+    Fault("redis", "killed, started again", lasts("kill-redis", "start-redis", how_long=short), forgets=True),
     Fault("redis", "stopped", lasts("stop-redis", "continue-redis")),
-    Fault("disk", "Redis has no room to write", lasts("fill-disk", "empty-disk", how_long=short)),
+    Fault("disk", "Redis has no room to write", lasts("fill-disk", "empty-disk", how_long=short), forgets=True),
     Fault("link", "worker-Redis broken", link("worker-{worker}-redis", BROKEN)),
     Fault("link", "coordinator-Redis broken", link("coordinator-{coordinator}-redis", BROKEN, True), loss_if_half),
     Fault("link", "worker-coordinator broken", link("worker-{worker}-coordinator-{coordinator}", BROKEN), loss_if_long),
@@ -143,6 +151,10 @@ FAULTS = (
     Fault("aws", "is slow", aws("slow:2500", ("operation=sagemaker:List*", "operation=bedrock:*", "operation=sts:*", "operation=*,times=20"))),
     Fault("aws", "hangs", aws("hang", ONCE), reasons=frozenset({"timeout"})),
     Fault("clock", "of AWS and ours differ", clock),
+    Fault("clock", "of one process jumps and jumps back", clock_of_one, own_clocks=True),
+    Fault("all", "power cut", lasts("cut-power", "restore-power", how_long=moment), one_loss, forgets=True),
+    Fault("all", "every link broken at once", lambda dice, brief: [(0, "all-links", dice.choice(BROKEN)), (while_(dice, brief), "all-links", "open")],
+          loss_if_half),
 )
 KINDS = tuple(dict.fromkeys(fault.kind for fault in FAULTS))
 MOST_LOSSES = 2
@@ -159,6 +171,11 @@ class Plan:
     @property
     def reasons(self):
         return frozenset().union(*(fault.reasons for fault in self.faults))
+
+    @property
+    def may_forget(self):
+        """A Redis that is killed while its disk is busy loses what it has acknowledged in the last two seconds (appendfsync everysec)."""
+        return any(fault.forgets for fault in self.faults)
 
     @property
     def kinds(self):
@@ -178,7 +195,7 @@ def make_plan(seed, only=None, brief=False):
     may = [fault for fault in FAULTS if not only or only in (fault.kind, f"{fault.kind}: {fault.name}")]
     assert may, f"no fault is called {only}; kinds are {', '.join(KINDS)}"
     faults, steps, losses = [], [], 0
-    for _ in range(dice.choice((1, 1, 2) if brief else (1, 2, 2, 3, 3, 4))):
+    for _ in range(dice.choice((1, 1, 2) if brief else (1, 2, 3, 4, 5, 6))):
         fault, begin = dice.choice(may), dice.uniform(0, span)
         if fault.name == "hangs" and (brief or dice.random() < 0.7):
             continue  # a minute of waiting each

@@ -21,6 +21,7 @@ PASSWORD = "marker-of-the-store-password-of-chaos"
 WORKERS = ("one", "two")
 NAME = "nightly"
 EVERY, EVERY_MS = "10m", 600000
+FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 LOG = {"ORGSWEEP_LOG_LEVEL": "info"}
 # Of every job: its key, epoch, attempts, parts that the seal names (-1: no seal), how many of these are there, parts at all, when it was sealed.
 JOBS = """local all = {}
@@ -59,13 +60,16 @@ def organization_faults():
 
 
 class World(Fleet):
-    def __init__(self, place, form, slow_ms, disk=False):
+    """`disk`: Redis has a small one of its own. `clocks`: each process has a clock of its own, which can be set."""
+
+    def __init__(self, place, form, slow_ms, disk=False, clocks=False):
         simulator = Simulator(place, *SIZE, "--latency-ms", 20, "--fault", f"operation=sagemaker:Describe*,kind=slow:{slow_ms}")
         self.disk = SmallDisk(place.path / "small", "6m") if disk else None
-        self.place, self.simulator = place, simulator
+        self.place, self.simulator, self.clocks = place, simulator, clocks and FAKETIME is not None
         super().__init__(place, simulator, 2, self.make_redis())
         self.lasting = [{"operation": "sagemaker:Describe*", "kind": f"slow:{slow_ms}"}, *organization_faults()]
         self.form, self.began = form, time.monotonic()
+        self.known = False
         self.reports, self.told, self.aws, self.peaks = place.path / "reports", [], {}, {}
         self.reports.mkdir()
         self.connect()
@@ -86,7 +90,13 @@ class World(Fleet):
 
     def prefix(self, who):
         """What starts a program of that host."""
-        return []
+        if not self.clocks:
+            return []
+        file = self.place.path / f"clock-{who}"
+        if not file.exists():
+            file.write_text("+0")
+        return ["env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={file}", "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1",
+                "DONT_FAKE_MONOTONIC=1"]
 
     def store_of(self, who):
         return f"redis://127.0.0.1:{self.link[f'{who}-redis'].port}"
@@ -140,7 +150,7 @@ class World(Fleet):
 
     def one_off(self, slot, common):
         slot.report = self.reports / f"{slot.number}-{slot.starts}.json"
-        slot.resumed = bool(self.sweep_id())
+        slot.resumed = self.known
         return ["sweep", "--all", "--quiet", "--output", slot.report, *[word for name, value in common.items() for word in (f"--{name}", value)],
                 *(["--resume", "latest"] if slot.resumed else [])]
 
@@ -155,6 +165,7 @@ class World(Fleet):
         for name in WORKERS:
             self.start_worker(name)
         wait_for(self.sweep_id, 60, "the sweep is in the store")
+        self.known = True
         self.began = time.monotonic()
 
     # --- looking ---
@@ -283,6 +294,28 @@ class World(Fleet):
                 slot.process.send_signal(signal.SIGCONT)
             slot.stopped = False
 
+    def do_cut_power(self):
+        """Everything that is ours, at once."""
+        for slot in self.coordinators:
+            slot.killed = True
+        processes = [*(slot.process for slot in self.coordinators), *self.workers.values(), self.redis.process]
+        for process in processes:
+            if process and process.poll() is None:
+                process.kill()
+        for process in processes:
+            if process:
+                process.wait(40)
+
+    def do_restore_power(self):
+        self.do_start_redis()
+        self.do_start_coordinators()
+        for name in WORKERS:
+            self.start_worker(name)
+
+    def do_all_links(self, mode):
+        for link in self.link.values():
+            link.set(mode)
+
     def do_kill_redis(self):
         self.redis.kill()
 
@@ -318,6 +351,11 @@ class World(Fleet):
         """Ours come before the slowness and what the organization itself refuses, as the first that applies wins."""
         ours = [dict(part.split("=", 1) for part in text.split(",")) for text in self.aws.values()]
         self.simulator.ask("faults", "PUT", [*ours, *self.lasting])
+
+    def do_clock_of(self, who, seconds):
+        if not self.clocks:
+            return "libfaketime is not there"
+        (self.place.path / f"clock-{who}").write_text(f"{seconds:+d}")
 
     def do_clock(self, seconds):
         self.simulator.ask("clock", "POST", {"offset_seconds": seconds})
