@@ -35,6 +35,7 @@ struct swp_dispatch {
 	uint64_t ready_count, running_count;
 	struct swp_dispatch_worker *workers;
 	unsigned worker_count;
+	uint64_t leases_expired, leases_gone;
 	struct swp_job *adopted; /* their numbers say nothing about slots */
 	bool running;		 /* inside swp_dispatch_run */
 	int64_t next_ms;
@@ -410,9 +411,10 @@ static void lose_jobs(struct swp_dispatch *dispatch, struct swp_dispatch_worker 
 	while (worker->jobs.first) {
 		struct swp_job *job = worker->jobs.first;
 
-		if (job->state == SWP_JOB_RUNNING)
+		if (job->state == SWP_JOB_RUNNING) {
+			dispatch->leases_gone++;
 			look_up(dispatch, job);
-		else
+		} else
 			take_from_worker(dispatch, job); /* the grant's answer finds it without worker */
 	}
 }
@@ -744,6 +746,7 @@ static int64_t judge_leases(struct swp_dispatch *dispatch, int64_t now_ms)
 				continue;
 			if (job->lease_due_ms <= now_ms) {
 				worker->silent = true;
+				dispatch->leases_expired++;
 				look_up(dispatch, job);
 			} else if (job->lease_due_ms < next_ms)
 				next_ms = job->lease_due_ms;
@@ -783,4 +786,18 @@ void swp_dispatch_count(const struct swp_dispatch *dispatch, struct swp_dispatch
 	ret_numbers->ready = dispatch->ready_count;
 	ret_numbers->running = dispatch->running_count;
 	ret_numbers->workers = dispatch->worker_count;
+	ret_numbers->leases_expired = dispatch->leases_expired;
+	ret_numbers->leases_gone = dispatch->leases_gone;
+}
+
+void swp_dispatch_count_workers(
+	const struct swp_dispatch *dispatch, struct swp_dispatch_worker_states *ret_states)
+{
+	*ret_states = (struct swp_dispatch_worker_states){0};
+	for (const struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next) {
+		ret_states->lost += worker->silent;
+		ret_states->draining += !worker->silent && worker->draining;
+		ret_states->busy += !worker->silent && !worker->draining && worker->jobs.length > 0;
+		ret_states->ready += !worker->silent && !worker->draining && worker->jobs.length == 0;
+	}
 }

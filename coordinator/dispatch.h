@@ -183,7 +183,16 @@ int64_t swp_dispatch_next_ms(const struct swp_dispatch *dispatch); /* INT64_MAX:
 struct swp_dispatch_numbers {
 	uint64_t ready, running; /* running: granted and leased */
 	unsigned workers;
+	uint64_t leases_expired,
+		leases_gone; /* so far: jobs taken from workers that did not renew, that went */
 };
 void swp_dispatch_count(const struct swp_dispatch *dispatch, struct swp_dispatch_numbers *ret_numbers);
+/* Each worker in one of these; walks over them. */
+struct swp_dispatch_worker_states {
+	unsigned ready, busy, draining;
+	unsigned lost; /* a lease of its ran out, and nothing was heard of it since */
+};
+void swp_dispatch_count_workers(
+	const struct swp_dispatch *dispatch, struct swp_dispatch_worker_states *ret_states);
 
 #endif

@@ -51,6 +51,8 @@ static const struct swp_option_row rows[SWP_OPT_COUNT] = {
 		.help = "let workers of other hosts connect: tcp://HOST:PORT"},
 	[SWP_OPT_KEYS] = {"keys", "DIR", SWP_OPTION_TEXT, WORKING,
 		.help = "folder with server.key and allowed/ for --listen"},
+	[SWP_OPT_METRICS] = {"metrics", "HOST:PORT", SWP_OPTION_TEXT, SWEEPING,
+		.help = "serve /metrics (Prometheus), /healthz and /readyz there; :PORT is all addresses"},
 	[SWP_OPT_STORE] = {"store", "URL", SWP_OPTION_TEXT, EVERY,
 		.help = "Redis to use: redis://, rediss://, unix:// (default: a private redis-server in the "
 			"state folder)"},

@@ -191,6 +191,8 @@ static void job_settled(struct swp_hub_member *member, struct swp_job *job)
 		sweep->any_lost = true;
 		if (account->redone == 0)
 			sweep->progress.cells_not_assessed += sweep->level_cells[job->level];
+		if (account->redone == 0)
+			sweep->progress.jobs_lost++;
 	}
 	if (account->redone == 0)
 		sweep->progress.jobs_done++;

@@ -933,6 +933,23 @@ struct swp_store *swp_sweep_store(const struct swp_sweep *sweep)
 	return sweep->ledger ? swp_ledger_store(sweep->ledger) : NULL;
 }
 
+void swp_sweep_own_statistics(const struct swp_sweep *sweep, struct swp_caller_statistics *ret_statistics)
+{
+	count_own_calls((struct swp_sweep *)sweep);
+	*ret_statistics = sweep->own_calls;
+}
+
+void swp_sweep_dispatch_numbers(const struct swp_sweep *sweep, struct swp_dispatch_numbers *ret_numbers,
+	struct swp_dispatch_worker_states *ret_workers)
+{
+	*ret_numbers = (struct swp_dispatch_numbers){0};
+	*ret_workers = (struct swp_dispatch_worker_states){0};
+	if (!sweep->hub)
+		return;
+	swp_dispatch_count(swp_hub_dispatch(sweep->hub), ret_numbers);
+	swp_dispatch_count_workers(swp_hub_dispatch(sweep->hub), ret_workers);
+}
+
 const char *swp_sweep_partition(const struct swp_sweep *sweep)
 {
 	return sweep->partition ? sweep->partition->name : "";

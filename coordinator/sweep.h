@@ -130,6 +130,7 @@ struct swp_sweep_progress {
 	unsigned accounts_done;	       /* all jobs settled */
 	unsigned accounts_failed;      /* role not assumable: part of accounts_done */
 	uint64_t jobs_planned, jobs_running, jobs_done; /* done: sealed or given up */
+	uint64_t jobs_lost;				/* given up: part of jobs_done */
 	uint64_t cells_planned, cells_pass, cells_fail, cells_not_applicable, cells_not_assessed,
 		cells_partial, cells_closed;
 	uint64_t findings[SWP_SEVERITY_COUNT]; /* FAIL results of sealed jobs, by severity */
@@ -171,6 +172,9 @@ struct swp_sweep_events {
 };
 
 struct swp_sweep; /* opaque */
+struct swp_caller_statistics;
+struct swp_dispatch_numbers;
+struct swp_dispatch_worker_states;
 
 /* Checks the options that can be checked without AWS. NULL: `problem` tells, the exit-2 class. Nothing runs yet. */
 struct swp_sweep *swp_sweep_new(struct swp_loop *loop, const struct swp_sweep_options *options,
@@ -194,6 +198,10 @@ const char *swp_sweep_id(const struct swp_sweep *sweep); /* known from swp_sweep
 const struct swp_sweep_progress *swp_sweep_progress(const struct swp_sweep *sweep);
 /* NULL before the store is open, and with plan_only. */
 struct swp_store *swp_sweep_store(const struct swp_sweep *sweep);
+/* The coordinator's own calls to AWS so far; and who does what, zeros before and after there is work. */
+void swp_sweep_own_statistics(const struct swp_sweep *sweep, struct swp_caller_statistics *ret_statistics);
+void swp_sweep_dispatch_numbers(const struct swp_sweep *sweep, struct swp_dispatch_numbers *ret_numbers,
+	struct swp_dispatch_worker_states *ret_workers);
 const char *swp_sweep_partition(const struct swp_sweep *sweep); /* "" while unknown; also the next ones */
 const char *swp_sweep_caller_arn(const struct swp_sweep *sweep);
 const char *swp_sweep_caller_account(const struct swp_sweep *sweep);

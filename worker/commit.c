@@ -9,6 +9,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "proto/record/keys.h"
+#include "proto/record/scripts.h"
 #include "worker/job.h"
 
 #define FIRST_PAUSE_MS 100
@@ -66,6 +67,13 @@ static void again(struct swp_timer *timer)
 		free_request(commit);
 }
 
+static enum swp_commit_result result_of(int64_t answer)
+{
+	if (answer == SWP_SCRIPT_STALE)
+		return SWP_COMMIT_STALE;
+	return answer == SWP_SCRIPT_PARTS_MISSING ? SWP_COMMIT_MISSING : SWP_COMMIT_TAKEN;
+}
+
 static void tell_job(struct swp_commit *commit, int64_t answer)
 {
 	struct swp_job *job = commit->job;
@@ -73,6 +81,7 @@ static void tell_job(struct swp_commit *commit, int64_t answer)
 	size_t bytes = kind == COMMIT_PART ? commit->length : commit->part_length;
 	struct swp_worker *worker = commit->worker;
 
+	swp_worker_metrics_commit(worker->metrics, result_of(answer), commit->length + commit->part_length);
 	free_request(commit);
 	swp_worker_account(worker, -(int64_t)bytes);
 	if (kind == COMMIT_PART)
@@ -96,6 +105,8 @@ static void answered(void *context, const struct swp_store_reply *reply)
 		tell_job(commit, reply->number);
 		return;
 	}
+	swp_worker_metrics_commit(commit->worker->metrics,
+		reply->type == SWP_STORE_REPLY_LOST ? SWP_COMMIT_LOST : SWP_COMMIT_ERROR, 0);
 	if (reply->type != SWP_STORE_REPLY_LOST && commit->pause_ms == 0)
 		swp_log(SWP_LOG_WARNING, "store.error", "the store did not take a record; it is tried again",
 			SWP_LOG_S("key", commit->key), SWP_LOG_S("answer", reply->bytes),

@@ -26,6 +26,7 @@ struct swp_link {
 	char *endpoint;
 	struct frame *first, **last; /* the outbox, in order */
 	size_t frame_count, jobs;
+	uint64_t losses;
 	bool draining;
 	struct swp_buf scratch; /* encodes heartbeats without allocating each time */
 };
@@ -33,6 +34,11 @@ struct swp_link {
 const char *swp_link_endpoint(const struct swp_link *link)
 {
 	return link->endpoint;
+}
+
+uint64_t swp_link_losses(const struct swp_link *link)
+{
+	return link->losses;
 }
 
 bool swp_link_is_open(const struct swp_link *link)
@@ -402,6 +408,7 @@ static void handle(struct swp_link *link, enum swp_session_event event, struct s
 		flush_outbox(link);
 		return;
 	case SWP_SESSION_LOST:
+		link->losses++;
 		swp_log(SWP_LOG_WARNING, "link.lost",
 			"the coordinator is silent; jobs go on and are committed",
 			SWP_LOG_S("coordinator", link->endpoint), SWP_LOG_N("jobs", link->jobs));

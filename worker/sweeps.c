@@ -8,6 +8,7 @@
 #include "proto/base/log.h"
 #include "worker/job.h"
 #include "worker/link.h"
+#include "worker/metrics.h"
 #include "worker/state.h"
 
 #define CATALOGUES_KEPT 8 /* the built-in one, and those of the last sweeps */
@@ -51,6 +52,7 @@ static int keep_catalogue(struct swp_worker *worker, struct swp_catalogue *catal
 		swp_catalogue_unref(catalogue);
 		return -ENOMEM;
 	}
+	swp_worker_metrics_catalogue(worker->metrics, catalogue);
 	entry->catalogue = catalogue;
 	entry->next = worker->catalogues;
 	worker->catalogues = entry;
@@ -354,6 +356,7 @@ static void free_sweep(struct swp_worker_sweep *sweep)
 		at = &(*at)->next;
 	*at = sweep->next;
 	swp_sweeps_drop_waiting(sweep, 0, 0, true);
+	swp_worker_metrics_caller_ends(sweep->worker->metrics, sweep->caller);
 	swp_caller_free(sweep->caller);
 	swp_endpoint_options_done(&sweep->endpoints);
 	swp_wanted_facts_free(sweep->wanted);

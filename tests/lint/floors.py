@@ -14,7 +14,7 @@ FLOORS = {
     "proto/aws": ({"proto/base", "proto/aws"}, {"openssl/", "jansson.h", "expat.h"}),
     "proto/wire": ({"proto/base", "proto/wire"}, {"msgpack.h"}),
     "proto/record": ({"proto/base", "proto/record"}, {"msgpack.h"}),
-    "proto/io": ({"proto/base", "proto/aws", "proto/io"}, {"uthash.h", "curl/", "zmq.h", "hiredis/", "openssl/", "jansson.h", "systemd/"}),
+    "proto/io": ({"proto/base", "proto/aws", "proto/io"}, {"uthash.h", "curl/", "zmq.h", "hiredis/", "openssl/", "jansson.h", "systemd/", "microhttpd.h"}),
     "checks": ({"proto/base", "proto/aws", "checks"}, {"jansson.h", "yaml.h"}),
     "worker": ({"proto/base", "proto/aws", "proto/wire", "proto/record", "proto/io", "checks", "worker"}, {"jansson.h"}),
     "coordinator": ({"proto/base", "proto/aws", "proto/wire", "proto/record", "proto/io", "checks", "coordinator"},

@@ -41,6 +41,7 @@ struct swp_store {
 	struct swp_timer up_timer;
 	struct request *requests; /* in order */
 	bool up;
+	uint64_t connections;
 };
 
 struct answer { /* a reply being made */
@@ -864,6 +865,7 @@ static void come_up(struct swp_timer *timer)
 	struct swp_store *store = SWP_CONTAINER_OF(timer, struct swp_store, up_timer);
 
 	store->up = true;
+	store->connections++;
 	store->events.up(store->events.context, fresh);
 	for (struct request *request = store->requests; request; request = request->next)
 		if (!request->running)
@@ -897,6 +899,11 @@ void swp_store_free(struct swp_store *store)
 		finish_lost(store->requests);
 	the_store = NULL;
 	free(store);
+}
+
+uint64_t swp_store_connections(const struct swp_store *store)
+{
+	return store->connections;
 }
 
 bool swp_store_is_up(const struct swp_store *store)

@@ -169,6 +169,26 @@ static void no_worker_no_grant(void **state)
 	assert_int_equal(swp_dispatch_open_accounts(stage.dispatch), 0);
 }
 
+static void expect_workers(unsigned ready, unsigned busy, unsigned draining, unsigned lost)
+{
+	struct swp_dispatch_worker_states states;
+
+	swp_dispatch_count_workers(stage.dispatch, &states);
+	assert_int_equal(states.ready, ready);
+	assert_int_equal(states.busy, busy);
+	assert_int_equal(states.draining, draining);
+	assert_int_equal(states.lost, lost);
+}
+
+static void expect_leases_lost(uint64_t expired, uint64_t gone)
+{
+	struct swp_dispatch_numbers numbers;
+
+	swp_dispatch_count(stage.dispatch, &numbers);
+	assert_int_equal(numbers.leases_expired, expired);
+	assert_int_equal(numbers.leases_gone, gone);
+}
+
 static void a_lease_runs_out(void **state)
 {
 	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
@@ -187,8 +207,11 @@ static void a_lease_runs_out(void **state)
 	hold.epoch = 2;
 	swp_dispatch_heartbeat(stage.dispatch, 1, &hold, 1, stage.now_ms); /* names another epoch */
 	assert_int_equal(swp_dispatch_next_ms(stage.dispatch), stage.now_ms + 1);
+	expect_workers(0, 1, 0, 0);
 	run(1);
 	assert_int_equal(stage.lookups, 1); /* looked up before it is leased again */
+	expect_workers(0, 0, 0, 1);
+	expect_leases_lost(1, 0);
 	assert_int_equal(stage.granted, 1);
 	swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_OPEN, 1);
 	greet(2, 4);
@@ -205,6 +228,9 @@ static void a_lease_runs_out(void **state)
 		stage.dispatch, stage.sent[1].peer, jobs[0].number, 2, SWP_DISPATCH_SEALED));
 	assert_int_equal(stage.job_ends, 1);
 	assert_int_equal(stage.ends[0], SWP_JOB_SEALED);
+	swp_dispatch_heartbeat(stage.dispatch, 1, NULL, 0, stage.now_ms); /* it is heard of again */
+	expect_workers(2, 0, 0, 0);
+	expect_leases_lost(1, 0);
 }
 
 static void sealed_before_its_worker_was_lost(void **state)
@@ -246,6 +272,9 @@ static void three_workers_are_lost_on_it(void **state)
 	swp_dispatch_given_up(stage.dispatch, jobs[0].number, false);
 	assert_int_equal(stage.ends[0], SWP_JOB_LOST);
 	assert_int_equal(stage.account_ends, 1);
+	expect_leases_lost(0, 3);
+	swp_dispatch_drain(stage.dispatch, 9);
+	expect_workers(0, 0, 1, 0);
 }
 
 static void given_back_is_no_attempt(void **state)
