@@ -162,7 +162,8 @@ def plans(options):
 
 
 def stopped(number, frame):
-    """Each process of ours clears up its own place."""
+    """Each process of ours clears up its own place, once."""
+    signal.signal(number, signal.SIG_IGN)
     for child in multiprocessing.active_children():
         child.terminate()
     sys.exit(128 + number)

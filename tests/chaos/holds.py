@@ -2,8 +2,9 @@
 import json
 import pathlib
 import signal
+import subprocess
 
-from common import TOKEN_BEGINS, cells, check_report, forms_of, processes_of, stable, wait_for
+from common import TOKEN_BEGINS, cells, check_report, forms_of, processes_of, stable
 from world import PASSWORD, WORKERS
 
 # KiB; measured: a quiet run peaks at about a tenth of each.
@@ -21,31 +22,28 @@ def events(world):
     return {event: text.count(f" {event} ") for event in EVENTS if f" {event} " in text}
 
 
+def ends(process, wanted, who):
+    try:
+        code = process.wait(45)
+    except subprocess.TimeoutExpired:
+        return [f"{who} does not end"]
+    return [] if code in wanted else [f"{who} ended with {code}"]
+
+
 def stop_all(world):
     """All that still runs ends when it is told to, with the code that it should have. Yields what does not."""
+    service = world.form == "serve"
     for slot in world.coordinators:
-        if not slot.lives():
-            continue
-        if world.form == "serve":
-            slot.process.send_signal(signal.SIGTERM)
-        try:
-            code = slot.process.wait(45)
-        except Exception:
-            yield f"coordinator {slot.number} does not end"
-            continue
-        if code not in ((0,) if world.form == "serve" else (0, 1, 3, 4, 5, 2)):
-            yield f"coordinator {slot.number} ended with {code}"
+        if slot.lives():
+            early = {-signal.SIGTERM} if world.is_new(f"coordinator-{slot.number}") else set()
+            if service:
+                slot.process.send_signal(signal.SIGTERM)
+            yield from ends(slot.process, {0} | early if service else {0, 1, 2, 3, 4, 5}, f"coordinator {slot.number}")
     for name in WORKERS:
-        process = world.workers[name]
-        if process.poll() is None:
-            process.terminate()
-        try:
-            code = process.wait(40)
-        except Exception:
-            yield f"worker {name} does not end"
-            continue
-        if code != 0:
-            yield f"worker {name} ended with {code}"
+        if world.workers[name].poll() is None:
+            early = {-signal.SIGTERM} if world.is_new(f"worker-{name}") else set()
+            world.workers[name].terminate()
+            yield from ends(world.workers[name], {0} | early, f"worker {name}")
 
 
 def left_over(world):

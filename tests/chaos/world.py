@@ -67,9 +67,9 @@ class World(Fleet):
         self.disk = SmallDisk(place.path / "small", "6m") if disk else None
         self.place, self.simulator, self.clocks = place, simulator, clocks and FAKETIME is not None
         super().__init__(place, simulator, 2, self.make_redis())
-        self.lasting = [{"operation": "sagemaker:Describe*", "kind": f"slow:{slow_ms}"}, *organization_faults()]
+        self.slowness = {"operation": "sagemaker:Describe*", "kind": f"slow:{slow_ms}"}
         self.form, self.began = form, time.monotonic()
-        self.known = False
+        self.known, self.started = False, {}
         self.reports, self.told, self.aws, self.peaks = place.path / "reports", [], {}, {}
         self.reports.mkdir()
         self.connect()
@@ -121,6 +121,7 @@ class World(Fleet):
             folder = self.place.path / f"cwd-{name}"
             folder.mkdir(exist_ok=True)
             who = f"worker-{name}"
+            self.started[who] = time.monotonic()
             self.workers[name] = self.worker(name, self.endpoints_of(name), self.store_of(who), {"cwd": folder}, self.prefix(who),
                                              ORGSWEEP_STORE_PASSWORD=PASSWORD, **LOG)
 
@@ -129,6 +130,7 @@ class World(Fleet):
         if slot.lives():
             return
         slot.starts, slot.killed, slot.stopped = slot.starts + 1, False, False
+        self.started[f"coordinator-{number}"] = time.monotonic()
         who = f"coordinator-{number}"
         common = {"listen": self.listen_of(number), "keys": self.keys, "workers": 0, "store": self.store_of(who)}
         arguments = self.service(slot, common) if self.form == "serve" else self.one_off(slot, common)
@@ -167,6 +169,10 @@ class World(Fleet):
         wait_for(self.sweep_id, 60, "the sweep is in the store")
         self.known = True
         self.began = time.monotonic()
+
+    def is_new(self, who):
+        """It may not have come to the point yet where it minds a signal."""
+        return time.monotonic() - self.started[who] < 5
 
     # --- looking ---
 
@@ -348,9 +354,9 @@ class World(Fleet):
         self.set_aws()
 
     def set_aws(self):
-        """Ours come before the slowness and what the organization itself refuses, as the first that applies wins."""
+        """Ours come between what the organization itself refuses and the slowness, as the first that applies wins."""
         ours = [dict(part.split("=", 1) for part in text.split(",")) for text in self.aws.values()]
-        self.simulator.ask("faults", "PUT", [*ours, *self.lasting])
+        self.simulator.ask("faults", "PUT", [*organization_faults(), *ours, self.slowness])
 
     def do_clock_of(self, who, seconds):
         if not self.clocks:
