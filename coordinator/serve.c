@@ -22,7 +22,8 @@
 #include "proto/record/keys.h"
 
 #define ASK_PATIENCE_MS 60000
-#define RESUME_AGAIN_MS 15000 /* a sweep that lost the store is gone on with after that */
+#define RESUME_AGAIN_MS                                                                                      \
+	15000 /* a sweep that lost the store, or could not be gone on with, is tried again after that */
 #define WORKERS_TOLD_MS 2500
 #define NEWEST_SWEEPS "127" /* where unfinished ones are looked for */
 
@@ -390,7 +391,9 @@ static void end_sweep(struct swp_serve *serve, struct swp_scheduled *scheduled)
 			SWP_LOG_S("name", scheduled->name),
 			SWP_LOG_S("sweep", swp_sweep_id(scheduled->sweep)));
 	}
-	if (scheduled->result.end == SWP_SWEEP_END_STORE_LOST)
+	/* What is in the store already is not given up because AWS could not be asked who we are. */
+	if (scheduled->result.end == SWP_SWEEP_END_STORE_LOST ||
+		(scheduled->result.end == SWP_SWEEP_END_COULD_NOT_RUN && scheduled->resume))
 		scheduled->resume_at_ms = now_ms(serve) + RESUME_AGAIN_MS;
 	drop_sweep(scheduled);
 	if (scheduled->result.end == SWP_SWEEP_END_SWEPT && swp_leader_leads(serve->leader))
