@@ -619,15 +619,14 @@ static int start_hub(struct swp_sweep *sweep, struct swp_problem *problem)
 {
 	const struct swp_sweep_options *options = sweep->options;
 	SWP_CLEANUP(swp_free_pointer) char *name = swp_asprintf("%s-%d", sweep->id, (int)getpid());
+	struct swp_store_options private_store = {0};
 	const struct swp_hub_options hub = {.name = name,
 		.state_folder = options->state_folder,
 		.listen = options->listen,
 		.keys_folder = options->keys_folder,
 		.workers = options->workers,
 		.worker_program = options->worker_program,
-		.store = sweep->private_store ? swp_private_store_address(sweep->private_store)
-					      : &options->store->address,
-		.store_password = sweep->private_store ? NULL : options->store->password,
+		.store = sweep->private_store ? &private_store : options->store,
 		.ca_file = options->ca_file,
 		.https_proxy = options->https_proxy,
 		.no_proxy = options->no_proxy,
@@ -636,6 +635,8 @@ static int start_hub(struct swp_sweep *sweep, struct swp_problem *problem)
 
 	if (!name)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");
+	if (sweep->private_store)
+		private_store.address = *swp_private_store_address(sweep->private_store);
 	sweep->own_hub = swp_hub_new(sweep->loop, &hub, problem);
 	sweep->hub = sweep->own_hub;
 	return sweep->hub ? 0 : -EIO;

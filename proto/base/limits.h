@@ -108,6 +108,10 @@
 	(64u << 20) /* commands not sent yet: twice what a worker may have uncommitted */
 #define SWP_LIMIT_STORE_COMMAND_MS                                                                           \
 	30000 /* Redis says nothing for that long though it was asked: connection is dead */
+#define SWP_LIMIT_STORE_SENTINEL_COMMAND_MS                                                                  \
+	5000 /* the same where sentinels can be asked for a better one: under half a lease */
+#define SWP_LIMIT_SENTINELS 16	   /* hosts of one sentinel:// URL; three or five are usual */
+#define SWP_LIMIT_SENTINEL_MS 2000 /* one sentinel's answers, once it is connected: it does little else */
 
 /* --- metrics --- */
 #define SWP_LIMIT_METRIC_SERIES 1024	 /* of one metric: services × outcomes of the largest catalogue */

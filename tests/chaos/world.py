@@ -122,7 +122,7 @@ class World(Fleet):
             folder.mkdir(exist_ok=True)
             who = f"worker-{name}"
             self.started[who] = time.monotonic()
-            self.workers[name] = self.worker(name, self.endpoints_of(name), self.store_of(who), {"cwd": folder}, self.prefix(who),
+            self.workers[name] = self.worker(name, self.store_of(who), self.endpoints_of(name), {"cwd": folder}, self.prefix(who),
                                              ORGSWEEP_STORE_PASSWORD=PASSWORD, **LOG)
 
     def start_coordinator(self, number):

@@ -27,8 +27,8 @@ class Fleet:
     def arguments(self, coordinator=0):
         return ["--listen", self.endpoints[coordinator], "--keys", self.keys, "--workers", 0, "--store", self.redis.url]
 
-    def worker(self, name, endpoints=None, store=None, options=None, prefix=(), **settings):
-        """`endpoints`, `store`: how this one reaches them, where that is not the straight way. `prefix`: what starts it."""
+    def worker(self, name, store=None, endpoints=None, options=None, prefix=(), **settings):
+        """`store`, `endpoints`, `settings` where they are not the coordinator's; `prefix`: what starts it."""
         environment = {k: v for k, v in self.simulator.environment(**settings).items() if k != "AWS_SECRET_ACCESS_KEY"}
         connect = [word for endpoint in endpoints or self.endpoints for word in ("--connect", endpoint)]
         with open(self.place.path / f"{name}.log", "a") as log:
