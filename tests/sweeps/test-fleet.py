@@ -136,5 +136,26 @@ def rates_are_learned(place):
     assert redis.ask("HLEN", "swp:limits").strip() == b"0"
 
 
+@suite.test
+def who_waited_for_a_sweep_that_ended_leaves_it_alone(place):
+    """`sweep --resume` and `report`, begun while it runs, wait for its coordinator's lease; that ends with the sweep."""
+    simulator = slow(place, 2500)
+    fleet = Fleet(place, simulator, coordinators=2)
+    first = Running(place, simulator, *fleet.arguments(0))
+    fleet.worker("one")
+    under_way(simulator)
+    second = Running(place, simulator, *fleet.arguments(1), "--resume", "latest", "--log-level", "info", XDG_STATE_HOME=place.path / "second")
+    told = orgsweep(place, "report", "--all", "--output", "-", "--store", fleet.redis.url, environment=place.environment())
+    code, report, text = first.finish()
+    same_as_undisturbed(place, report, text)
+    row = fleet.sweep_row()
+    assert row["state"] == "finished" and row["status"] == "complete", row
+    code, _, text = second.finish()
+    assert code == 2 and ("finished" in text or "alive" in text), text
+    assert told.returncode == 0 and told.stdout == first.target.read_text(), told.stderr or "not the same bytes"
+    again = orgsweep(place, "report", "--all", "--output", "-", "--store", fleet.redis.url, environment=place.environment())
+    assert again.stdout == first.target.read_text() and fleet.sweep_row() == row
+
+
 if __name__ == "__main__":
     suite.main(at_once=3)
