@@ -18,6 +18,7 @@ static const struct {
 	{SWP_COMMAND_STATUS, swp_command_status},
 	{SWP_COMMAND_DOCTOR, swp_command_doctor},
 	{SWP_COMMAND_DEMO, swp_command_demo},
+	{SWP_COMMAND_KEYS, swp_command_keys},
 };
 
 static int unknown(const char *word)
@@ -37,6 +38,7 @@ static int unknown(const char *word)
 int main(int argc, char **argv)
 {
 	swp_process_harden();
+	swp_process_raise_descriptors();
 	if (argc < 2) {
 		swp_options_help(stderr);
 		return SWP_EXIT_COULD_NOT;

@@ -20,6 +20,7 @@ enum swp_command {
 	SWP_COMMAND_STATUS = 1u << 4,
 	SWP_COMMAND_DOCTOR = 1u << 5,
 	SWP_COMMAND_DEMO = 1u << 6,
+	SWP_COMMAND_KEYS = 1u << 7,
 };
 
 enum swp_option_kind {
