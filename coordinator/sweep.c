@@ -787,6 +787,7 @@ int swp_sweep_start(struct swp_sweep *sweep)
 void swp_sweep_release(struct swp_sweep *sweep)
 {
 	SWP_ASSERT(sweep->told);
+	swp_fleet_tell_strangers(sweep->fleet);
 	swp_sweep_jobs_release(sweep);
 	swp_accounts_free(sweep->accounts);
 	sweep->accounts = NULL;
