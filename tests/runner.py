@@ -149,6 +149,7 @@ STEPS = [
     ("unit, scenario and fuzz tests, clang with sanitizers", lambda: meson_tests("clang-sanitizers", multiplier=8),
      ("build clang with sanitizers",)),
     *scripts("sweeps", "sweep", GCC, needs=("build gcc",)),
+    *scripts("fleet", "fleet", GCC, needs=("build gcc",)),
     *scripts("simulator", "simulator", GCC / "tests/simulator/orgsweep-simulator", needs=("build gcc",)),
     *scripts("contract", "contract", GCC, needs=("build gcc",)),
     ("lint headers", python("lint/headers.py"), ()),
