@@ -180,7 +180,7 @@ static void refuse(struct swp_open_account *open, const struct swp_said *said)
 
 	account->reason = (unsigned char)reason;
 	account->failure = keep_failure(accounts->options.organization, said, hint_for(account, reason));
-	if (account->redone == 0) {
+	if (account->redone == 0 && !account->resumed) {
 		account->planned = plan.planned;
 		account->not_enabled = plan.not_enabled;
 	}
@@ -293,7 +293,7 @@ static void ask_regions(struct swp_open_account *open)
 {
 	struct swp_regions_plan plan;
 
-	if (open->account->redone > 0) {
+	if (open->account->redone > 0 || open->account->resumed) {
 		entered(open, NULL, ""); /* its plan stands */
 		return;
 	}

@@ -7,22 +7,26 @@
 #include <unistd.h>
 
 #include "coordinator/commands.h"
+#include "coordinator/metrics-endpoint.h"
 #include "coordinator/outputs.h"
 #include "coordinator/progress.h"
 #include "coordinator/report.h"
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
+#include "proto/record/keys.h"
 
 #define REPORT_PATIENCE_MS 60000
 
 struct sweeping {
 	struct swp_settings settings;
+	struct swp_resume *resume; /* NULL: a new sweep */
 	struct swp_outputs outputs;
 	struct swp_loop *loop;
 	struct swp_signals *signals;
 	struct swp_sweep *sweep;
 	struct swp_progress *progress;
+	struct swp_metrics_endpoint *metrics;
 	struct swp_sweep_result result;
 	struct swp_problem problem;
 	int signals_seen;
@@ -109,6 +113,7 @@ static void sweep_finished(void *context, const struct swp_sweep_result *result)
 	if (result->problem)
 		sweeping->problem = *result->problem;
 	sweeping->finished = true;
+	swp_metrics_endpoint_ended(sweeping->metrics, result);
 	swp_loop_stop(sweeping->loop);
 }
 
@@ -150,6 +155,63 @@ static void plan_account(void *context, const struct swp_sweep_account *account)
 	puts(swp_buf_text(&line));
 }
 
+static int start_metrics(struct sweeping *sweeping)
+{
+	const char *address = swp_options_text(&sweeping->settings.options, SWP_OPT_METRICS);
+
+	if (!address || swp_options_flag(&sweeping->settings.options, SWP_OPT_PLAN))
+		return 0;
+	sweeping->metrics = swp_metrics_endpoint_new(sweeping->loop, address, &sweeping->problem);
+	return sweeping->metrics ? 0 : -EINVAL;
+}
+
+static int append_selected(const struct swp_settings *settings, struct swp_buf *ids)
+{
+	for (size_t i = 0; i < swp_catalogue_check_count(settings->catalogue); i++)
+		if (swp_selection_has(&settings->selection, i))
+			swp_buf_append_format(ids, "%s%s", ids->length ? "," : "",
+				swp_catalogue_check(settings->catalogue, i)->id);
+	return ids->failed ? -ENOMEM : 0;
+}
+
+/* Checks may be left out with --resume; those given must be the same. */
+static int same_checks(const struct sweeping *sweeping, struct swp_problem *problem)
+{
+	const struct swp_options *options = &sweeping->settings.options;
+	SWP_CLEANUP(swp_buf_done) struct swp_buf ids = {0};
+
+	if (!swp_options_given(options, SWP_OPT_CHECKS) &&
+		!swp_options_given(options, SWP_OPT_EXCLUDE_CHECKS))
+		return 0;
+	if (append_selected(&sweeping->settings, &ids))
+		return -ENOMEM;
+	if (swp_text_equal(swp_buf_text(&ids), swp_resume_field(sweeping->resume, SWP_SWEEP_FIELD_SELECTION)))
+		return 0;
+	return swp_problem_set(problem, -EINVAL,
+		"sweep %s was begun with other checks; leave out --checks and --exclude-checks",
+		sweeping->resume->sweep);
+}
+
+static int load_resume(struct sweeping *sweeping)
+{
+	const char *word = swp_options_text(&sweeping->settings.options, SWP_OPT_RESUME);
+	struct swp_reading *reading = NULL;
+	char id[SWP_KEY_BYTES];
+	int error;
+
+	if (!word)
+		return 0;
+	error = swp_reading_open(&sweeping->settings, &reading, &sweeping->problem);
+	if (!error)
+		error = swp_reading_find_unfinished(
+			swp_reading_asker(reading), word, id, sizeof(id), &sweeping->problem);
+	if (!error)
+		error = swp_resume_load(
+			swp_reading_asker(reading), id, &sweeping->resume, &sweeping->problem);
+	swp_reading_close(reading);
+	return error ? error : same_checks(sweeping, &sweeping->problem);
+}
+
 static int start(struct sweeping *sweeping)
 {
 	static const int numbers[] = {SIGINT, SIGTERM};
@@ -159,15 +221,24 @@ static int start(struct sweeping *sweeping)
 	struct swp_sweep_events events = {
 		.account = plan ? plan_account : NULL, .finished = sweep_finished, .context = sweeping};
 	swp_settings_sweep_options(&sweeping->settings, &options);
+	options.resume = sweeping->resume;
+	if (sweeping->resume) {
+		options.catalogue = sweeping->resume->catalogue;
+		options.selection = &sweeping->resume->selection;
+	}
 	sweeping->loop = swp_loop_new(swp_clock_system());
 	if (!sweeping->loop)
 		return swp_problem_set(
 			&sweeping->problem, -ENOMEM, "the event loop could not be made: %s", strerror(errno));
 	sweeping->signals =
 		swp_signals_new(sweeping->loop, numbers, SWP_ARRAY_SIZE(numbers), signalled, sweeping);
+	if (start_metrics(sweeping) < 0)
+		return -EINVAL;
 	sweeping->sweep = swp_sweep_new(sweeping->loop, &options, &events, &sweeping->problem);
 	if (!sweeping->sweep)
 		return -EINVAL;
+	if (sweeping->metrics)
+		swp_metrics_endpoint_watch(sweeping->metrics, sweeping->sweep);
 	if (!quiet && !plan)
 		sweeping->progress = swp_progress_new(sweeping->loop, sweeping->sweep, isatty(STDERR_FILENO));
 	return swp_sweep_start(sweeping->sweep);
@@ -223,7 +294,7 @@ static int finish(struct sweeping *sweeping)
 	int code = 0;
 	if (sweeping->result.end == SWP_SWEEP_END_COULD_NOT_RUN)
 		return swp_command_exit_line(SWP_EXIT_COULD_NOT, sweeping->problem.text);
-	if (sweeping->result.end == SWP_SWEEP_END_STORE_LOST)
+	if (sweeping->result.end == SWP_SWEEP_END_STORE_LOST || sweeping->result.end == SWP_SWEEP_END_DEPOSED)
 		return swp_command_exit_line(SWP_EXIT_LOST, sweeping->problem.text);
 	if (swp_options_flag(&sweeping->settings.options, SWP_OPT_PLAN))
 		return plan_end(sweeping);
@@ -248,6 +319,8 @@ static int run(struct sweeping *sweeping, const struct swp_command_row *command,
 	if (!error)
 		error = swp_outputs_open(&sweeping->outputs, &sweeping->settings.options, &sweeping->problem);
 	if (!error)
+		error = load_resume(sweeping);
+	if (!error)
 		error = start(sweeping);
 	if (!error)
 		error = swp_loop_run(sweeping->loop);
@@ -263,7 +336,9 @@ int swp_command_sweep(const struct swp_command_row *command, int argc, char *con
 {
 	struct sweeping sweeping = {.finished = false};
 	int code = run(&sweeping, command, argc, argv);
+	swp_metrics_endpoint_free(sweeping.metrics);
 	swp_sweep_free(sweeping.sweep);
+	swp_resume_free(sweeping.resume);
 	swp_signals_free(sweeping.signals);
 	swp_outputs_done(&sweeping.outputs);
 	swp_loop_free(sweeping.loop);

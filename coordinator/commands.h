@@ -18,6 +18,9 @@ int swp_command_report(const struct swp_command_row *command, int argc, char *co
 int swp_command_checks(const struct swp_command_row *command, int argc, char *const *argv);
 int swp_command_chains(const struct swp_command_row *command, int argc, char *const *argv);
 int swp_command_status(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_serve(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_cancel(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_drain(const struct swp_command_row *command, int argc, char *const *argv);
 int swp_command_doctor(const struct swp_command_row *command, int argc, char *const *argv);
 
 /* "orgsweep: …" on standard error, neutralized. */
@@ -37,6 +40,9 @@ const struct swp_asker *swp_reading_asker(const struct swp_reading *reading);
 void swp_reading_close(struct swp_reading *reading); /* takes NULL */
 /* "latest" or an id → the id of a sweep that the store holds. -ENOENT. */
 int swp_reading_find_sweep(const struct swp_asker *asker, const char *word, char *ret_id, size_t size,
+	struct swp_problem *problem);
+/* The same among sweeps that did not end: `latest` is the newest of them. A finished one is found by its id, too. */
+int swp_reading_find_unfinished(const struct swp_asker *asker, const char *word, char *ret_id, size_t size,
 	struct swp_problem *problem);
 
 #endif

@@ -39,6 +39,7 @@ struct swp_finish {
 	struct swp_timer step;
 	struct swp_problem problem;
 	bool needs[3], failed, ended, over_began, over_done;
+	bool given_up;
 	bool waiting; /* for an answer of the store */
 	bool freed;
 };
@@ -193,8 +194,12 @@ static void correlate(struct swp_timer *timer)
 			fail(finish, "out of memory");
 		return;
 	}
-	if (!finish->over_began || finish->over_done)
+	if (!finish->over_began || finish->over_done) {
+		if (!finish->given_up && swp_ledger_disown(finish->ledger, true) < 0)
+			fail(finish, "out of memory");
+		finish->given_up = true; /* it may be resumed at once */
 		swp_ledger_when_idle(finish->ledger, written);
+	}
 }
 
 static void start_correlating(struct swp_finish *finish)
@@ -374,7 +379,7 @@ static int keep_meta(struct swp_finish *finish, const struct swp_store_reply *re
 static void meta_came(void *context, const struct swp_store_reply *reply)
 {
 	struct swp_finish *finish = context;
-	char key[SWP_KEY_BYTES];
+	struct swp_owner owner;
 
 	if (!answer_is_good(finish, reply))
 		return;
@@ -390,6 +395,18 @@ static void meta_came(void *context, const struct swp_store_reply *reply)
 		end(finish);
 		return;
 	}
+	swp_owner_make(&owner, swp_clock_random_u64(swp_loop_clock(finish->loop)));
+	if (swp_ledger_own(finish->ledger, &owner, 0) < 0)
+		fail(finish, "out of memory");
+}
+
+/* Nobody else writes to it, as long as we do. */
+static void owned(void *context, uint64_t term)
+{
+	struct swp_finish *finish = context;
+	char key[SWP_KEY_BYTES];
+
+	(void)term;
 	if (swp_key_format(SWP_KEY_CATALOGUE, NULL, meta(finish, SWP_SWEEP_FIELD_CATALOGUE), NULL, key) < 0) {
 		fail(finish, "it names no catalogue");
 		return;
@@ -401,14 +418,18 @@ static void meta_came(void *context, const struct swp_store_reply *reply)
 
 static void ledger_lost(void *context, const struct swp_problem *problem)
 {
-	fail(context, problem->text);
+	struct swp_finish *finish = context;
+
+	finish->failed = true;
+	finish->problem = *problem;
+	end(finish);
 }
 
 struct swp_finish *swp_finish_start(struct swp_loop *loop, struct swp_store *store, const char *sweep,
 	void (*done)(void *context, const struct swp_problem *problem_or_null), void *context)
 {
 	struct swp_finish *finish = swp_key_is_sweep_id(sweep) ? swp_calloc(1, sizeof(*finish)) : NULL;
-	struct swp_ledger_events events = {.lost = ledger_lost, .context = finish};
+	struct swp_ledger_events events = {.owned = owned, .lost = ledger_lost, .context = finish};
 	char key[SWP_KEY_BYTES];
 
 	if (!finish)

@@ -1,5 +1,6 @@
 /* What a sweep's coordinator would have done after the last record, when it died before: all correlation again, from the store
- * alone. Used by `orgsweep report` on a sweep that is not finished. It writes no status: what is missing is seen by the reader.
+ * alone. Used by `orgsweep report` on a sweep that is not finished. It writes no status: what is missing is seen by the reader. It owns
+ * the sweep meanwhile: one whose coordinator is alive is left alone, and `problem` says so.
  */
 #ifndef SWP_COORDINATOR_FINISH_H
 #define SWP_COORDINATOR_FINISH_H

@@ -1,6 +1,7 @@
 #include "coordinator/ledger.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,13 +17,16 @@ enum operation_kind {
 	LOOK_UP,
 	GIVE_UP,
 	CHECK,
+	OWN,
+	RENEW,
+	ASSERT_GRANT,
 };
 
 /* What a write overwrites, and so what it must not overtake another write of. */
 enum slot_kind {
 	SLOT_NONE,  /* nothing: order does not matter */
-	SLOT_KEY,   /* its key: the first argument, or what stands behind the command's name */
-	SLOT_FIELD, /* a field of its key */
+	SLOT_KEY,   /* its key */
+	SLOT_FIELD, /* a field of its key, which stands behind the command's name */
 };
 
 /* One command until it has succeeded. */
@@ -52,12 +56,19 @@ struct swp_ledger {
 	struct operation *again, *last_again;
 	struct swp_map *slots; /* slot → the operation that has been sent, or waits to be repeated */
 	size_t open;
-	struct swp_timer retry, watch, idle_timer;
+	struct swp_timer retry, watch, idle_timer, renew, held;
+	struct swp_owner owner;
+	struct swp_fence fence, leader_fence; /* leader_fence: without our own row */
+	char own_key[SWP_KEY_BYTES], dead_owner[SWP_OWNER_BYTES];
+	uint64_t term;
+	int64_t held_since_ms;	/* monotonic; -1: nobody else holds it */
+	int64_t doubt_since_ms; /* monotonic; a write was refused as that of a deposed coordinator */
 	void (*idle)(void *context);
 	int64_t trouble_since_ms; /* monotonic; -1: none */
 	int64_t away_ms;
 	struct swp_problem trouble;
 	bool was_up, dead, borrowed;
+	bool owning, owned, disowned, renewing, fresh, deposed;
 	bool was_written; /* a write was acknowledged */
 	bool refuses; /* the trouble is a write that was refused: that something can be read does not end it */
 	bool orphan;  /* freed, but a store that is not ours still owes it answers */
@@ -80,6 +91,8 @@ static void die(struct swp_ledger *ledger)
 	ledger->dead = true;
 	swp_timer_stop(&ledger->retry);
 	swp_timer_stop(&ledger->watch);
+	swp_timer_stop(&ledger->renew);
+	swp_timer_stop(&ledger->held);
 	ledger->events.lost(ledger->events.context, &ledger->trouble);
 }
 
@@ -135,6 +148,8 @@ static void patience_ends(struct swp_timer *timer)
 	die(SWP_CONTAINER_OF(timer, struct swp_ledger, watch));
 }
 
+static void ask_to_own(struct swp_ledger *ledger);
+
 static void store_up(void *context, bool fresh_run)
 {
 	struct swp_ledger *ledger = context;
@@ -142,10 +157,12 @@ static void store_up(void *context, bool fresh_run)
 
 	trouble_ends(ledger);
 	ledger->was_up = true;
-	if (first)
+	if (first) {
 		ledger->events.up(ledger->events.context);
-	else if (fresh_run)
-		ledger->events.fresh(ledger->events.context);
+	} else if (fresh_run && ledger->owned) {
+		ledger->fresh = true; /* told when our term stands there */
+		ask_to_own(ledger);
+	}
 }
 
 static void store_down(void *context, const char *why)
@@ -169,6 +186,10 @@ static void store_refused(void *context, const char *why)
 /* --- operations --- */
 
 static void answered(void *context, const struct swp_store_reply *reply);
+static int submit(struct swp_ledger *ledger, const struct operation *like,
+	const struct swp_store_argument *arguments, size_t count);
+static void renew_now(struct swp_timer *timer);
+static void held_no_more(struct swp_timer *timer);
 
 static void queue_again(struct operation *operation)
 {
@@ -182,6 +203,23 @@ static void queue_again(struct operation *operation)
 	ledger->last_again = operation;
 	if (!ledger->dead && !swp_timer_is_running(&ledger->retry))
 		swp_timer_start(&ledger->retry, SWP_LEDGER_RETRY_MS);
+}
+
+/* What makes our term stand there can't ask for it. */
+static const struct swp_fence *fence_of(const struct swp_ledger *ledger, enum swp_script script)
+{
+	return script == SWP_SCRIPT_TAKE_OVER ? &ledger->leader_fence : &ledger->fence;
+}
+
+static int send_arguments(struct operation *operation, const struct swp_store_argument *arguments)
+{
+	struct swp_ledger *ledger = operation->ledger;
+	enum swp_script script = (enum swp_script)operation->script;
+
+	if (operation->script < 0)
+		return swp_store_command(ledger->store, arguments, operation->count, answered, operation);
+	return swp_fence_run(fence_of(ledger, script), ledger->store, script, &ledger->scripts[script],
+		arguments, operation->count, answered, operation);
 }
 
 static void send_operation(struct operation *operation)
@@ -199,11 +237,8 @@ static void send_operation(struct operation *operation)
 		arguments[i] = (struct swp_store_argument){at, operation->lengths[i]};
 		at += operation->lengths[i];
 	}
-	if (error == 0 && operation->script >= 0)
-		error = swp_store_run(ledger->store, &ledger->scripts[operation->script], arguments, 1,
-			arguments + 1, operation->count - 1, answered, operation);
-	else if (error == 0)
-		error = swp_store_command(ledger->store, arguments, operation->count, answered, operation);
+	if (error == 0)
+		error = send_arguments(operation, arguments);
 	if (arguments != few)
 		swp_free(arguments);
 	if (error < 0) {
@@ -248,15 +283,14 @@ static int slot_of(
 	const struct operation *operation, const struct swp_store_argument *arguments, char **ret_slot)
 {
 	SWP_CLEANUP(swp_buf_done) struct swp_buf text = {0};
-	const struct swp_store_argument *key = arguments + (operation->script < 0 ? 1 : 0);
 
 	*ret_slot = NULL;
 	if (operation->slot_kind == SLOT_NONE)
 		return 0;
-	swp_buf_append(&text, key->bytes, key->length);
+	swp_buf_append(&text, arguments[0].bytes, arguments[0].length);
 	if (operation->slot_kind == SLOT_FIELD) {
 		swp_buf_append_text(&text, "\n");
-		swp_buf_append(&text, key[1].bytes, key[1].length);
+		swp_buf_append(&text, arguments[2].bytes, arguments[2].length);
 	}
 	if (!text.failed)
 		*ret_slot = swp_strndup(text.data, text.length);
@@ -318,6 +352,8 @@ static void tell_granted(struct operation *operation, const struct swp_store_rep
 		what = SWP_DISPATCH_GRANT_SEALED;
 	else if (strcmp(reply->items[0].bytes, "lost") == 0)
 		what = SWP_DISPATCH_GRANT_LOST;
+	else if (strcmp(reply->items[0].bytes, "locked") == 0)
+		what = SWP_DISPATCH_GRANT_LOCKED;
 	ledger->events.granted(ledger->events.context, operation->job, what,
 		(uint64_t)reply_number(&reply->items[1]), (unsigned)reply_number(&reply->items[2]));
 }
@@ -334,6 +370,104 @@ static enum swp_job_end found_in(const struct swp_store_reply *reply, unsigned *
 	if (reply->items[1].type != SWP_STORE_REPLY_TEXT)
 		return SWP_JOB_OPEN;
 	return strcmp(reply->items[1].bytes, "store-lost") == 0 ? SWP_JOB_STORE_LOST : SWP_JOB_LOST;
+}
+
+/* --- owning --- */
+
+static const char *item_text(const struct swp_store_reply *reply, size_t at)
+{
+	return at < reply->item_count && reply->items[at].type == SWP_STORE_REPLY_TEXT
+		       ? reply->items[at].bytes
+		       : "";
+}
+
+static void wait_for_holder(struct swp_ledger *ledger, const struct swp_store_reply *reply)
+{
+	int64_t now_ms = swp_loop_now_ms(ledger->loop), left_ms = reply_number(&reply->items[1]);
+	const char *owner = item_text(reply, 2), *host = item_text(reply, 3);
+
+	if (swp_owner_is_dead(owner) && strlen(owner) < sizeof(ledger->dead_owner)) {
+		memcpy(ledger->dead_owner, owner, strlen(owner) + 1);
+		ask_to_own(ledger);
+		return;
+	}
+	if (ledger->held_since_ms < 0) {
+		ledger->held_since_ms = now_ms;
+		swp_log(SWP_LOG_INFO, "sweep.held",
+			"another coordinator holds the sweep; waiting for its lease to end",
+			SWP_LOG_S("old_sweep", &ledger->sweep[0]), SWP_LOG_S("host", host),
+			SWP_LOG_N("lease_ms", left_ms));
+	}
+	if (now_ms - ledger->held_since_ms > SWP_OWNER_PATIENCE_MS) {
+		swp_problem_set(&ledger->trouble, -EBUSY,
+			"sweep %s is run by a coordinator on %s, which is alive; `orgsweep status` shows how "
+			"far it is",
+			ledger->sweep, *host ? host : "another host");
+		die(ledger);
+		return;
+	}
+	swp_timer_start(&ledger->held, left_ms < 500 ? 100 : 500);
+}
+
+static void tell_owned(struct swp_ledger *ledger, const struct swp_store_reply *reply)
+{
+	bool fresh = ledger->fresh, first = !ledger->owned;
+
+	ledger->owning = false;
+	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < 3)
+		return;
+	if (strcmp(item_text(reply, 0), "owned") != 0) {
+		wait_for_holder(ledger, reply);
+		return;
+	}
+	ledger->fresh = false;
+	if (first) {
+		ledger->owned = true;
+		ledger->term = (uint64_t)reply_number(&reply->items[1]);
+		swp_fence_add(&ledger->fence, ledger->own_key, ledger->term);
+		if (!ledger->disowned)
+			swp_timer_start(&ledger->renew, SWP_OWNER_RENEW_MS);
+		ledger->events.owned(ledger->events.context, ledger->term);
+	} else if (fresh && ledger->events.fresh) {
+		ledger->events.fresh(ledger->events.context);
+	}
+}
+
+static void tell_renewed(struct swp_ledger *ledger, const struct swp_store_reply *reply)
+{
+	const char *drains[SWP_LIMIT_WORKERS];
+	size_t count = 0;
+
+	ledger->renewing = false;
+	for (size_t i = 1; i < reply->item_count && count < SWP_LIMIT_WORKERS; i++)
+		drains[count++] = item_text(reply, i);
+	if (ledger->events.asked && !ledger->disowned && !ledger->dead)
+		ledger->events.asked(ledger->events.context, item_text(reply, 0), drains, count);
+}
+
+static void depose(struct swp_ledger *ledger)
+{
+	ledger->deposed = true;
+	swp_problem_set(&ledger->trouble, -EPERM,
+		"another coordinator has taken sweep %s over while this one was stopped or cut off",
+		ledger->sweep);
+	die(ledger);
+}
+
+/* The term is not what it should be: taken over, or lost by the store. Asserting it tells which. */
+static void doubt(struct swp_ledger *ledger, const struct operation *operation)
+{
+	int64_t now_ms = swp_loop_now_ms(ledger->loop);
+
+	if (operation->kind != OWN) {
+		if (!ledger->owned || ledger->owning)
+			return;
+		ledger->doubt_since_ms = now_ms;
+		ask_to_own(ledger);
+	} else if (ledger->leader_fence.count == 0 || !ledger->owned ||
+		   now_ms - ledger->doubt_since_ms > SWP_OWNER_LEASE_MS) {
+		depose(ledger); /* the leader's row may only be late in standing there again */
+	}
 }
 
 static void tell(struct operation *operation, const struct swp_store_reply *reply)
@@ -359,6 +493,16 @@ static void tell(struct operation *operation, const struct swp_store_reply *repl
 		events->checked(
 			events->context, operation->token, operation->number, found_in(reply, &attempts));
 		break;
+	case OWN:
+		tell_owned(operation->ledger, reply);
+		break;
+	case RENEW:
+		tell_renewed(operation->ledger, reply);
+		break;
+	case ASSERT_GRANT:
+		if (reply_number(reply) == 0)
+			events->grant_gone(events->context, operation->job);
+		break;
 	}
 }
 
@@ -380,6 +524,11 @@ static void answered(void *context, const struct swp_store_reply *reply)
 	}
 	if (ledger->dead || reply->type == SWP_STORE_REPLY_LOST) {
 		/* The store keeps what is sent while it is away. */
+		queue_again(operation);
+		return;
+	}
+	if (swp_fence_is_deposed(reply)) {
+		doubt(ledger, operation);
 		queue_again(operation);
 		return;
 	}
@@ -444,6 +593,96 @@ static int submit(struct swp_ledger *ledger, const struct operation *like,
 	return 0;
 }
 
+static const struct operation own_like = {.kind = OWN, .script = SWP_SCRIPT_TAKE_OVER};
+static const struct operation renew_like = {.kind = RENEW, .script = SWP_SCRIPT_RENEW};
+
+#define TEXT(value) SWP_STORE_TEXT_ARGUMENT(value)
+
+static void out_of_memory(struct swp_ledger *ledger)
+{
+	swp_problem_set(&ledger->trouble, -ENOMEM, "out of memory");
+	die(ledger);
+}
+
+static void ask_to_own(struct swp_ledger *ledger)
+{
+	char lease[16], wall[24], term[SWP_TERM_BYTES];
+
+	snprintf(lease, sizeof(lease), "%d", SWP_OWNER_LEASE_MS);
+	snprintf(wall, sizeof(wall), "%" PRId64, swp_clock_wall_ms(swp_loop_clock(ledger->loop)));
+	snprintf(term, sizeof(term), "%" PRIu64, ledger->term);
+	ledger->owning = true;
+	if (submit(ledger, &own_like,
+		    (struct swp_store_argument[]){TEXT(ledger->own_key), TEXT(ledger->owner.text),
+			    TEXT(ledger->owner.host), TEXT(lease), TEXT(wall), TEXT(term),
+			    TEXT(ledger->dead_owner)},
+		    7) < 0)
+		out_of_memory(ledger);
+}
+
+static void held_no_more(struct swp_timer *timer)
+{
+	ask_to_own(SWP_CONTAINER_OF(timer, struct swp_ledger, held));
+}
+
+static int renew_for(struct swp_ledger *ledger, int64_t lease_ms)
+{
+	char lease[24], drains[SWP_KEY_BYTES];
+	int error = swp_key_format(SWP_KEY_DRAINS, NULL, NULL, NULL, drains);
+
+	SWP_ASSERT(error == 0);
+	snprintf(lease, sizeof(lease), "%" PRId64, lease_ms);
+	return submit(ledger, &renew_like,
+		(struct swp_store_argument[]){TEXT(ledger->own_key), TEXT(drains), TEXT(lease)}, 3);
+}
+
+/* One at a time: while the store is away there is nothing to add. */
+static void renew_now(struct swp_timer *timer)
+{
+	struct swp_ledger *ledger = SWP_CONTAINER_OF(timer, struct swp_ledger, renew);
+
+	swp_timer_start(&ledger->renew, SWP_OWNER_RENEW_MS);
+	if (ledger->renewing || ledger->owning)
+		return;
+	ledger->renewing = true;
+	if (renew_for(ledger, SWP_OWNER_LEASE_MS) < 0)
+		ledger->renewing = false;
+}
+
+int swp_ledger_own(struct swp_ledger *ledger, const struct swp_owner *owner, uint64_t leader_term)
+{
+	char leader[SWP_KEY_BYTES];
+
+	SWP_ASSERT(!ledger->owning && !ledger->owned);
+	ledger->owner = *owner;
+	if (swp_key_format(SWP_KEY_SWEEP, ledger->sweep, NULL, NULL, ledger->own_key) < 0 ||
+		swp_key_format(SWP_KEY_LEADER, NULL, NULL, NULL, leader) < 0)
+		return -EINVAL;
+	if (leader_term) {
+		swp_fence_add(&ledger->fence, leader, leader_term);
+		ledger->leader_fence = ledger->fence;
+	}
+	ask_to_own(ledger);
+	return ledger->dead ? -ENOMEM : 0;
+}
+
+int swp_ledger_disown(struct swp_ledger *ledger, bool now)
+{
+	ledger->disowned = true;
+	swp_timer_stop(&ledger->renew);
+	return now && ledger->owned && !ledger->dead ? renew_for(ledger, 0) : 0;
+}
+
+bool swp_ledger_is_deposed(const struct swp_ledger *ledger)
+{
+	return ledger->deposed;
+}
+
+const struct swp_fence *swp_ledger_fence(const struct swp_ledger *ledger)
+{
+	return &ledger->fence;
+}
+
 /* --- life --- */
 
 static struct swp_ledger *make(
@@ -458,6 +697,7 @@ static struct swp_ledger *make(
 	ledger->events = *events;
 	ledger->away_ms = away_ms;
 	ledger->trouble_since_ms = -1;
+	ledger->held_since_ms = -1;
 	memcpy(ledger->sweep, sweep, strlen(sweep) + 1);
 	for (int i = 0; i < SWP_SCRIPT_COUNT; i++)
 		ledger->scripts[i].source = swp_script_row((enum swp_script)i)->source;
@@ -469,6 +709,8 @@ static struct swp_ledger *make(
 	swp_timer_init(&ledger->retry, loop, retry_now);
 	swp_timer_init(&ledger->watch, loop, patience_ends);
 	swp_timer_init(&ledger->idle_timer, loop, idle_fires);
+	swp_timer_init(&ledger->renew, loop, renew_now);
+	swp_timer_init(&ledger->held, loop, held_no_more);
 	return ledger;
 }
 
@@ -558,6 +800,8 @@ void swp_ledger_free(struct swp_ledger *ledger)
 	swp_timer_stop(&ledger->retry);
 	swp_timer_stop(&ledger->watch);
 	swp_timer_stop(&ledger->idle_timer);
+	swp_timer_stop(&ledger->renew);
+	swp_timer_stop(&ledger->held);
 	ledger->orphan = ledger->open > 0;
 	if (!ledger->orphan)
 		swp_free(ledger);
@@ -582,8 +826,6 @@ void swp_ledger_when_idle(struct swp_ledger *ledger, void (*idle)(void *context)
 
 /* --- writes --- */
 
-#define TEXT(value) SWP_STORE_TEXT_ARGUMENT(value)
-
 static void key_of(const struct swp_ledger *ledger, enum swp_key key, const char *first, const char *second,
 	char ret_key[static SWP_KEY_BYTES])
 {
@@ -592,10 +834,12 @@ static void key_of(const struct swp_ledger *ledger, enum swp_key key, const char
 	SWP_ASSERT(error == 0); /* ids were checked when they came in */
 }
 
-static const struct operation write_key = {.kind = WRITE, .script = -1, .slot_kind = SLOT_KEY, .whole = true};
-static const struct operation write_fields = {.kind = WRITE, .script = -1, .slot_kind = SLOT_KEY};
+static const struct operation write_key = {
+	.kind = WRITE, .script = SWP_SCRIPT_WRITE, .slot_kind = SLOT_KEY, .whole = true};
+static const struct operation write_fields = {
+	.kind = WRITE, .script = SWP_SCRIPT_WRITE, .slot_kind = SLOT_KEY};
 static const struct operation write_field = {
-	.kind = WRITE, .script = -1, .slot_kind = SLOT_FIELD, .whole = true};
+	.kind = WRITE, .script = SWP_SCRIPT_WRITE, .slot_kind = SLOT_FIELD, .whole = true};
 
 int swp_ledger_set(struct swp_ledger *ledger, const struct swp_ledger_field *fields)
 {
@@ -604,8 +848,8 @@ int swp_ledger_set(struct swp_ledger *ledger, const struct swp_ledger_field *fie
 	size_t count = 2;
 
 	key_of(ledger, SWP_KEY_SWEEP, NULL, NULL, key);
-	arguments[0] = TEXT("HSET");
-	arguments[1] = TEXT(key);
+	arguments[0] = TEXT(key);
+	arguments[1] = TEXT("HSET");
 	for (; fields->name; fields++) {
 		SWP_ASSERT(count + 2 <= SWP_LEDGER_ARGUMENTS);
 		arguments[count++] = TEXT(fields->name);
@@ -621,7 +865,7 @@ int swp_ledger_index(struct swp_ledger *ledger, int64_t started_at_ms)
 	key_of(ledger, SWP_KEY_INDEX, NULL, NULL, key);
 	snprintf(score, sizeof(score), "%lld", (long long)started_at_ms);
 	return submit(ledger, &write_key,
-		(struct swp_store_argument[]){TEXT("ZADD"), TEXT(key), TEXT(score), TEXT(ledger->sweep)}, 4);
+		(struct swp_store_argument[]){TEXT(key), TEXT("ZADD"), TEXT(score), TEXT(ledger->sweep)}, 4);
 }
 
 int swp_ledger_keep_catalogue(
@@ -631,7 +875,7 @@ int swp_ledger_keep_catalogue(
 
 	key_of(ledger, SWP_KEY_CATALOGUE, hash, NULL, key);
 	return submit(ledger, &write_key,
-		(struct swp_store_argument[]){TEXT("SET"), TEXT(key), {compiled, length}}, 3);
+		(struct swp_store_argument[]){TEXT(key), TEXT("SET"), {compiled, length}}, 3);
 }
 
 int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_account *row)
@@ -645,7 +889,7 @@ int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_accoun
 	key_of(ledger, SWP_KEY_ACCOUNTS, NULL, NULL, key);
 	return submit(ledger, &write_field,
 		(struct swp_store_argument[]){
-			TEXT("HSET"), TEXT(key), TEXT(row->id), {bytes.data, bytes.length}},
+			TEXT(key), TEXT("HSET"), TEXT(row->id), {bytes.data, bytes.length}},
 		4);
 }
 
@@ -673,11 +917,15 @@ int swp_ledger_probe(struct swp_ledger *ledger)
 
 int swp_ledger_write(struct swp_ledger *ledger, const struct swp_store_argument *arguments, size_t count)
 {
+	struct swp_store_argument ordered[SWP_LEDGER_ARGUMENTS];
 	const char *name = arguments[0].bytes;
 	bool is_hash = strcmp(name, "HSET") == 0 || strcmp(name, "HDEL") == 0;
 
-	SWP_ASSERT(count <= SWP_LEDGER_ARGUMENTS && (!is_hash || count <= 4));
-	return submit(ledger, is_hash ? &write_field : &write_key, arguments, count);
+	SWP_ASSERT(count >= 2 && count <= SWP_LEDGER_ARGUMENTS && (!is_hash || count <= 4));
+	memcpy(ordered, arguments, count * sizeof(*ordered));
+	ordered[0] = arguments[1];
+	ordered[1] = arguments[0];
+	return submit(ledger, is_hash ? &write_field : &write_key, ordered, count);
 }
 
 int swp_ledger_replace_hash(struct swp_ledger *ledger, const char *key,
@@ -704,13 +952,15 @@ int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *accoun
 	const char *worker, bool counts, uint64_t least_epoch)
 {
 	const struct operation like = {.kind = GRANT, .script = SWP_SCRIPT_GRANT, .job = job};
-	char key[SWP_KEY_BYTES], least[32];
+	char key[SWP_KEY_BYTES], lock[SWP_KEY_BYTES], least[32];
 
 	key_of(ledger, SWP_KEY_JOB, account, region, key);
+	key_of(ledger, SWP_KEY_LOCK, account, region, lock);
 	snprintf(least, sizeof(least), "%llu", (unsigned long long)least_epoch);
 	return submit(ledger, &like,
-		(struct swp_store_argument[]){TEXT(key), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)},
-		4);
+		(struct swp_store_argument[]){
+			TEXT(key), TEXT(lock), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)},
+		5);
 }
 
 static int ask_record(
@@ -739,6 +989,20 @@ int swp_ledger_give_up(
 
 	key_of(ledger, SWP_KEY_JOB, account, region, key);
 	return submit(ledger, &like, (struct swp_store_argument[]){TEXT(key), TEXT(why)}, 2);
+}
+
+int swp_ledger_assert_grant(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region,
+	const char *worker, uint64_t epoch, unsigned attempts)
+{
+	const struct operation like = {.kind = ASSERT_GRANT, .script = SWP_SCRIPT_ASSERT_GRANT, .job = job};
+	char key[SWP_KEY_BYTES], epoch_text[24], attempts_text[16];
+
+	key_of(ledger, SWP_KEY_JOB, account, region, key);
+	snprintf(epoch_text, sizeof(epoch_text), "%" PRIu64, epoch);
+	snprintf(attempts_text, sizeof(attempts_text), "%u", attempts);
+	return submit(ledger, &like,
+		(struct swp_store_argument[]){TEXT(key), TEXT(worker), TEXT(epoch_text), TEXT(attempts_text)},
+		4);
 }
 
 int swp_ledger_check(

@@ -6,6 +6,10 @@
  *
  * Writes of one key (of one field of a hash) keep their order, also where the store refuses one of them: the next is sent when the one
  * before is acknowledged. Where each replaces the other only the newest waits, so that no more than two of them are held.
+ *
+ * Nothing is written before the sweep is owned (swp_ledger_own): its row then names us, and the term without which the store takes no
+ * write of a coordinator. The lease on it is renewed until it is given up. When another has taken it over (our lease had ended: we were
+ * stopped, or cut off), the next write or renewal tells, and `lost` says so.
  */
 #ifndef SWP_COORDINATOR_LEDGER_H
 #define SWP_COORDINATOR_LEDGER_H
@@ -15,25 +19,36 @@
 #include <stdint.h>
 
 #include "coordinator/dispatch.h"
+#include "coordinator/fence.h"
 #include "proto/base/error.h"
+#include "proto/io/owner.h"
 #include "proto/io/store.h"
 #include "proto/record/keys.h"
 #include "proto/record/record.h"
 
-#define SWP_LEDGER_RETRY_MS 500	  /* after an error reply */
-#define SWP_LEDGER_FIRST_MS 10000 /* a store that has not taken anything for so long at the start: exit 2 */
+#define SWP_OWNER_LEASE_MS 10000 /* so long others wait for a coordinator that is silent */
+#define SWP_OWNER_RENEW_MS 2500
+#define SWP_OWNER_PATIENCE_MS 13000 /* a lease that has not ended by then is being renewed */
+#define SWP_LEDGER_RETRY_MS 500	    /* after an error reply */
+#define SWP_LEDGER_FIRST_MS 10000   /* a store that has not taken anything for so long at the start: exit 2 */
 
 struct swp_ledger; /* opaque */
 
 struct swp_ledger_events {	      /* none may free the ledger */
 	void (*up)(void *context);    /* connected for the first time */
 	void (*fresh)(void *context); /* another Redis run than before: what was acknowledged may be gone */
-	/* It can't be worked with, or was away for too long. After this nothing is sent any more. */
+	/* Answer to swp_ledger_own: the sweep is ours, under this term. From now on may be written. */
+	void (*owned)(void *context, uint64_t term);
+	/* With each renewal: who asked that the sweep be cancelled ("" nobody), and the names of workers to drain. May be NULL. */
+	void (*asked)(void *context, const char *cancelled_by, const char *const *drains, size_t count);
+	/* It can't be worked with, was away for too long, or belongs to another coordinator. After this nothing is sent any more. */
 	void (*lost)(void *context, const struct swp_problem *problem);
 	void (*granted)(
 		void *context, uint64_t job, enum swp_dispatch_grant what, uint64_t epoch, unsigned attempts);
 	void (*looked_up)(void *context, uint64_t job, enum swp_job_end found, unsigned attempts);
 	void (*given_up)(void *context, uint64_t job, bool sealed);
+	/* The store had another run's grant of that job, or none that can be put back: it is to be looked up. */
+	void (*grant_gone)(void *context, uint64_t job);
 	/* Answer to swp_ledger_check: `account` is as given. */
 	void (*checked)(void *context, void *account, unsigned region, enum swp_job_end found);
 	void *context;
@@ -50,6 +65,16 @@ struct swp_ledger *swp_ledger_borrow(struct swp_loop *loop, struct swp_store *st
 void swp_ledger_free(struct swp_ledger *ledger); /* takes NULL */
 const char *swp_ledger_sweep(const struct swp_ledger *ledger);
 struct swp_store *swp_ledger_store(const struct swp_ledger *ledger);
+
+/* --- owning --- */
+/* Takes the sweep over as `owner` (copied); `leader_term`: 0, or that of the leader, whose row then fences too. Whoever holds it is
+ * waited for until its lease ends, unless its process is known to be gone; `lost` tells when it goes on holding it. Once. -ENOMEM. */
+int swp_ledger_own(struct swp_ledger *ledger, const struct swp_owner *owner, uint64_t leader_term);
+/* No more renewals; with `now`, the lease ends at once, so that nobody need wait for it. */
+int swp_ledger_disown(struct swp_ledger *ledger, bool now);
+bool swp_ledger_is_deposed(const struct swp_ledger *ledger); /* why it was `lost` */
+/* What it writes under; borrowed. Empty before it is owned. */
+const struct swp_fence *swp_ledger_fence(const struct swp_ledger *ledger);
 
 /* --- writes; failures are retried inside. Each 0 or -ENOMEM --- */
 struct swp_ledger_field {
@@ -78,6 +103,9 @@ int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *accoun
 int swp_ledger_look_up(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region);
 int swp_ledger_give_up(
 	struct swp_ledger *ledger, uint64_t job, const char *account, const char *region, const char *why);
+/* Puts a grant back that a store may have lost. Answered by `grant_gone`, or not at all. */
+int swp_ledger_assert_grant(struct swp_ledger *ledger, uint64_t job, const char *account, const char *region,
+	const char *worker, uint64_t epoch, unsigned attempts);
 /* Is that job sealed? For reconciliation, where no job is in memory. `token` and `number` come back in `checked`. */
 int swp_ledger_check(
 	struct swp_ledger *ledger, const char *account, const char *region, void *token, unsigned number);
@@ -86,6 +114,7 @@ int swp_ledger_check(
 void swp_ledger_hurry(struct swp_ledger *ledger, int64_t away_ms);
 
 /* Writes and questions whose answer is out; 0: everything is in the store. */
+/* (a renewal counts too) */
 size_t swp_ledger_open(const struct swp_ledger *ledger);
 /* Calls `idle` once, later, when that is so. */
 void swp_ledger_when_idle(struct swp_ledger *ledger, void (*idle)(void *context));

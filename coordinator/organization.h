@@ -46,7 +46,8 @@ enum swp_account_state swp_account_state_parse(const char *word); /* NULL is unk
 enum swp_account_stage {
 	SWP_ACCOUNT_LISTED, /* scope not decided */
 	SWP_ACCOUNT_NOT_PLANNED,
-	SWP_ACCOUNT_WAITING, /* in scope, not open yet */
+	SWP_ACCOUNT_WAITING,  /* in scope, not open yet */
+	SWP_ACCOUNT_CHECKING, /* of a sweep that is resumed: its seals are looked up */
 	SWP_ACCOUNT_OPEN,
 	SWP_ACCOUNT_SETTLED, /* no job of it is open any more */
 };
@@ -64,6 +65,8 @@ struct swp_account {
 	bool regions_told; /* AWS has said which of its regions are enabled */
 	bool swept;	   /* AWS answered at least one planned call with its credentials */
 	bool correlated;
+	bool resumed;		       /* its plan stands from before */
+	unsigned char checks_out;      /* CHECKING: seals asked for */
 	unsigned char redone;	       /* times that jobs of it were done again because the store lost them */
 	const char *not_planned_why;   /* literal; "" */
 	const char *name;	       /* "" unknown */

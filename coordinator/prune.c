@@ -12,17 +12,20 @@
 #include "proto/record/scripts.h"
 
 #define SCAN_COUNT "500"
-#define SWEEPS_AT_ONCE 100 /* of one run; the next sweep goes on */
+#define SWEEPS_LOOKED_AT "9999" /* the newest so many; older ones are looked at when these are fewer */
+#define SWEEPS_AT_ONCE 10000
 
 struct swp_prune {
 	struct swp_store *store;
-	char **sweeps; /* to go; owned */
+	char **sweeps; /* to be looked at, newest first; owned */
 	size_t count, at;
 	char cursor[32];
-	char present[80];
-	char catalogue[80]; /* of the sweep that goes */
+	char present[80], name[80];
+	unsigned keep, kept; /* of that name; keep 0: the one sweep goes, whatever it is */
+	char catalogue[80];  /* of the sweep that goes */
 	int64_t now_ms;
-	struct swp_store_script leave;
+	struct swp_store_script leave, drop;
+	struct swp_fence fence;	     /* no rows: none */
 	void (*done)(void *context); /* of _one; NULL once told */
 	void *context;
 	bool waiting; /* an answer is owed */
@@ -91,11 +94,10 @@ static void leave_index(struct swp_prune *prune)
 		return;
 	swp_log(SWP_LOG_INFO, "sweep.pruned", "an old sweep was removed from the store",
 		SWP_LOG_S("old_sweep", prune->sweeps[prune->at]));
-	prune->waiting =
-		swp_store_run(prune->store, &prune->leave,
-			(struct swp_store_argument[]){TEXT(index), TEXT(catalogue)}, 2,
-			(struct swp_store_argument[]){TEXT(prune->sweeps[prune->at]), TEXT(prune->catalogue)},
-			2, catalogue_gone, prune) == 0;
+	prune->waiting = swp_fence_run(&prune->fence, prune->store, SWP_SCRIPT_LEAVE_INDEX, &prune->leave,
+				 (struct swp_store_argument[]){TEXT(index), TEXT(catalogue),
+					 TEXT(prune->sweeps[prune->at]), TEXT(prune->catalogue)},
+				 4, catalogue_gone, prune) == 0;
 }
 
 static void scan(struct swp_prune *prune);
@@ -123,14 +125,13 @@ static void scanned(void *context, const struct swp_store_reply *reply)
 		return;
 	keys = &reply->items[1];
 	snprintf(prune->cursor, sizeof(prune->cursor), "%s", reply->items[0].bytes);
-	arguments = swp_calloc(keys->item_count + 2, sizeof(*arguments));
+	arguments = swp_calloc(keys->item_count + 1, sizeof(*arguments));
 	if (!arguments)
 		return;
-	arguments[0] = TEXT("UNLINK");
-	arguments[1] = TEXT("swp:none"); /* so that there is always one */
 	for (size_t i = 0; i < keys->item_count; i++)
-		arguments[i + 2] = (struct swp_store_argument){keys->items[i].bytes, keys->items[i].length};
-	ask(prune, arguments, keys->item_count + 2, unlinked);
+		arguments[i] = (struct swp_store_argument){keys->items[i].bytes, keys->items[i].length};
+	prune->waiting = swp_fence_run(&prune->fence, prune->store, SWP_SCRIPT_DROP, &prune->drop, arguments,
+				 keys->item_count, unlinked, prune) == 0;
 	swp_free(arguments);
 }
 
@@ -158,18 +159,28 @@ static bool may_be_running(const struct swp_prune *prune, const struct swp_store
 	       prune->now_ms - started_ms < SWP_PRUNE_UNFINISHED_MS;
 }
 
-/* HMGET catalogue, state, started_at_ms */
+/* One of the newest of its name, or of another name. */
+static bool is_kept(struct swp_prune *prune, const struct swp_store_reply *name)
+{
+	const char *text = name->type == SWP_STORE_REPLY_TEXT ? name->bytes : "";
+
+	if (prune->keep == 0)
+		return false;
+	return strcmp(text, prune->name) != 0 || ++prune->kept <= prune->keep;
+}
+
+/* HMGET catalogue, state, started_at_ms, name */
 static void sweep_told(void *context, const struct swp_store_reply *reply)
 {
 	struct swp_prune *prune = context;
 
 	if (stopped(prune, reply))
 		return;
-	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count != 3) {
+	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count != 4) {
 		tell_done(prune);
 		return;
 	}
-	if (may_be_running(prune, &reply->items[1], &reply->items[2])) {
+	if (is_kept(prune, &reply->items[3]) || may_be_running(prune, &reply->items[1], &reply->items[2])) {
 		prune->at++;
 		next_sweep(prune);
 		return;
@@ -192,8 +203,9 @@ static void next_sweep(struct swp_prune *prune)
 	}
 	ask(prune,
 		(struct swp_store_argument[]){TEXT("HMGET"), TEXT(key), TEXT(SWP_SWEEP_FIELD_CATALOGUE),
-			TEXT(SWP_SWEEP_FIELD_STATE), TEXT(SWP_SWEEP_FIELD_STARTED_AT)},
-		5, sweep_told);
+			TEXT(SWP_SWEEP_FIELD_STATE), TEXT(SWP_SWEEP_FIELD_STARTED_AT),
+			TEXT(SWP_SWEEP_FIELD_NAME)},
+		6, sweep_told);
 }
 
 static void listed(void *context, const struct swp_store_reply *reply)
@@ -217,6 +229,12 @@ static void listed(void *context, const struct swp_store_reply *reply)
 		next_sweep(prune);
 }
 
+static void know_scripts(struct swp_prune *prune)
+{
+	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
+	prune->drop.source = swp_script_row(SWP_SCRIPT_DROP)->source;
+}
+
 struct swp_prune *swp_prune_one(
 	struct swp_store *store, const char *sweep, void (*done)(void *context), void *context)
 {
@@ -226,7 +244,7 @@ struct swp_prune *swp_prune_one(
 		return NULL;
 	/* It is ours to take, however young it is. */
 	*prune = (struct swp_prune){.store = store, .done = done, .context = context, .now_ms = INT64_MAX};
-	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
+	know_scripts(prune);
 	prune->sweeps = swp_calloc(1, sizeof(*prune->sweeps));
 	if (!prune->sweeps || !(prune->sweeps[0] = swp_strdup(sweep))) {
 		destroy(prune);
@@ -237,21 +255,23 @@ struct swp_prune *swp_prune_one(
 	return prune;
 }
 
-struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present, int64_t now_ms)
+struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *name,
+	const char *present, int64_t now_ms, const struct swp_fence *fence)
 {
 	struct swp_prune *prune = keep > 0 ? swp_calloc(1, sizeof(*prune)) : NULL;
-	char index[SWP_KEY_BYTES], last[32];
+	char index[SWP_KEY_BYTES];
 
 	if (!prune)
 		return NULL;
-	prune->store = store;
-	prune->now_ms = now_ms;
-	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
+	*prune = (struct swp_prune){
+		.store = store, .keep = keep, .kept = 1, .now_ms = now_ms, .fence = *fence};
+	know_scripts(prune);
 	snprintf(prune->present, sizeof(prune->present), "%s", present);
-	/* Oldest first; all but the newest `keep`. The present one is in the index already, so it counts. */
-	snprintf(last, sizeof(last), "-%u", keep + 1);
+	snprintf(prune->name, sizeof(prune->name), "%s", name);
 	if (swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, index) == 0)
-		ask(prune, (struct swp_store_argument[]){TEXT("ZRANGE"), TEXT(index), TEXT("0"), TEXT(last)},
+		ask(prune,
+			(struct swp_store_argument[]){
+				TEXT("ZREVRANGE"), TEXT(index), TEXT("0"), TEXT(SWEEPS_LOOKED_AT)},
 			4, listed);
 	return prune;
 }

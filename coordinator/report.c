@@ -48,6 +48,8 @@ struct swp_report {
 	size_t plain_gap_count;
 	struct swp_report_gap_group *groups;
 	size_t group_count;
+	const char **closed_regions; /* sorted */
+	size_t closed_region_count;
 	struct over_chain *over;
 	size_t over_count;
 	struct swp_report_totals totals;
@@ -609,6 +611,12 @@ static int each_place(struct swp_report *report, bool only_unread,
 
 /* ------------------------------------------------------------------------------------------------ counting */
 
+static bool is_closed(const struct swp_record_cell *cell)
+{
+	return cell->status == SWP_STATUS_NOT_APPLICABLE &&
+	       cell->not_applicable == SWP_NOT_APPLICABLE_CLOSED_BY_SCP;
+}
+
 static void count_cell(struct swp_report *report, const struct swp_record_cell *cell)
 {
 	struct swp_report_totals *totals = &report->totals;
@@ -621,10 +629,30 @@ static void count_cell(struct swp_report *report, const struct swp_record_cell *
 	totals->planned++;
 	(*by_status[cell->status])++;
 	totals->partial += cell->status == SWP_STATUS_FAIL && cell->partial;
-	totals->closed += cell->status == SWP_STATUS_NOT_APPLICABLE &&
-			  cell->not_applicable == SWP_NOT_APPLICABLE_CLOSED_BY_SCP;
+	totals->closed += is_closed(cell);
 	report->lost |= cell->status == SWP_STATUS_NOT_ASSESSED &&
 			(cell->reason == SWP_REASON_WORKER_LOST || cell->reason == SWP_REASON_STORE_LOST);
+}
+
+static int note_closed_region(struct swp_report *report, const char *region)
+{
+	size_t at = 0, count = report->closed_region_count;
+	while (at < count && strcmp(report->closed_regions[at], region) < 0)
+		at++;
+	if (at < count && swp_text_equal(report->closed_regions[at], region))
+		return 0;
+	const char **regions =
+		swp_realloc(report->closed_regions, (count + 1) * sizeof(*report->closed_regions));
+	if (!regions)
+		return -ENOMEM;
+	report->closed_regions = regions;
+	char *name = swp_region_strdup(report->memory, region);
+	if (!name)
+		return -ENOMEM;
+	memmove(regions + at + 1, regions + at, (count - at) * sizeof(*regions));
+	regions[at] = name;
+	report->closed_region_count++;
+	return 0;
 }
 
 static int count_gap(struct swp_report *report, const struct swp_report_row *row)
@@ -680,21 +708,22 @@ static int count_place(struct account_view *view, void *context)
 {
 	struct swp_report *report = view->report;
 	size_t checks = swp_catalogue_check_count(report->catalogue);
-	for (size_t i = 0; i < checks; i++)
+	int error = 0;
+	for (size_t i = 0; i < checks; i++) {
 		count_cell(report, &view->place.cells[i]);
-	for (size_t i = 0; i < view->place.row_count; i++) {
+		if (!error && is_closed(&view->place.cells[i]))
+			error = note_closed_region(report, view->place.region);
+	}
+	for (size_t i = 0; !error && i < view->place.row_count; i++) {
 		const struct swp_report_row *row = &view->place.rows[i];
-		int error = 0;
 		if (row->status == SWP_STATUS_NOT_ASSESSED) {
 			report->accounts[view->account].shown.has_unread = true;
 			error = count_gap(report, row);
 		} else if (row->status == SWP_STATUS_FAIL) {
 			error = count_failure(report, row, context);
 		}
-		if (error)
-			return error;
 	}
-	return 0;
+	return error;
 }
 
 static int compare_groups(const void *a, const void *b)
@@ -1100,6 +1129,7 @@ void swp_report_free(struct swp_report *report)
 	swp_catalogue_unref(report->catalogue);
 	swp_free(report->accounts);
 	swp_free(report->groups);
+	swp_free(report->closed_regions);
 	swp_free(report->over);
 	swp_region_free(report->memory);
 	swp_free(report);
@@ -1140,6 +1170,16 @@ const struct swp_report_account *swp_report_account(const struct swp_report *rep
 const struct swp_report_check *swp_report_check(const struct swp_report *report, size_t check)
 {
 	return &report->checks[check];
+}
+
+size_t swp_report_closed_region_count(const struct swp_report *report)
+{
+	return report->closed_region_count;
+}
+
+const char *swp_report_closed_region(const struct swp_report *report, size_t index)
+{
+	return report->closed_regions[index];
 }
 
 size_t swp_report_gap_group_count(const struct swp_report *report)

@@ -77,6 +77,9 @@ size_t swp_report_account_count(const struct swp_report *report);
 const struct swp_report_account *swp_report_account(
 	const struct swp_report *report, size_t index); /* sorted by id */
 const struct swp_report_check *swp_report_check(const struct swp_report *report, size_t check);
+/* Regions in which an account has a service closed to the scan role (`totals.closed` counts the cells), sorted. */
+size_t swp_report_closed_region_count(const struct swp_report *report);
+const char *swp_report_closed_region(const struct swp_report *report, size_t index);
 size_t swp_report_gap_group_count(const struct swp_report *report);
 const struct swp_report_gap_group *swp_report_gap_group(
 	const struct swp_report *report, size_t index); /* most cells first */

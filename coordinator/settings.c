@@ -50,9 +50,14 @@ static void setup_logs(const struct swp_options *options)
 		[SWP_LOG_WARNING] = "warning",
 		[SWP_LOG_ERROR] = "error"};
 	enum swp_log_level least = SWP_LOG_WARNING;
+	/* A service tells what it does. */
+	bool service = options->command->command == SWP_COMMAND_SERVE &&
+		       !swp_options_given(options, SWP_OPT_LOG_LEVEL);
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(names); i++)
 		if (swp_text_equal_ignoring_case(swp_options_text(options, SWP_OPT_LOG_LEVEL), names[i]))
 			least = (enum swp_log_level)i;
+	if (service)
+		least = SWP_LOG_INFO;
 	bool json = swp_text_equal_ignoring_case(swp_options_text(options, SWP_OPT_LOG_FORMAT), "json");
 	swp_log_setup(stderr, json ? SWP_LOG_JSON : SWP_LOG_TEXT, least, "orgsweep", swp_clock_system());
 }
@@ -83,16 +88,22 @@ static int read_configuration(struct swp_settings *settings, struct swp_problem 
 	SWP_CLEANUP(swp_free_pointer) const char **names = service_names(settings->catalogue);
 	if (!names)
 		return -ENOMEM;
-	return swp_configuration_read(path, swp_buf_text(&bytes), bytes.length, names, &settings->options,
-		&settings->configuration, problem);
+	return swp_configuration_read(path, settings->section, swp_buf_text(&bytes), bytes.length, names,
+		&settings->options, &settings->configuration, problem);
 }
 
 int swp_settings_resolve(struct swp_settings *settings, const struct swp_command_row *command, int argc,
 	char *const *argv, struct swp_problem *problem)
 {
+	return swp_settings_resolve_section(settings, NULL, command, argc, argv, problem);
+}
+
+int swp_settings_resolve_section(struct swp_settings *settings, const char *section,
+	const struct swp_command_row *command, int argc, char *const *argv, struct swp_problem *problem)
+{
 	size_t length = 0;
 	const char *builtin = swp_catalogue_builtin(&length);
-	*settings = (struct swp_settings){0};
+	*settings = (struct swp_settings){.section = section};
 	int error = swp_options_parse(&settings->options, command, argc, argv, problem);
 	if (error || swp_options_flag(&settings->options, SWP_OPT_HELP))
 		return error;
@@ -378,7 +389,8 @@ void swp_settings_sweep_options(struct swp_settings *settings, struct swp_sweep_
 		.workers = (unsigned)swp_options_number(options, SWP_OPT_WORKERS, default_workers()),
 		.worker_program = settings->worker_program,
 		.listen = swp_options_text(options, SWP_OPT_LISTEN),
-		.keys_folder = settings->keys_folder,
+		.keys_folder = settings->keys_folder ? settings->keys_folder
+						     : swp_options_text(options, SWP_OPT_KEYS),
 		.log_form =
 			swp_text_equal_ignoring_case(swp_options_text(options, SWP_OPT_LOG_FORMAT), "json")
 				? SWP_LOG_JSON

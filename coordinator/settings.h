@@ -10,6 +10,7 @@
 #include "proto/io/store.h"
 
 struct swp_settings {
+	const char *section; /* borrowed; of `sweeps` in the configuration; NULL: none */
 	struct swp_options options;
 	struct swp_configuration configuration;
 	struct swp_catalogue *catalogue;
@@ -27,6 +28,9 @@ struct swp_settings {
 /* Resolves what every command needs: options, environment, configuration, logs. -EINVAL and others: `problem` tells. */
 int swp_settings_resolve(struct swp_settings *settings, const struct swp_command_row *command, int argc,
 	char *const *argv, struct swp_problem *problem);
+/* The same for one of the sweeps of the configuration (borrowed); its options go before those of the top. */
+int swp_settings_resolve_section(struct swp_settings *settings, const char *section,
+	const struct swp_command_row *command, int argc, char *const *argv, struct swp_problem *problem);
 void swp_settings_done(struct swp_settings *settings);
 
 /* Each resolves one more part; 0 or a negative errno with `problem`. */

@@ -9,7 +9,8 @@
 #include "proto/base/text.h"
 #include "proto/record/keys.h"
 
-#define SUMMARY_CHAINS 3 /* instances shown of one chain */
+#define SUMMARY_CHAINS 3  /* instances shown of one chain */
+#define SUMMARY_REGIONS 8 /* closed ones named */
 #define SUMMARY_CHECKS 20
 #define SUMMARY_ACCOUNTS 5
 #define SUMMARY_GAPS 10
@@ -84,6 +85,20 @@ static uint64_t not_planned(const struct swp_report *report, bool excluded)
 	return count;
 }
 
+static void print_closed(const struct summary *summary, uint64_t cells)
+{
+	size_t regions = swp_report_closed_region_count(summary->report);
+
+	fprintf(summary->out, "closed by service control policies to the scan role: ");
+	print_count(summary, cells, "cell", "cells");
+	for (size_t i = 0; i < regions && i < SUMMARY_REGIONS; i++)
+		fprintf(summary->out, "%s%s", i ? ", " : " in ",
+			swp_report_closed_region(summary->report, i));
+	if (regions > SUMMARY_REGIONS)
+		fprintf(summary->out, " and %zu more regions", regions - SUMMARY_REGIONS);
+	fputc('\n', summary->out);
+}
+
 static void print_headline(const struct summary *summary)
 {
 	static const char *const statuses[] = {[SWP_REPORT_COMPLETE] = "complete",
@@ -108,11 +123,8 @@ static void print_headline(const struct summary *summary)
 		(unsigned long long)totals->accounts_planned,
 		(unsigned long long)not_planned(summary->report, true),
 		(unsigned long long)not_planned(summary->report, false));
-	if (totals->closed) {
-		fprintf(out, "closed: ");
-		print_count(summary, totals->closed, "cell is", "cells are");
-		fprintf(out, " in services that a service control policy closes to the scan role there\n");
-	}
+	if (totals->closed)
+		print_closed(summary, totals->closed);
 	if (!totals->enumeration_complete)
 		fprintf(out, "the list of accounts is INCOMPLETE: Organizations broke off; accounts are "
 			     "missing from this report\n");

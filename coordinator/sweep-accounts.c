@@ -256,16 +256,21 @@ static void count_planned(struct swp_sweep *sweep, const struct swp_account *acc
 	sweep->progress.expected_calls += expected_calls(sweep, account, account->open);
 }
 
+void swp_sweep_plan_account(
+	struct swp_sweep *sweep, struct swp_account *account, const struct swp_open_account *open)
+{
+	plan_pseudo_regions(sweep, account);
+	count_planned(sweep, account);
+	tell_account(sweep, account, open);
+}
+
 static void entered(void *context, struct swp_open_account *open)
 {
 	struct swp_sweep *sweep = context;
 	struct swp_account *account = open->account;
 
-	if (account->redone == 0) {
-		plan_pseudo_regions(sweep, account);
-		count_planned(sweep, account);
-		tell_account(sweep, account, open);
-	}
+	if (account->redone == 0 && !account->resumed)
+		swp_sweep_plan_account(sweep, account, open);
 	swp_sweep_write_account(sweep, account);
 	swp_sweep_kick(sweep);
 	if (!sweep->options->plan_only && !swp_region_set_is_empty(&account->planned)) {
@@ -284,14 +289,12 @@ static void refused(void *context, struct swp_open_account *open)
 	struct swp_sweep *sweep = context;
 	struct swp_account *account = open->account;
 
-	if (account->redone > 0) {
+	if (account->redone > 0 || account->resumed) {
 		account->reason = SWP_REASON_NONE;
 		sweep->any_lost = true;
 	} else {
-		plan_pseudo_regions(sweep, account);
 		account->settled_at_ms = swp_sweep_wall_ms(sweep);
-		count_planned(sweep, account);
-		tell_account(sweep, account, open);
+		swp_sweep_plan_account(sweep, account, open);
 		swp_sweep_write_account(sweep, account);
 	}
 	swp_accounts_close(open);
@@ -308,7 +311,7 @@ static void renewed(void *context, struct swp_open_account *open, enum swp_reaso
 			SWP_LOG_S("account", &open->account->id[0]),
 			SWP_LOG_S("reason", swp_reason_name(reason)));
 	swp_sweep_answer_renewals(sweep, open, reason);
-	swp_dispatch_unpark(sweep->dispatch, &open->dispatch);
+	swp_dispatch_unpark(swp_hub_dispatch(sweep->hub), &open->dispatch);
 	swp_sweep_kick(sweep);
 }
 
@@ -336,7 +339,7 @@ int swp_sweep_accounts_init(struct swp_sweep *sweep)
  * list of accounts is whole. */
 static bool may_open(const struct swp_sweep *sweep)
 {
-	if (sweep->cancelling || sweep->told || sweep->closing || !sweep->accounts)
+	if (sweep->cancelling || sweep->suspending || sweep->told || sweep->closing || !sweep->accounts)
 		return false;
 	if (!sweep->options->plan_only && !sweep->begun)
 		return false;
@@ -345,6 +348,10 @@ static bool may_open(const struct swp_sweep *sweep)
 
 static struct swp_account *next_waiting(struct swp_sweep *sweep)
 {
+	struct swp_account *checked = swp_sweep_resume_next(sweep);
+
+	if (checked)
+		return checked;
 	for (; sweep->cursor < sweep->organization.count; sweep->cursor++) {
 		struct swp_account *account = sweep->organization.accounts[sweep->cursor];
 
@@ -354,13 +361,25 @@ static struct swp_account *next_waiting(struct swp_sweep *sweep)
 	return NULL;
 }
 
+/* Sweeps that run at once have as many open accounts each. */
+static size_t open_share(const struct swp_sweep *sweep)
+{
+	unsigned sweeps = sweep->hub ? swp_hub_members(sweep->hub) : 1;
+
+	return SWP_LIMIT_OPEN_ACCOUNTS / (sweeps > 0 ? sweeps : 1);
+}
+
 void swp_sweep_open_accounts(struct swp_sweep *sweep)
 {
 	struct swp_account *account;
 
 	while (sweep->waiting > 0 && may_open(sweep) &&
-		swp_accounts_open_count(sweep->accounts) < SWP_LIMIT_OPEN_ACCOUNTS &&
+		swp_accounts_open_count(sweep->accounts) + sweep->checking < open_share(sweep) &&
 		(account = next_waiting(sweep)) != NULL) {
+		if (swp_sweep_resume_account(sweep, account)) {
+			sweep->waiting--;
+			continue;
+		}
 		if (!swp_accounts_enter(sweep->accounts, account)) {
 			account->stage = SWP_ACCOUNT_WAITING;
 			swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
@@ -533,7 +552,7 @@ static void cancel_account(struct swp_sweep *sweep, struct swp_account *account)
 {
 	struct swp_regions_plan plan = swp_regions_plan_closed(&sweep->asked);
 
-	if (account->redone > 0)
+	if (account->redone > 0 || account->resumed)
 		return;
 	account->reason = SWP_REASON_CANCELLED;
 	account->planned = plan.planned;
@@ -556,14 +575,15 @@ void swp_sweep_cancel_accounts(struct swp_sweep *sweep)
 
 		if (!open->entered)
 			cancel_account(sweep, account);
-		if (sweep->dispatch)
-			swp_dispatch_remove(sweep->dispatch, &open->dispatch);
+		if (sweep->hub)
+			swp_dispatch_remove(swp_hub_dispatch(sweep->hub), &open->dispatch);
 		swp_sweep_forget_renewals(open);
 		swp_accounts_close(open);
 		account->stage = SWP_ACCOUNT_OPEN;
 		swp_sweep_write_account(sweep, account);
 		swp_sweep_account_done(sweep, account);
 	}
+	sweep->checked_first = NULL;
 	for (size_t i = 0; i < sweep->organization.count; i++) {
 		struct swp_account *account = sweep->organization.accounts[i];
 

@@ -3,6 +3,7 @@
  *   sweep-identity.c  credentials, caller, organization
  *   sweep-accounts.c  accounts: scope, opening, jobs, rows, correlation
  *   sweep-jobs.c      between dispatch, fleet and ledger
+ *   sweep-resume.c    going on with what another coordinator began
  */
 #ifndef SWP_COORDINATOR_SWEEP_INTERNAL_H
 #define SWP_COORDINATOR_SWEEP_INTERNAL_H
@@ -10,9 +11,8 @@
 #include "coordinator/accounts.h"
 #include "coordinator/aws-calls.h"
 #include "coordinator/correlate.h"
-#include "coordinator/dispatch.h"
 #include "coordinator/enumeration.h"
-#include "coordinator/fleet.h"
+#include "coordinator/hub.h"
 #include "coordinator/job-credentials.h"
 #include "coordinator/ledger.h"
 #include "coordinator/organization.h"
@@ -22,17 +22,19 @@
 #include "coordinator/scope.h"
 #include "coordinator/session-policy.h"
 #include "coordinator/sweep.h"
-#include "coordinator/workers.h"
 #include "proto/io/credential-source.h"
+#include "proto/io/owner.h"
 #include "proto/io/terminal.h"
 
-#define SWP_SWEEP_ID_BYTES 48
+#define SWP_SWEEP_ID_BYTES 80
 #define SWP_OWN_CALLS_BYTES 64
 #define SWP_COORDINATOR_CALLS                                                                                \
-	48 /* AWS calls of the coordinator in flight: each is a TLS connection of 60 to 75 KiB */
+	32 /* AWS calls of the coordinator in flight: each is a TLS connection of 60 to 75 KiB */
 #define SWP_RECONCILE_AT_ONCE 512 /* seals that are looked up at once */
 #define SWP_ACCOUNT_REDO 3	  /* times that an account's lost records are done again */
-#define SWP_NO_WORKER_MS 5000	  /* without any worker for so long: say so */
+#define SWP_ADOPT_MS                                                                                         \
+	7000 /* so long workers have to tell a new coordinator what they hold: they greet it after 5 s of silence */
+#define SWP_NO_WORKER_MS 5000 /* without any worker for so long: say so */
 
 struct swp_sweep {
 	struct swp_loop *loop;
@@ -76,11 +78,9 @@ struct swp_sweep {
 	struct swp_private_store *private_store;
 	struct swp_ledger *ledger;
 	struct swp_prune *prune, *withdrawal; /* of old sweeps; of this one */
-	char *run_folder;		      /* owned; key files and the ipc socket */
-	int run_lock;			      /* its lock: held while we live */
-	struct swp_fleet *fleet;
-	struct swp_workers *workers;
-	struct swp_dispatch *dispatch;
+	struct swp_hub *hub;		      /* NULL: plan only, or released */
+	struct swp_hub *own_hub;	      /* the same, unless it is lent */
+	struct swp_hub_member member;
 	struct swp_correlator *correlator;
 	struct swp_job_services services;
 	struct swp_message_sweep plan;
@@ -102,13 +102,22 @@ struct swp_sweep {
 	bool any_lost;
 	bool any_granted; /* a job was given out: from then on it is not "nothing was swept" */
 
-	struct swp_timer pump, lease, grace, deadline, no_worker, withdrawal_limit;
+	/* of a sweep that is resumed */
+	struct swp_account *checked_first; /* seals looked up, jobs left: to be entered before new ones */
+	size_t checking;		   /* accounts whose seals are being looked up */
+	bool adopting_holds;		   /* nothing is granted: workers have time to say what they hold */
+
+	struct swp_owner owner;
+	struct swp_timer pump, grace, deadline, no_worker, withdrawal_limit, adopting;
 	int64_t grace_ends_ms;		       /* monotonic; once it is cancelling */
 	struct swp_correlating *correlating;   /* accounts whose correlation is under way */
 	struct swp_record_gap enumeration_gap; /* owned texts; reason 0: the enumeration did not break off */
 	bool starting, described, units_known, listed_all, enumeration_broke, named;
-	bool store_ready; /* connected at least once */
-	bool begun;	  /* its rows are in the store, its plan with the fleet */
+	bool store_ready;		    /* connected at least once */
+	bool disowned, suspending, ordered; /* ordered: `orgsweep cancel` */
+	uint64_t told_planned, told_done;   /* jobs, as they stand in the store */
+	bool owning, owned;		    /* the store was asked that it be ours; it is */
+	bool begun;			    /* its rows are in the store, its plan with the fleet */
 	bool cancelling, cancelled, reconciling, reconciled, correlating_over, over_done, closing;
 	bool withdrawing, withdrawn; /* it could not run: its rows leave the store */
 	bool told;		     /* finished */
@@ -151,6 +160,9 @@ void swp_sweep_open_accounts(struct swp_sweep *sweep);
 void swp_sweep_forget_correlating(
 	struct swp_sweep *sweep); /* after the correlator is gone: nobody calls back any more */
 void swp_sweep_correlate_accounts(struct swp_sweep *sweep);
+/* Its planned regions are known: adds those that are none, counts, tells. */
+void swp_sweep_plan_account(
+	struct swp_sweep *sweep, struct swp_account *account, const struct swp_open_account *open);
 void swp_sweep_account_done(
 	struct swp_sweep *sweep, struct swp_account *account); /* its jobs are settled, or there were none */
 void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *account);
@@ -174,6 +186,22 @@ void swp_sweep_run_dispatch(struct swp_sweep *sweep);
 void swp_sweep_answer_renewals(
 	struct swp_sweep *sweep, struct swp_open_account *open, enum swp_reason reason);
 void swp_sweep_forget_renewals(struct swp_open_account *open);
+void swp_sweep_owned(void *context, uint64_t term);
+
+/* sweep-resume.c */
+/* The account was begun with before: its plan is taken over, its seals are looked up. False: it is as new. */
+bool swp_sweep_resume_account(struct swp_sweep *sweep, struct swp_account *account);
+/* Answer about a seal of a CHECKING account. */
+void swp_sweep_resume_checked(
+	struct swp_sweep *sweep, struct swp_account *account, unsigned region, enum swp_job_end found);
+/* Accounts with jobs left, oldest first; NULL: none. */
+struct swp_account *swp_sweep_resume_next(struct swp_sweep *sweep);
+/* It must be the same organization, asked the same. 0; -EINVAL: `problem` tells. */
+int swp_sweep_resume_verify(struct swp_sweep *sweep, struct swp_problem *problem);
+/* What workers hold of an account that has just been opened goes on. */
+void swp_sweep_adopt(struct swp_sweep *sweep, struct swp_open_account *open);
+char *swp_sweep_filters_json(const struct swp_sweep_options *options); /* free() */
+
 /* Looks up seals of settled accounts; false while it goes on. */
 bool swp_sweep_reconcile(struct swp_sweep *sweep);
 void swp_sweep_checked(void *context, void *account, unsigned region, enum swp_job_end found);

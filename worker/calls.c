@@ -159,6 +159,7 @@ static struct swp_job_service *find_service(struct swp_job *job, const struct sw
 		return NULL;
 	service->job = job;
 	service->service = aws;
+	service->counts = swp_worker_metrics_service(job->worker->metrics, aws->name);
 	init_scope(job, service);
 	service->next = job->services;
 	job->services = service;
@@ -183,6 +184,7 @@ static int send_call(struct swp_job_call *call)
 		"the answer before lacks what this call must name", ""};
 	int r = service ? swp_call_start(job->sweep->caller, &request, &call->call, call_done) : -ENOMEM;
 
+	call->counts = service ? service->counts : NULL;
 	if (r == -EINVAL)
 		return give_failed(call, &unusable);
 	if (r == 0)
@@ -298,8 +300,11 @@ static enum swp_reason probed_reason(const struct swp_job *job)
 static void probe_done(struct swp_call *probe, struct swp_answer *answer)
 {
 	struct swp_job *job = SWP_CONTAINER_OF(probe, struct swp_job, probe_call);
+	struct swp_worker_metrics *metrics = job->worker->metrics;
 	int r;
 
+	swp_worker_metrics_call(
+		metrics, swp_worker_metrics_service(metrics, swp_credential_probe.service->name), answer);
 	job->made += answer->tries;
 	job->progress_ms = swp_loop_now_ms(job->worker->loop);
 	if (answer->outcome == SWP_OUTCOME_EXPIRED) {
@@ -486,6 +491,7 @@ static void call_done(struct swp_call *aws_call, struct swp_answer *answer)
 	struct swp_job *job = call->job;
 	int r;
 
+	swp_worker_metrics_call(job->worker->metrics, call->counts, answer);
 	job->made += answer->tries;
 	job->retried += answer->tries ? answer->tries - 1 : 0;
 	job->throttled += answer->throttled;

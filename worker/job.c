@@ -346,6 +346,7 @@ void swp_job_drop(struct swp_job *job)
 		job->next->previous = job->previous;
 	worker->job_count--;
 	worker->calls += job->made;
+	swp_worker_metrics_job(worker->metrics, job->how, swp_loop_now_ms(worker->loop) - job->started_ms);
 	swp_link_job_removed(job->link);
 	swp_sweeps_release(job->sweep);
 	free_memory(job);
@@ -358,12 +359,16 @@ void swp_job_give_back(struct swp_job *job, enum swp_give_back_why why, const ch
 	swp_log(SWP_LOG_WARNING, "job.give_back", "a job is given back", SWP_LOG_S("account", job->account),
 		SWP_LOG_S("region", job->region), SWP_LOG_N("why", why), SWP_LOG_S("detail", detail));
 	swp_link_give_back(job->link, job->number, job->epoch, why, detail);
+	job->how = SWP_JOB_ENDED_GIVEN_BACK;
 	swp_job_drop(job);
 	swp_worker_check_end(worker);
 }
 
 static void tell_done(struct swp_job *job, enum swp_done_how how)
 {
+	static const enum swp_job_ended ended[] = {[SWP_DONE_SEALED] = SWP_JOB_ENDED_SEALED,
+		[SWP_DONE_STALE] = SWP_JOB_ENDED_STALE,
+		[SWP_DONE_DUPLICATE] = SWP_JOB_ENDED_DUPLICATE};
 	const struct swp_results *results = &job->results;
 	const struct swp_message message = {
 		.type = SWP_MESSAGE_DONE,
@@ -386,6 +391,7 @@ static void tell_done(struct swp_job *job, enum swp_done_how how)
 	struct swp_worker *worker = job->worker;
 
 	swp_link_send(job->link, &message);
+	job->how = ended[how];
 	swp_job_drop(job);
 	swp_worker_check_end(worker);
 }

@@ -11,6 +11,7 @@
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 #include "proto/io/files.h"
+#include "proto/io/metrics-server.h"
 #include "proto/io/process.h"
 #include "proto/wire/keyfile.h"
 #include "worker/options.h"
@@ -23,6 +24,7 @@ struct program {
 	struct swp_loop *loop;
 	struct swp_signals *signals;
 	struct swp_worker *worker;
+	struct swp_metrics_server *metrics;
 	struct swp_bus_keys keys;
 	char server_public_key[SWP_BUS_KEY_TEXT_BYTES];
 	struct swp_secret store_password;
@@ -182,6 +184,30 @@ static struct swp_worker *make_worker(struct program *program, struct swp_proble
 	return swp_worker_new(program->loop, &settings, problem);
 }
 
+static int write_metrics(void *context, struct swp_buf *out)
+{
+	return swp_worker_metrics_write(((struct program *)context)->worker, out);
+}
+
+static int tell_ready(void *context, struct swp_problem *why)
+{
+	return swp_worker_ready(((struct program *)context)->worker, why);
+}
+
+static int start_metrics(struct program *program, struct swp_problem *problem)
+{
+	const struct swp_metrics_server_events events = {write_metrics, tell_ready, program};
+
+	if (!program->options.metrics)
+		return 0;
+	program->metrics = swp_metrics_server_new(program->loop, program->options.metrics, &events, problem);
+	if (!program->metrics)
+		return -EIO;
+	swp_log(SWP_LOG_INFO, "metrics.listening", "metrics are served",
+		SWP_LOG_S("address", swp_metrics_server_address(program->metrics)));
+	return 0;
+}
+
 static int run(struct program *program, struct swp_problem *problem)
 {
 	static const int numbers[] = {SIGTERM, SIGINT};
@@ -202,11 +228,13 @@ static int run(struct program *program, struct swp_problem *problem)
 	swp_bus_keys_done(&program->keys);
 	if (!program->worker)
 		return -EINVAL;
-	return swp_loop_run(program->loop);
+	r = start_metrics(program, problem);
+	return r < 0 ? r : swp_loop_run(program->loop);
 }
 
 static void release(struct program *program)
 {
+	swp_metrics_server_free(program->metrics);
 	swp_worker_free(program->worker);
 	swp_signals_free(program->signals);
 	swp_loop_free(program->loop);

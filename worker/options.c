@@ -32,6 +32,10 @@ static const struct option {
 		TEXT(store), false},
 	{"name", "NAME", "how coordinators and records call this worker; default: HOST-PID", TEXT(name),
 		false},
+	{"metrics", "HOST:PORT",
+		"serve /metrics (Prometheus), /healthz and /readyz there; :PORT is all addresses; default: "
+		"none",
+		TEXT(metrics), false},
 	{"log-format", "FORMAT", "text or json", TEXT(log_format), false},
 	{"help", NULL, "show this", FLAG(help), false},
 	{"version", NULL, "show the version", FLAG(version), false},
@@ -211,7 +215,7 @@ int swp_worker_options_help(struct swp_buf *out)
 
 	swp_buf_append_text(out,
 		"usage: orgsweep-worker --connect ENDPOINT... --key FILE --server-key FILE [--store URL] "
-		"[--name NAME]\n\n"
+		"[--name NAME]\n                       [--metrics HOST:PORT]\n\n"
 		"Takes jobs from coordinators, calls AWS, commits results to the store.\n\n");
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(options); i++) {
 		if (!options[i].help)

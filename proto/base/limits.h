@@ -114,6 +114,19 @@
 #define SWP_LIMIT_STORE_COMMAND_MS                                                                           \
 	30000 /* Redis says nothing for that long though it was asked: connection is dead */
 
+/* --- metrics --- */
+#define SWP_LIMIT_METRIC_SERIES 1024	 /* of one metric: services × outcomes of the largest catalogue */
+#define SWP_LIMIT_METRIC_SERVICES 100	 /* AWS services that a worker counts apart, each with ten outcomes */
+#define SWP_LIMIT_METRIC_SWEEPS 128	 /* names of sweeps, each with at most six series a metric */
+#define SWP_LIMIT_METRIC_LABEL_BYTES 255 /* one label value: an endpoint, a name */
+#define SWP_LIMIT_METRICS_BYTES (8u << 20) /* one answer; a full worker's is under 100 KiB */
+#define SWP_LIMIT_METRICS_CONNECTIONS                                                                        \
+	16 /* of scrapers at once; one Prometheus needs one, further ones wait in the kernel's queue */
+#define SWP_LIMIT_METRICS_CONNECTION_BYTES                                                                   \
+	(16u << 10) /* memory for one request and the head of its answer: a scraper's is under 1 KiB */
+#define SWP_LIMIT_METRICS_CONNECTION_MS                                                                      \
+	10000 /* from connecting to the answer's last byte: Prometheus' own default deadline of a scrape */
+
 /* --- catalogue --- */
 #define SWP_LIMIT_CATALOGUE_BYTES (32u << 20)
 #define SWP_LIMIT_CATALOGUE_ROWS 10000 /* services + operations + resources + checks + chains */

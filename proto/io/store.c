@@ -71,6 +71,7 @@ struct swp_store {
 	size_t out_sent;	  /* bytes at the front of `out` that are gone already */
 	struct swp_buf first_out; /* before all commands: greeting, then the scripts */
 	bool blocked, read_more, was_up, told_down, closing;
+	uint64_t connections; /* that came up */
 	int64_t last_heard_ms;
 	unsigned failures; /* in a row */
 	char run_id[sizeof(((struct swp_store_greeting *)NULL)->run_id)];
@@ -320,6 +321,7 @@ static void become_up(struct swp_store *store)
 	memcpy(store->run_id, store->greeting.run_id, sizeof(store->run_id));
 	store->state = STORE_UP;
 	store->was_up = true;
+	store->connections++;
 	store->told_down = false;
 	store->failures = 0;
 	load_scripts(store);
@@ -709,6 +711,11 @@ int swp_store_run(struct swp_store *store, struct swp_store_script *script,
 size_t swp_store_open_commands(const struct swp_store *store)
 {
 	return store->open_commands;
+}
+
+uint64_t swp_store_connections(const struct swp_store *store)
+{
+	return store->connections;
 }
 
 bool swp_store_is_up(const struct swp_store *store)

@@ -79,6 +79,8 @@ struct swp_store *swp_store_new(struct swp_loop *loop, const struct swp_store_op
 /* Answers what is open with LOST, from inside. Takes NULL. */
 void swp_store_free(struct swp_store *store);
 bool swp_store_is_up(const struct swp_store *store);
+/* How often it came up; each time after the first was a reconnection. */
+uint64_t swp_store_connections(const struct swp_store *store);
 
 struct swp_store_argument {
 	const void *bytes;

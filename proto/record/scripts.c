@@ -13,19 +13,46 @@
 	"local job = redis.call('HMGET', KEYS[1], 'e', 's', 'l')\n"                                          \
 	"if job[1] ~= ARGV[1] or job[3] then return -1 end\n"
 
+/* What only the coordinator that owns the sweep may do: each key behind the script's own is a row whose `term` must still be what the
+ * first arguments say. The terms are taken off the arguments. */
+#define REFUSE_DEPOSED(own_keys)                                                                             \
+	"for i = " own_keys " + 1, #KEYS do\n"                                                               \
+	"  local term = table.remove(ARGV, 1)\n"                                                             \
+	"  if redis.call('HGET', KEYS[i], 'term') ~= term then\n"                                            \
+	"    return redis.error_reply('" SWP_SCRIPT_DEPOSED " another coordinator has taken over')\n"        \
+	"  end\n"                                                                                            \
+	"end\n"
+#define NOW_MS                                                                                               \
+	"local time = redis.call('TIME')\n"                                                                  \
+	"local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
+
 static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 	[SWP_SCRIPT_GRANT] =
 		{
 			.name = "grant",
-			.keys = "job",
+			.keys = "job, lock",
 			.arguments = "worker, counts (1 or 0), least epoch",
-			.answers = "{granted, epoch, attempts}, {sealed, epoch, attempts} or {lost, epoch, "
-				   "attempts}",
-			.source = DROP_PARTS
+			.answers = "{granted, epoch, attempts}, {sealed, epoch, attempts}, {lost, epoch, "
+				   "attempts} or {locked, epoch, attempts}",
+			.own_keys = 2,
+			.fenced = true,
+			.source = REFUSE_DEPOSED("2") DROP_PARTS NOW_MS
 			"local job = redis.call('HMGET', KEYS[1], 'e', 's', 'l', 'a')\n"
 			"local epoch, attempts = tonumber(job[1] or '0'), tonumber(job[4] or '0')\n"
 			"if job[2] then return {'sealed', epoch, attempts} end\n"
 			"if job[3] then return {'lost', epoch, attempts} end\n"
+			"local holder = redis.call('GET', KEYS[2])\n"
+			"if holder and holder ~= KEYS[1] then\n"
+			"  local held = redis.call('HMGET', holder, 'e', 's', 'l')\n"
+			"  local owner = redis.call('HMGET', string.gsub(holder, ':job:.*', ':sweep'), "
+			"'state', "
+			"'until')\n"
+			"  if held[1] and not held[2] and not held[3] and owner[1] == 'running' and "
+			"tonumber(owner[2] or '0') + 15000 > now then\n"
+			"    return {'locked', epoch, attempts}\n"
+			"  end\n"
+			"end\n"
+			"redis.call('SET', KEYS[2], KEYS[1], 'PX', 7200000)\n"
 			"drop_parts(KEYS[1])\n"
 			"epoch = math.max(epoch + 1, tonumber(ARGV[3]))\n"
 			"if ARGV[2] == '1' then attempts = attempts + 1 end\n"
@@ -39,6 +66,7 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.keys = "job",
 			.arguments = "epoch, index, part",
 			.answers = "1 written, 0 sealed already, -1 stale epoch",
+			.own_keys = 1,
 			.source = REFUSE_STALE "if job[2] then return 0 end\n"
 					       "redis.call('HSET', KEYS[1], 'p' .. ARGV[2], ARGV[3])\n"
 					       "return 1\n",
@@ -46,10 +74,11 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 	[SWP_SCRIPT_SEAL] =
 		{
 			.name = "seal",
-			.keys = "job",
+			.keys = "job, lock",
 			.arguments = "epoch, count of parts, seal, then index and part for each part that "
 				     "comes along",
 			.answers = "1 sealed, 0 was sealed already, -1 stale epoch, -2 parts are missing",
+			.own_keys = 2,
 			.source = REFUSE_STALE
 			"if job[2] then return 0 end\n"
 			"for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], 'p' .. ARGV[i], ARGV[i + 1]) "
@@ -57,10 +86,9 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			"for i = 0, tonumber(ARGV[2]) - 1 do\n"
 			"  if redis.call('HEXISTS', KEYS[1], 'p' .. string.format('%.0f', i)) == 0 then "
 			"return -2 end\n"
-			"end\n"
-			"local now = redis.call('TIME')\n"
-			"redis.call('HSET', KEYS[1], 's', ARGV[3], 't', string.format('%.0f', now[1] * 1000 "
-			"+ math.floor(now[2] / 1000)))\n"
+			"end\n" NOW_MS
+			"redis.call('HSET', KEYS[1], 's', ARGV[3], 't', string.format('%.0f', now))\n"
+			"if redis.call('GET', KEYS[2]) == KEYS[1] then redis.call('DEL', KEYS[2]) end\n"
 			"return 1\n",
 		},
 	[SWP_SCRIPT_GIVE_UP] =
@@ -69,10 +97,13 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.keys = "job",
 			.arguments = "why (worker-lost or store-lost)",
 			.answers = "1 marked lost, 0 it is sealed",
-			.source = DROP_PARTS "if redis.call('HEXISTS', KEYS[1], 's') == 1 then return 0 end\n"
-					     "drop_parts(KEYS[1])\n"
-					     "redis.call('HSET', KEYS[1], 'l', ARGV[1] or '1')\n"
-					     "return 1\n",
+			.own_keys = 1,
+			.fenced = true,
+			.source = REFUSE_DEPOSED("1") DROP_PARTS
+			"if redis.call('HEXISTS', KEYS[1], 's') == 1 then return 0 end\n"
+			"drop_parts(KEYS[1])\n"
+			"redis.call('HSET', KEYS[1], 'l', ARGV[1] or '1')\n"
+			"return 1\n",
 		},
 	[SWP_SCRIPT_FORGET] =
 		{
@@ -80,10 +111,13 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.keys = "job",
 			.arguments = "none",
 			.answers = "1",
-			.source = DROP_PARTS "drop_parts(KEYS[1])\n"
-					     "redis.call('HDEL', KEYS[1], 's', 't', 'l', 'a')\n"
-					     "redis.call('HINCRBY', KEYS[1], 'e', 1)\n"
-					     "return 1\n",
+			.own_keys = 1,
+			.fenced = true,
+			.source = REFUSE_DEPOSED("1") DROP_PARTS
+			"drop_parts(KEYS[1])\n"
+			"redis.call('HDEL', KEYS[1], 's', 't', 'l', 'a')\n"
+			"redis.call('HINCRBY', KEYS[1], 'e', 1)\n"
+			"return 1\n",
 		},
 	[SWP_SCRIPT_REPLACE_HASH] =
 		{
@@ -91,10 +125,13 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.keys = "hash",
 			.arguments = "field, value, and so on",
 			.answers = "1",
-			.source = "redis.call('DEL', KEYS[1])\n"
-				  "for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) "
-				  "end\n"
-				  "return 1\n",
+			.own_keys = 1,
+			.fenced = true,
+			.source = REFUSE_DEPOSED("1") "redis.call('DEL', KEYS[1])\n"
+						      "for i = 1, #ARGV, 2 do redis.call('HSET', KEYS[1], "
+						      "ARGV[i], ARGV[i + 1]) "
+						      "end\n"
+						      "return 1\n",
 		},
 	[SWP_SCRIPT_ADD_ONCE] =
 		{
@@ -102,8 +139,10 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.keys = "list",
 			.arguments = "entry",
 			.answers = "length of the list",
-			.source = "redis.call('LREM', KEYS[1], 0, ARGV[1])\n"
-				  "return redis.call('RPUSH', KEYS[1], ARGV[1])\n",
+			.own_keys = 1,
+			.fenced = true,
+			.source = REFUSE_DEPOSED("1") "redis.call('LREM', KEYS[1], 0, ARGV[1])\n"
+						      "return redis.call('RPUSH', KEYS[1], ARGV[1])\n",
 		},
 	[SWP_SCRIPT_LEAVE_INDEX] =
 		{
@@ -111,12 +150,105 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.keys = "index, catalogue",
 			.arguments = "sweep, hash of the catalogue",
 			.answers = "1 the catalogue went too, 0 not",
-			.source = "redis.call('ZREM', KEYS[1], ARGV[1])\n"
-				  "for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do\n"
-				  "  if redis.call('HGET', 'swp:' .. id .. ':sweep', 'catalogue') == ARGV[2] "
-				  "then return 0 end\n"
-				  "end\n"
-				  "return redis.call('DEL', KEYS[2])\n",
+			.own_keys = 2,
+			.fenced = true,
+			.source = REFUSE_DEPOSED(
+				"2") "redis.call('ZREM', KEYS[1], ARGV[1])\n"
+				     "for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do\n"
+				     "  if redis.call('HGET', 'swp:' .. id .. ':sweep', 'catalogue') == "
+				     "ARGV[2] "
+				     "then return 0 end\n"
+				     "end\n"
+				     "return redis.call('DEL', KEYS[2])\n",
+		},
+	[SWP_SCRIPT_WRITE] =
+		{
+			.name = "write",
+			.keys = "key",
+			.arguments = "command, then its arguments behind the key",
+			.answers = "as the command does",
+			.own_keys = 1,
+			.fenced = true,
+			.source =
+				REFUSE_DEPOSED("1") "return redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))\n",
+		},
+	[SWP_SCRIPT_DROP] =
+		{
+			.name = "drop",
+			.keys = "none",
+			.arguments = "keys that go",
+			.answers = "how many there were",
+			.own_keys = 0,
+			.fenced = true,
+			.source = REFUSE_DEPOSED("0") "local gone = 0\n"
+						      "for _, key in ipairs(ARGV) do gone = gone + "
+						      "redis.call('UNLINK', key) end\n"
+						      "return gone\n",
+		},
+	[SWP_SCRIPT_TAKE_OVER] =
+		{
+			.name = "take-over",
+			.keys = "row (of a sweep, or of the leader)",
+			.arguments =
+				"owner, host, lease (ms), wall clock (ms), term to assert or 0, owner that "
+				"is known to be dead or empty",
+			.answers = "{owned, term, the owner before} or {held, ms left, owner, host}",
+			.own_keys = 1,
+			.fenced = true,
+			.source = REFUSE_DEPOSED("1") NOW_MS
+			"local row = redis.call('HMGET', KEYS[1], 'term', 'owner', 'until', 'host')\n"
+			"local stored, term = tonumber(row[1] or '0'), tonumber(ARGV[5])\n"
+			"local ends = tonumber(row[3] or '0')\n"
+			"if term > 0 then\n"
+			"  if stored > term then return redis.error_reply('" SWP_SCRIPT_DEPOSED
+			" another coordinator has taken over') end\n"
+			"else\n"
+			"  if row[2] and row[2] ~= ARGV[1] and row[2] ~= ARGV[6] and ends > now then\n"
+			"    return {'held', ends - now, row[2], row[4] or ''}\n"
+			"  end\n"
+			"  term = math.max(stored, tonumber(ARGV[4]), now) + 1\n"
+			"end\n"
+			"if row[2] ~= ARGV[1] then redis.call('HSET', KEYS[1], 'since', "
+			"string.format('%.0f', now)) "
+			"end\n"
+			"redis.call('HSET', KEYS[1], 'term', string.format('%.0f', term), 'owner', ARGV[1], "
+			"'host', "
+			"ARGV[2], 'until', string.format('%.0f', now + tonumber(ARGV[3])))\n"
+			"return {'owned', term, row[2] or ''}\n",
+		},
+	[SWP_SCRIPT_RENEW] =
+		{
+			.name = "renew",
+			.keys = "row (of a sweep, or of the leader), drains",
+			.arguments = "lease (ms); 0 gives it up",
+			.answers = "{who asked that the sweep be cancelled or empty, names of workers to "
+				   "drain …}",
+			.own_keys = 2,
+			.fenced = true,
+			.source = REFUSE_DEPOSED("2") NOW_MS
+			"redis.call('HSET', KEYS[1], 'until', string.format('%.0f', ARGV[1] == '0' and 0 or "
+			"now + "
+			"tonumber(ARGV[1])))\n"
+			"local answer = redis.call('HKEYS', KEYS[2])\n"
+			"table.insert(answer, 1, redis.call('HGET', KEYS[1], 'cancel_asked') or '')\n"
+			"return answer\n",
+		},
+	[SWP_SCRIPT_ASSERT_GRANT] =
+		{
+			.name = "assert-grant",
+			.keys = "job",
+			.arguments = "worker, epoch, attempts",
+			.answers = "1 it stands, 0 it is sealed, given up, or granted anew",
+			.own_keys = 1,
+			.fenced = true,
+			.source = REFUSE_DEPOSED(
+				"1") "local job = redis.call('HMGET', KEYS[1], 'e', 's', 'l')\n"
+				     "local epoch = tonumber(job[1] or '0')\n"
+				     "if job[2] or job[3] or epoch > tonumber(ARGV[2]) then return 0 end\n"
+				     "if epoch < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], 'e', "
+				     "ARGV[2], 'a', ARGV[3], "
+				     "'w', ARGV[1]) end\n"
+				     "return 1\n",
 		},
 };
 

@@ -2,21 +2,27 @@
  * harmless when repeated (an answer that was lost is asked for again). Users copy `source` into a struct swp_store_script.
  * No I/O here.
  *
- * Who may write is decided by the granted epoch alone: the coordinator writes a grant before it sends the JOB, and a worker
- * names the epoch of its JOB with each write. So a worker that was given up for lost can write nothing.
+ * Who may write: a worker names the epoch of its JOB with each write, and the coordinator writes a grant before it sends the JOB; so a
+ * worker that was given up for lost can write nothing. A coordinator names the term under which it owns the sweep; so one that another
+ * has taken over from can write nothing. For that, scripts that are `fenced` take more keys behind their own (`own_keys` of them):
+ * rows with a field `term`, and as their first arguments the terms that these must have, one a key. Else they answer the error
+ * SWP_SCRIPT_DEPOSED and change nothing.
  */
 #ifndef SWP_RECORD_SCRIPTS_H
 #define SWP_RECORD_SCRIPTS_H
 
+#include <stdbool.h>
+
 enum swp_script {
-	/* KEYS job; ARGV worker, counts ("1": an attempt, "0": not, e.g. after give-back), least (the lowest epoch to give: one more than the
+	/* KEYS job, lock; ARGV worker, counts ("1": an attempt, "0": not, e.g. after give-back), least (the lowest epoch to give: one more than the
 	 * coordinator has ever given for this job, else "1"; so that a store that lost writes never grants an epoch twice).
-	 * → list {"granted", epoch, attempts}: parts of older epochs are gone; or {"sealed", epoch, attempts}; or {"lost", epoch, attempts}.
+	 * → list {"granted", epoch, attempts}: parts of older epochs are gone; or {"sealed", epoch, attempts}; or {"lost", epoch, attempts}; or
+	 * {"locked", epoch, attempts}: an unsealed job of another sweep, whose coordinator lives, holds account and region.
 	 * Repeated: a higher epoch. */
 	SWP_SCRIPT_GRANT,
 	/* KEYS job; ARGV epoch, index (decimal), part bytes → 1 written (again: the same); 0 sealed already with that epoch; -1 stale epoch. */
 	SWP_SCRIPT_COMMIT_PART,
-	/* KEYS job; ARGV epoch, count of parts, seal bytes, then for each part that comes along: index, bytes.
+	/* KEYS job, lock; ARGV epoch, count of parts, seal bytes, then for each part that comes along: index, bytes.
 	 * → 1 sealed; 0 was sealed already with that epoch; -1 stale epoch; -2 not all parts are there (the store lost some: send all again). */
 	SWP_SCRIPT_SEAL,
 	/* KEYS job; ARGV why ("worker-lost", "store-lost": kept in the mark) → 1 marked lost; 0 it is sealed, nothing done. Parts go; later grants answer "lost", later commits are stale. */
@@ -30,6 +36,21 @@ enum swp_script {
 	/* KEYS index, catalogue; ARGV sweep, catalogue's hash → 1 the catalogue went too, 0 not. The sweep leaves the index; its catalogue goes
 	 * unless another sweep of the index names it. */
 	SWP_SCRIPT_LEAVE_INDEX,
+	/* KEYS key; ARGV command, then what stands behind the key → what the command answers. */
+	SWP_SCRIPT_WRITE,
+	/* KEYS none; ARGV keys → how many went. */
+	SWP_SCRIPT_DROP,
+	/* KEYS row; ARGV owner, host, lease in ms, wall clock in ms, term, dead owner.
+	 * term "0": takes the row over, if it has no owner, is the owner's own, or its lease has ended (or its owner is `dead`: one whose
+	 * process is known to be gone): term = max(stored term, wall clock, clock of Redis) + 1. Else asserts that term again (a store that
+	 * lost it), or answers SWP_SCRIPT_DEPOSED.
+	 * → {"owned", term, owner before or ""}, or {"held", ms left, owner, host}. */
+	SWP_SCRIPT_TAKE_OVER,
+	/* KEYS row, drains; ARGV lease in ms, "0": given up → {who asked to cancel or "", worker …}. Lengthens the lease from now. */
+	SWP_SCRIPT_RENEW,
+	/* KEYS job; ARGV worker, epoch, attempts → 1 the grant stands (again, if the store had lost it), 0 the job is sealed, given up or
+	 * granted with a higher epoch. */
+	SWP_SCRIPT_ASSERT_GRANT,
 	SWP_SCRIPT_COUNT,
 };
 
@@ -37,9 +58,12 @@ struct swp_script_row {
 	const char *name;			/* "commit-part" */
 	const char *source;			/* Lua */
 	const char *keys, *arguments, *answers; /* for docs/store.md */
+	unsigned own_keys;
+	bool fenced;
 };
 const struct swp_script_row *swp_script_row(enum swp_script script); /* borrowed for ever */
 
+#define SWP_SCRIPT_DEPOSED "DEPOSED" /* begins the error reply */
 #define SWP_SCRIPT_STALE (-1)
 #define SWP_SCRIPT_PARTS_MISSING (-2)
 

@@ -158,7 +158,7 @@ static const struct member renew_members[] = {
 static const struct member give_back_members[] = {
 	NUMBER(swp_message_give_back, job, "job", REQUIRED, ANY_NUMBER),
 	NUMBER(swp_message_give_back, epoch, "epoch", REQUIRED, ANY_NUMBER),
-	NUMBER(swp_message_give_back, why, "why", REQUIRED, SWP_GIVE_BACK_RESOURCES),
+	NUMBER(swp_message_give_back, why, "why", REQUIRED, 255 /* a newer one may know more */),
 	TEXT(swp_message_give_back, detail, "detail", OPTIONAL),
 	END,
 };
@@ -697,7 +697,7 @@ static int find_type(struct swp_unpack unpack, enum swp_message_type *ret_type)
 		return r;
 	if (version == 0 || !type || swp_unpack_peek(&unpack) != SWP_UNPACK_END)
 		return -EBADMSG;
-	if (version != SWP_WIRE_VERSION)
+	if (!swp_wire_is_compatible(version))
 		return -EPROTONOSUPPORT;
 	for (int i = SWP_MESSAGE_NONE + 1; i < SWP_MESSAGE_TYPE_COUNT; i++) {
 		if (strlen(messages[i].name) == type_length &&

@@ -38,6 +38,13 @@
 
 #define SWP_WIRE_VERSION 1
 
+/* Versions next to ours work with it: members are only ever added, unknown ones are skipped, absent ones have defaults. So coordinators
+ * and workers are upgraded in any order, one version at a time. */
+static inline bool swp_wire_is_compatible(uint64_t version)
+{
+	return version > 0 && version <= SWP_WIRE_VERSION + 1 && version + 1 >= SWP_WIRE_VERSION;
+}
+
 enum swp_message_type {
 	SWP_MESSAGE_NONE,
 	/* from workers */
@@ -118,6 +125,7 @@ enum swp_give_back_why {
 	SWP_GIVE_BACK_UNKNOWN_SWEEP, /* no sweep message came before it, or its catalogue can't be used */
 	SWP_GIVE_BACK_CREDENTIALS,   /* too little time left in them, or no key for today */
 	SWP_GIVE_BACK_RESOURCES, /* out of memory; counts as an attempt, since the job itself may be the cause */
+	SWP_GIVE_BACK_CANNOT, /* its catalogue has what this worker's version does not know; the detail says what */
 };
 struct swp_message_give_back {
 	uint64_t job, epoch;
@@ -138,7 +146,7 @@ struct swp_message_heartbeat { /* from the coordinator: empty */
 };
 
 struct swp_message_welcome {
-	uint64_t protocol; /* SWP_WIRE_VERSION; another one: the worker leaves */
+	uint64_t protocol; /* SWP_WIRE_VERSION; one that is not compatible: the worker leaves */
 	const char *version;
 	uint64_t heartbeat_ms, lease_ms;
 };

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from fleet import Fleet, events_of
+from listener import Fleet, events_of
 from common import ORGSWEEP, Simulator, Suite, orgsweep, wait_for
 from peers import Redis, write_keys
 

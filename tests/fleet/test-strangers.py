@@ -7,8 +7,8 @@ import socket
 import threading
 import time
 
-import fleet
-from fleet import Dealer, Fleet, Relay, hello, message
+import listener
+from listener import Dealer, Fleet, Relay, hello, message
 from common import Suite, wait_for
 from peers import curve_keys, zmtp_greeting
 
@@ -62,7 +62,7 @@ def honest_work(coordinator, timeout=120):
 
 
 def told(coordinator, counts):
-    print(f"     peak {coordinator.peak} KiB; " + ", ".join(f"{key} {counts[key]}" for key in fleet.COUNTERS if counts.get(key)), flush=True)
+    print(f"     peak {coordinator.peak} KiB; " + ", ".join(f"{key} {counts[key]}" for key in listener.COUNTERS if counts.get(key)), flush=True)
     return counts
 
 
@@ -89,7 +89,7 @@ def nobody(place):
     """The measure: nothing is counted where nobody comes."""
     coordinator = Fleet(place, *SLOW)
     counts = honest_work(coordinator)
-    assert not any(counts.get(key) for key in fleet.COUNTERS), counts
+    assert not any(counts.get(key) for key in listener.COUNTERS), counts
     assert coordinator.peak < PLAIN_KIB, f"{coordinator.peak} KiB"
 
 

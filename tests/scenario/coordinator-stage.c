@@ -253,7 +253,7 @@ void stage_close(void)
 
 void stage_let_in(void)
 {
-	if (swp_fleet_allow(stage.sweep->fleet, "w", "w") < 0)
+	if (swp_fleet_allow(swp_hub_fleet(stage.sweep->hub), "w", "w") < 0)
 		player_fail("out of memory");
 }
 

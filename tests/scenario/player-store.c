@@ -41,6 +41,7 @@ struct swp_store {
 	struct swp_timer up_timer;
 	struct request *requests; /* in order */
 	bool up;
+	uint64_t connections;
 };
 
 struct answer { /* a reply being made */
@@ -167,6 +168,8 @@ static void put_number(const char *key, const char *field, int64_t number)
 
 /* --- scripts --- */
 
+static void run_command(const struct request *request, struct answer *answer);
+
 static void drop_parts(const char *key)
 {
 	char field[24];
@@ -219,14 +222,37 @@ static int64_t seal(const char *key, const struct swp_store_argument *arguments,
 	return 1;
 }
 
-/* "granted", "sealed" or "lost" in ret_word. */
-static void grant(const char *key, const struct swp_store_argument *arguments, const char **ret_word)
+/* Does an unsealed job of another sweep that runs hold the place? */
+static const char *lock_word(const char *key, const char *lock)
+{
+	const char *holder = player_store_get(lock, "", NULL), *state;
+	char sweep[SWP_KEY_BYTES];
+
+	if (!holder || strcmp(holder, key) == 0 || !find(holder, "e") || find(holder, "s") ||
+		find(holder, "l"))
+		return "granted";
+	snprintf(sweep, sizeof(sweep), "%.*s:sweep", (int)(strstr(holder, ":job:") - holder), holder);
+	state = player_store_get(sweep, "state", NULL);
+	return state && strcmp(state, "running") == 0 &&
+			       number_at(sweep, "until") + 15000 > swp_clock_wall_ms(player_clock())
+		       ? "locked"
+		       : "granted";
+}
+
+/* "granted", "sealed", "lost" or "locked" in ret_word. */
+static void grant(
+	const char *key, const char *lock, const struct swp_store_argument *arguments, const char **ret_word)
 {
 	int64_t epoch = number_at(key, "e") + 1, least = strtoll(arguments[2].bytes, NULL, 10);
 
-	*ret_word = find(key, "s") ? "sealed" : find(key, "l") ? "lost" : "granted";
+	*ret_word = find(key, "s")   ? "sealed"
+		    : find(key, "l") ? "lost"
+		    : lock	     ? lock_word(key, lock)
+				     : "granted";
 	if (strcmp(*ret_word, "granted") != 0)
 		return;
+	if (lock)
+		player_store_put(lock, "", key, strlen(key));
 	drop_parts(key);
 	put_number(key, "e", epoch > least ? epoch : least);
 	put_number(key, "a", number_at(key, "a") + (strcmp(arguments[1].bytes, "1") == 0));
@@ -336,15 +362,142 @@ static int64_t leave_index(
 	return drop(catalogue, NULL, true);
 }
 
+static void say_error(struct answer *answer, const char *words)
+{
+	answer->reply = (struct swp_store_reply){
+		.type = SWP_STORE_REPLY_ERROR, .bytes = words, .length = strlen(words)};
+}
+
+#define DEPOSED_WORDS SWP_SCRIPT_DEPOSED " another coordinator has taken over"
+
+/* Rows behind the script's own keys must have the terms that its first arguments name. */
+static bool is_fenced_off(const struct request *request, unsigned own_keys)
+{
+	for (size_t i = own_keys; i < request->key_count; i++) {
+		const char *term = player_store_get(request->arguments[i].bytes, SWP_OWNER_FIELD_TERM, NULL);
+
+		if (!term || strcmp(term, request->arguments[request->key_count + i - own_keys].bytes) != 0)
+			return true;
+	}
+	return false;
+}
+
+static struct swp_store_reply number_reply(int64_t number)
+{
+	return (struct swp_store_reply){.type = SWP_STORE_REPLY_NUMBER, .number = number};
+}
+
+static void put_text(const char *key, const char *field, const struct swp_store_argument *text)
+{
+	player_store_put(key, field, text->bytes, text->length);
+}
+
+static bool is_held(const char *key, const struct swp_store_argument *arguments, int64_t now)
+{
+	const char *owner = player_store_get(key, SWP_OWNER_FIELD_OWNER, NULL);
+
+	return owner && strcmp(owner, arguments[0].bytes) != 0 && strcmp(owner, arguments[5].bytes) != 0 &&
+	       number_at(key, SWP_OWNER_FIELD_UNTIL) > now;
+}
+
+static void take_over(const char *key, const struct swp_store_argument *arguments, struct answer *answer)
+{
+	static char before[128];
+	int64_t now = swp_clock_wall_ms(player_clock()), stored = number_at(key, SWP_OWNER_FIELD_TERM),
+		term = strtoll(arguments[4].bytes, NULL, 10), wall = strtoll(arguments[3].bytes, NULL, 10);
+	const char *owner = player_store_get(key, SWP_OWNER_FIELD_OWNER, NULL),
+		   *host = player_store_get(key, SWP_OWNER_FIELD_HOST, NULL);
+
+	snprintf(before, sizeof(before), "%s", owner ? owner : "");
+	if (term > 0 && stored > term) {
+		say_error(answer, DEPOSED_WORDS);
+		return;
+	}
+	if (term == 0 && is_held(key, arguments, now)) {
+		add_item(answer, text_reply("held", 4));
+		add_item(answer, number_reply(number_at(key, SWP_OWNER_FIELD_UNTIL) - now));
+		add_item(answer, text_reply(before, strlen(before)));
+		add_item(answer, text_reply(host ? host : "", host ? strlen(host) : 0));
+		return;
+	}
+	if (term == 0)
+		term = 1 + (stored > wall ? stored : wall);
+	if (strcmp(before, arguments[0].bytes) != 0)
+		put_number(key, SWP_OWNER_FIELD_SINCE, now);
+	put_number(key, SWP_OWNER_FIELD_TERM, term);
+	put_text(key, SWP_OWNER_FIELD_OWNER, &arguments[0]);
+	put_text(key, SWP_OWNER_FIELD_HOST, &arguments[1]);
+	put_number(key, SWP_OWNER_FIELD_UNTIL, now + strtoll(arguments[2].bytes, NULL, 10));
+	add_item(answer, text_reply("owned", 5));
+	add_item(answer, number_reply(term));
+	add_item(answer, text_reply(before, strlen(before)));
+}
+
+static void renew(const char *key, const char *drains, const struct swp_store_argument *arguments,
+	struct answer *answer)
+{
+	int64_t lease = strtoll(arguments[0].bytes, NULL, 10);
+
+	put_number(key, SWP_OWNER_FIELD_UNTIL, lease ? swp_clock_wall_ms(player_clock()) + lease : 0);
+	add_value(answer, key, SWP_SWEEP_FIELD_CANCEL_ASKED);
+	for (struct value *value = values; value; value = value->next)
+		if (strcmp(value->key, drains) == 0)
+			add_item(answer, text_reply(value->field, strlen(value->field)));
+}
+
+static int64_t assert_grant(const char *key, const struct swp_store_argument *arguments)
+{
+	int64_t epoch = number_at(key, "e"), asked = strtoll(arguments[1].bytes, NULL, 10);
+
+	if (find(key, "s") || find(key, "l") || epoch > asked)
+		return 0;
+	if (epoch < asked) {
+		put_text(key, "w", &arguments[0]);
+		put_text(key, "e", &arguments[1]);
+		put_text(key, "a", &arguments[2]);
+	}
+	return 1;
+}
+
+static int64_t drop_keys(const struct swp_store_argument *keys, size_t count)
+{
+	int64_t gone = 0;
+
+	for (size_t i = 0; i < count; i++)
+		gone += drop(keys[i].bytes, NULL, true);
+	return gone;
+}
+
+/* As the command that it is: its name before the key. */
+static void run_write(
+	const char *key, const struct swp_store_argument *arguments, size_t count, struct answer *answer)
+{
+	struct swp_store_argument all[MOST_ARGUMENTS];
+	const struct request command = {.script = -1, .arguments = all, .count = count + 1};
+
+	all[0] = arguments[0];
+	all[1] = (struct swp_store_argument){key, strlen(key)};
+	for (size_t i = 1; i < count; i++)
+		all[i + 1] = arguments[i];
+	run_command(&command, answer);
+}
+
 static void run_script(const struct request *request, struct answer *answer)
 {
-	const struct swp_store_argument *arguments = request->arguments + request->key_count;
-	size_t count = request->count - request->key_count;
+	const struct swp_script_row *row = swp_script_row((enum swp_script)request->script);
+	size_t fences =
+		row->fenced && request->key_count > row->own_keys ? request->key_count - row->own_keys : 0;
+	const struct swp_store_argument *arguments = request->arguments + request->key_count + fences;
+	size_t count = request->count - request->key_count - fences;
 	const char *key = request->arguments[0].bytes, *word;
 
+	if (fences > 0 && is_fenced_off(request, row->own_keys)) {
+		say_error(answer, DEPOSED_WORDS);
+		return;
+	}
 	switch ((enum swp_script)request->script) {
 	case SWP_SCRIPT_GRANT:
-		grant(key, arguments, &word);
+		grant(key, request->key_count > 1 ? request->arguments[1].bytes : NULL, arguments, &word);
 		add_item(answer, text_reply(word, strlen(word)));
 		add_item(answer, (struct swp_store_reply){
 					 .type = SWP_STORE_REPLY_NUMBER, .number = number_at(key, "e")});
@@ -356,6 +509,8 @@ static void run_script(const struct request *request, struct answer *answer)
 		return;
 	case SWP_SCRIPT_SEAL:
 		say_number(answer, seal(key, arguments, count));
+		if (request->key_count > 1 && find(key, "s"))
+			drop(request->arguments[1].bytes, NULL, true);
 		return;
 	case SWP_SCRIPT_GIVE_UP:
 		say_number(answer, give_up(key, arguments, count));
@@ -368,6 +523,21 @@ static void run_script(const struct request *request, struct answer *answer)
 		return;
 	case SWP_SCRIPT_ADD_ONCE:
 		say_number(answer, add_once(key, arguments));
+		return;
+	case SWP_SCRIPT_WRITE:
+		run_write(key, arguments, count, answer);
+		return;
+	case SWP_SCRIPT_DROP:
+		say_number(answer, drop_keys(arguments, count));
+		return;
+	case SWP_SCRIPT_TAKE_OVER:
+		take_over(key, arguments, answer);
+		return;
+	case SWP_SCRIPT_RENEW:
+		renew(key, request->arguments[1].bytes, arguments, answer);
+		return;
+	case SWP_SCRIPT_ASSERT_GRANT:
+		say_number(answer, assert_grant(key, arguments));
 		return;
 	case SWP_SCRIPT_LEAVE_INDEX:
 		say_number(answer, leave_index(key, request->arguments[1].bytes, arguments));
@@ -580,7 +750,7 @@ static void run_command(const struct request *request, struct answer *answer)
 
 static void carry_out(const struct request *request, struct answer *answer)
 {
-	commands++;
+	commands += request->script != SWP_SCRIPT_TAKE_OVER && request->script != SWP_SCRIPT_RENEW;
 	if (request->script >= 0)
 		run_script(request, answer);
 	else
@@ -695,6 +865,7 @@ static void come_up(struct swp_timer *timer)
 	struct swp_store *store = SWP_CONTAINER_OF(timer, struct swp_store, up_timer);
 
 	store->up = true;
+	store->connections++;
 	store->events.up(store->events.context, fresh);
 	for (struct request *request = store->requests; request; request = request->next)
 		if (!request->running)
@@ -728,6 +899,11 @@ void swp_store_free(struct swp_store *store)
 		finish_lost(store->requests);
 	the_store = NULL;
 	free(store);
+}
+
+uint64_t swp_store_connections(const struct swp_store *store)
+{
+	return store->connections;
 }
 
 bool swp_store_is_up(const struct swp_store *store)

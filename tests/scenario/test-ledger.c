@@ -1,5 +1,6 @@
 /* The ledger against a store that refuses, loses answers and goes away: the newest write of each key is what stays. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/ledger.h"
@@ -15,8 +16,10 @@
 static struct {
 	struct swp_loop *loop;
 	struct swp_ledger *ledger;
-	unsigned idle;
-	bool lost;
+	unsigned idle, fresh;
+	bool lost, owned;
+	uint64_t term;
+	char why[1024], cancelled_by[64];
 } stage;
 
 static void up(void *context)
@@ -27,8 +30,29 @@ static void up(void *context)
 static void lost(void *context, const struct swp_problem *problem)
 {
 	(void)context;
-	(void)problem;
 	stage.lost = true;
+	snprintf(stage.why, sizeof(stage.why), "%s", problem->text);
+}
+
+static void owned(void *context, uint64_t term)
+{
+	(void)context;
+	stage.owned = true;
+	stage.term = term;
+}
+
+static void fresh(void *context)
+{
+	(void)context;
+	stage.fresh++;
+}
+
+static void asked(void *context, const char *cancelled_by, const char *const *drains, size_t count)
+{
+	(void)context;
+	(void)drains;
+	(void)count;
+	snprintf(stage.cancelled_by, sizeof(stage.cancelled_by), "%s", cancelled_by);
 }
 
 static void idle(void *context)
@@ -37,9 +61,13 @@ static void idle(void *context)
 	stage.idle++;
 }
 
-static void begin(const char *scenario)
+static const struct swp_owner me = {.text = "00000000/1/1/1", .host = "here"};
+
+/* Connected, and not owned yet. */
+static void open_ledger(const char *scenario)
 {
-	const struct swp_ledger_events events = {.up = up, .lost = lost, .fresh = up};
+	const struct swp_ledger_events events = {
+		.up = up, .owned = owned, .asked = asked, .lost = lost, .fresh = fresh};
 	const struct swp_store_options options = {0};
 	struct swp_problem problem;
 
@@ -50,6 +78,16 @@ static void begin(const char *scenario)
 	if (!stage.ledger)
 		player_fail("no ledger: %s", problem.text);
 	player_advance(100);
+}
+
+static void begin(const char *scenario)
+{
+	open_ledger(scenario);
+	if (swp_ledger_own(stage.ledger, &me, 0) < 0)
+		player_fail("out of memory");
+	player_advance(100);
+	if (!stage.owned)
+		player_fail("not owned");
 }
 
 static void end(void)
@@ -144,7 +182,7 @@ static void many_rows_of_one_account(void)
 		snprintf(path, sizeof(path), "Root/%d", i);
 		write_row(ACCOUNT, path, i == 999);
 		player_advance(i % 10 ? 0 : 50);
-		if (swp_ledger_open(stage.ledger) > 2)
+		if (swp_ledger_open(stage.ledger) > 3) /* a renewal is one */
 			player_fail("%zu held", swp_ledger_open(stage.ledger));
 	}
 	player_store_refuse(NULL);
@@ -240,8 +278,124 @@ static void freed_while_waiting(void)
 	end();
 }
 
+/* --- owning --- */
+
+#define ROW "swp:" SWEEP ":sweep"
+
+static void put(const char *field, const char *text)
+{
+	player_store_put(ROW, field, text, strlen(text));
+}
+
+static void put_ms(const char *field, int64_t ms)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)ms);
+	put(field, text);
+}
+
+static int64_t wall_ms(void)
+{
+	return swp_clock_wall_ms(player_clock());
+}
+
+static void the_term_is_above_the_clock(void)
+{
+	begin("the term is above the clock, and the lease is renewed");
+	if (stage.term <= (uint64_t)wall_ms() - 1000)
+		player_fail("term %llu", (unsigned long long)stage.term);
+	player_advance(60000);
+	if (strtoll(player_store_get(ROW, "until", NULL), NULL, 10) < wall_ms() + 5000)
+		player_fail("the lease is not renewed");
+	done(swp_ledger_disown(stage.ledger, true));
+	expect_idle();
+	if (strcmp(player_store_get(ROW, "until", NULL), "0") != 0)
+		player_fail("the lease was not given up");
+	end();
+}
+
+static void a_deposed_coordinator_writes_nothing(void)
+{
+	begin("another took the sweep over: nothing is written any more");
+	put_ms("term", (int64_t)stage.term + 5);
+	write_row(ACCOUNT, "Root", false);
+	player_advance(3000);
+	if (!stage.lost || !swp_ledger_is_deposed(stage.ledger) || !strstr(stage.why, "taken sweep"))
+		player_fail("lost %d: %s", stage.lost, stage.why);
+	if (player_store_get("swp:" SWEEP ":accounts", ACCOUNT, NULL))
+		player_fail("a row came through");
+	end();
+}
+
+/* It is found out by the renewal, also by one that writes nothing. */
+static void a_deposed_coordinator_hears_of_it(void)
+{
+	begin("another took the sweep over while there was nothing to write");
+	put_ms("term", (int64_t)stage.term + 5);
+	player_advance(4000);
+	if (!stage.lost || !swp_ledger_is_deposed(stage.ledger))
+		player_fail("lost %d: %s", stage.lost, stage.why);
+	end();
+}
+
+static void a_store_that_lost_the_term(void)
+{
+	begin("a store that lost the term gets it again before anything else is written");
+	player_store_away("gone");
+	player_advance(1000);
+	write_row(ACCOUNT, "Root/Prod", true);
+	put("term", "7");
+	player_store_back(true);
+	player_advance(5000);
+	expect_idle();
+	expect_row(ACCOUNT, "Root/Prod", true);
+	if (stage.fresh != 1 || strtoull(player_store_get(ROW, "term", NULL), NULL, 10) != stage.term)
+		player_fail("fresh %u, term %s", stage.fresh, player_store_get(ROW, "term", NULL));
+	end();
+}
+
+static void held_by_another(bool renews)
+{
+	open_ledger(renews ? "held by another that is alive" : "held by another until its lease ends");
+	put("owner", "11111111/1/1/1");
+	put("host", "elsewhere");
+	put("term", "5");
+	put_ms("until", wall_ms() + 9000);
+	done(swp_ledger_own(stage.ledger, &me, 0));
+	for (int second = 0; second < 20; second++) {
+		player_advance(1000);
+		if (renews)
+			put_ms("until", wall_ms() + 9000);
+		if (second == 7 && (stage.owned || stage.lost))
+			player_fail("owned %d, lost %d", stage.owned, stage.lost);
+	}
+	if (stage.owned == renews || stage.lost != renews)
+		player_fail("owned %d, lost %d: %s", stage.owned, stage.lost, stage.why);
+	if (renews && !strstr(stage.why, "elsewhere"))
+		player_fail("%s", stage.why);
+	end();
+}
+
+static void orders_from_the_store(void)
+{
+	begin("who asked to cancel is told with a renewal");
+	put("cancel_asked", "anna@laptop");
+	player_advance(4000);
+	if (strcmp(stage.cancelled_by, "anna@laptop") != 0)
+		player_fail("by %s", stage.cancelled_by);
+	end();
+}
+
 int main(void)
 {
+	the_term_is_above_the_clock();
+	a_deposed_coordinator_writes_nothing();
+	a_deposed_coordinator_hears_of_it();
+	a_store_that_lost_the_term();
+	held_by_another(false);
+	held_by_another(true);
+	orders_from_the_store();
 	newer_row_wins();
 	newer_row_wins_behind();
 	newer_row_wins_after_lost_reply();
@@ -250,6 +404,6 @@ int main(void)
 	fields_are_kept();
 	other_commands();
 	freed_while_waiting();
-	printf("8 scenarios passed\n");
+	printf("15 scenarios passed\n");
 	return 0;
 }

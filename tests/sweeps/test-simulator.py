@@ -164,6 +164,9 @@ def a_service_control_policy_closes_a_service_or_is_a_gap(place):
     assert report["coverage"]["closed"] == len(closed)
     partly = [r for r in report["results"] if r["account"] == second and r["check_id"] == "aws-bedrock-002"]
     assert partly and all((r["status"], r["reason"]) == ("NOT_ASSESSED", "denied-scp") for r in partly), partly
+    told = orgsweep(place, "sweep", "--output", place.path / "told.json", environment=simulator.environment()).stderr
+    regions = ", ".join(sorted({r["region"] for r in closed}))
+    assert f"closed by service control policies to the scan role: {len(closed)} cells in {regions}\n" in told, told
     only = sweep(place, "--all", "--checks", "aws-bedrock-001", environment=simulator.environment()).report
     assert all(r["reason"] == "closed-by-scp" for r in only["results"] if r["account"] == first), "the probe set counts, whatever is selected"
 

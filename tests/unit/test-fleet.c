@@ -45,14 +45,11 @@ struct stage {
 
 /* --- what the fleet tells --- */
 
-static void greeted(void *context, uint64_t peer, const char *name, const struct swp_message_hello *hello,
-	const struct swp_dispatch_hold *holds, size_t hold_count)
+static void greeted(void *context, uint64_t peer, const char *name, const struct swp_message_hello *hello)
 {
 	struct stage *stage = context;
 
 	(void)hello;
-	(void)holds;
-	(void)hold_count;
 	stage->greeted++;
 	stage->greeted_peer = peer;
 	snprintf(stage->greeted_as, sizeof(stage->greeted_as), "%s", name);
@@ -229,7 +226,7 @@ static struct swp_fleet *open_fleet(struct stage *stage, struct swp_problem *pro
 		.context = stage};
 	struct swp_bus_keys keys = {0};
 	const struct swp_fleet_options options = {
-		.endpoint = "tcp://127.0.0.1:0", .keys = &keys, .keys_folder = stage->keys, .sweep = "s"};
+		.endpoint = "tcp://127.0.0.1:0", .keys = &keys, .keys_folder = stage->keys};
 	struct swp_fleet *fleet;
 
 	memcpy(keys.public_key, stage->server.public_key, sizeof(keys.public_key));
@@ -259,7 +256,7 @@ static int set_up(void **state)
 	assert_non_null(stage->fleet);
 	stage->plan = (struct swp_message_sweep){
 		.sweep = "s", .catalogue = "c", .partition = "aws", .started_at_ms = 1};
-	swp_fleet_set_plan(stage->fleet, &stage->plan, CATALOGUE, strlen(CATALOGUE));
+	assert_int_equal(swp_fleet_add_plan(stage->fleet, &stage->plan, CATALOGUE, strlen(CATALOGUE)), 0);
 	*state = stage;
 	return 0;
 }
@@ -582,8 +579,8 @@ static void test_the_longest_greeting_is_let_through(void **state)
 	(void)state;
 	assert_non_null(holds);
 	for (size_t i = 0; i < SWP_LIMIT_HOLDS; i++)
-		holds[i] = (struct swp_wire_hold){.job = UINT64_MAX,
-			.epoch = UINT64_MAX,
+		holds[i] = (struct swp_wire_hold){.job = INT64_MAX,
+			.epoch = INT64_MAX,
 			.sweep = "20261127T203242Z-1eb27782-and-more-of-it",
 			.account = "123456789012",
 			.region = "ap-southeast-5-and-more-of-it"};

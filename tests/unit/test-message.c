@@ -180,7 +180,7 @@ static const struct {
 		"epoch\x01",
 		-E2BIG),
 	FRAME("another version",
-		"\x84\xa1v\x02\xa1t\xa5renew\xa3job\x05\xa5"
+		"\x84\xa1v\x03\xa1t\xa5renew\xa3job\x05\xa5"
 		"epoch\x01",
 		-EPROTONOSUPPORT),
 	FRAME("an unknown type", "\x82\xa1v\x01\xa1t\xa3xyz", -EPROTONOSUPPORT),

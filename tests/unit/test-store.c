@@ -470,6 +470,7 @@ static void test_killed_and_started_again(void **state)
 	ask_and_wait(s, "CLIENT KILL TYPE normal SKIPME no");
 	run_until(s, &s->ups, 3);
 	assert_false(s->fresh_run);
+	assert_int_equal(swp_store_connections(s->store), 3);
 }
 
 static void test_the_ceiling_of_what_waits(void **state)

@@ -42,8 +42,9 @@ static void test_plain(void **state)
 	(void)state;
 	environment = NULL;
 	assert_int_equal(PARSE(&options, &problem, NEEDED, "--connect=ipc:///x", "--name", "n",
-				 "--log-format", "json"),
+				 "--log-format", "json", "--metrics", ":9718"),
 		0);
+	assert_string_equal(options.metrics, ":9718");
 	assert_int_equal(options.connect_count, 2);
 	assert_string_equal(options.connect[1], "ipc:///x");
 	assert_string_equal(options.key, "k");

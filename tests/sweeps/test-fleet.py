@@ -1,0 +1,124 @@
+"""Coordinators and workers of several hosts' kind: one goes on with what another began, and one that was taken over from writes nothing."""
+import json
+import signal
+
+from common import Suite, orgsweep, processes_of, stable, sweep, wait_for
+from fleet import Fleet
+from running import Running, expected, slow, under_way
+
+suite = Suite()
+def same_as_undisturbed(place, report, text):
+    assert report, text
+    assert stable(report) == expected(place), text
+
+
+@suite.test
+def a_killed_sweep_is_resumed(place):
+    """On one machine, with the private store: --resume latest; what is sealed is not done again."""
+    truth = expected(place)
+    simulator = slow(place)
+    running = Running(place, simulator)
+    under_way(simulator)
+    running.process.kill()
+    running.process.wait()
+    wait_for(lambda: not [row for row in processes_of(place) if "simulator" not in row[1]], 10, "nothing of it runs")
+    status = json.loads(orgsweep(place, "status", "--json", environment=place.environment()).stdout)
+    assert [s["status"] for s in status["sweeps"]] == ["resumable", "complete"], status
+    before = simulator.ask("statistics")["by_operation"]
+    done = sweep(place, "--all", "--resume", "latest", environment=simulator.environment())
+    assert stable(done.report) == truth
+    assert done.report["sweep"]["id"] == status["sweeps"][0]["id"] and done.report["sweep"]["started_at"] == status["sweeps"][0]["started_at"]
+    again = orgsweep(place, "sweep", "--resume", done.report["sweep"]["id"], environment=simulator.environment())
+    assert again.returncode == 2 and "finished (complete)" in again.stderr, again.stderr
+    assert orgsweep(place, "sweep", "--resume", "latest", environment=simulator.environment()).returncode == 2
+    whole = simulator.ask("statistics")["by_operation"]
+    assert before["sagemaker:ListNotebookInstances"] < whole["sagemaker:ListNotebookInstances"]
+    status = json.loads(orgsweep(place, "status", "--json", environment=place.environment()).stdout)
+    assert [s["status"] for s in status["sweeps"]] == ["complete", "complete"], status
+
+
+@suite.test
+def only_the_same_sweep_is_resumed(place):
+    simulator = slow(place)
+    running = Running(place, simulator, "--regions", "us-east-1,eu-west-1")
+    under_way(simulator)
+    running.process.kill()
+    running.process.wait()
+    other = orgsweep(place, "sweep", "--resume", "latest", environment=simulator.environment())
+    assert other.returncode == 2 and "can't be resumed with these options" in other.stderr, other.stderr
+    checks = orgsweep(place, "sweep", "--resume", "latest", "--regions", "us-east-1,eu-west-1", "--checks", "aws-bedrock-001",
+                      environment=simulator.environment())
+    assert checks.returncode == 2 and "other checks" in checks.stderr, checks.stderr
+    assert orgsweep(place, "sweep", "--resume", "nosuch", environment=simulator.environment()).returncode == 2
+    done = sweep(place, "--all", "--resume", "latest", "--regions", "us-east-1,eu-west-1", environment=simulator.environment())
+    assert done.report["sweep"]["status"] == "complete", done.err
+
+
+def adopted(place, coordinators):
+    """They go on with what they hold, and the next coordinator neither grants it again nor does what is sealed again."""
+    simulator = slow(place, 9000)
+    fleet = Fleet(place, simulator, coordinators)
+    first = Running(place, simulator, *fleet.arguments())
+    for name in ("one", "two"):
+        fleet.worker(name)
+    under_way(simulator)
+    first.process.kill()
+    first.process.wait()
+    before = fleet.epochs()
+    assert any(sealed for _, sealed in before.values()) and not all(sealed for _, sealed in before.values()), before
+    second = Running(place, simulator, *fleet.arguments(coordinators - 1), "--resume", "latest", "--log-level", "info")
+    code, report, text = second.finish()
+    same_as_undisturbed(place, report, text + second.everything())
+    assert "job.adopted" in second.everything(), second.everything()
+    after = fleet.epochs()
+    regranted = {job: (epoch, after[job][0]) for job, (epoch, _) in before.items() if after[job][0] != epoch}
+    assert not regranted, regranted
+
+
+@suite.test
+def workers_of_a_killed_coordinator_are_adopted(place):
+    adopted(place, 1)
+
+
+@suite.test
+def workers_go_over_to_another_coordinator(place):
+    """It listens elsewhere; they know both."""
+    adopted(place, 2)
+
+
+@suite.test
+def a_stopped_coordinator_is_deposed(place):
+    """Stopped past its lease; another goes on. When it wakes, it writes nothing, says why, and ends with 5."""
+    simulator = slow(place, 1500)
+    fleet = Fleet(place, simulator, coordinators=2)
+    first = Running(place, simulator, *fleet.arguments(0))
+    fleet.worker("one")
+    under_way(simulator)
+    first.process.send_signal(signal.SIGSTOP)
+    second = Running(place, simulator, *fleet.arguments(1), "--resume", "latest")
+    code, report, text = second.finish()
+    same_as_undisturbed(place, report, text)
+    row = fleet.sweep_row()
+    first.process.send_signal(signal.SIGCONT)
+    code, _, text = first.finish()
+    assert code == 5 and "taken sweep" in text, (code, text)
+    assert fleet.sweep_row() == row and row["state"] == "finished"
+
+
+@suite.test
+def a_live_coordinator_is_left_alone(place):
+    """Neither resumed nor reported as if it were gone."""
+    simulator = slow(place, 3000)
+    fleet = Fleet(place, simulator, coordinators=2)
+    first = Running(place, simulator, *fleet.arguments(0))
+    fleet.worker("one")
+    under_way(simulator)
+    second = orgsweep(place, "sweep", *fleet.arguments(1), "--resume", "latest", environment=simulator.environment())
+    if first.process.poll() is None:  # else it was too slow a machine to see it
+        assert second.returncode == 2 and "alive" in second.stderr, second.stderr
+    code, report, text = first.finish()
+    same_as_undisturbed(place, report, text)
+
+
+if __name__ == "__main__":
+    suite.main(at_once=3)
