@@ -12,6 +12,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
+#include "proto/io/metrics-server.h"
 #include "proto/io/notify.h"
 
 #define ROUND_MS 250
@@ -27,6 +28,8 @@ struct serving {
 	struct swp_signals *signals;
 	struct swp_private_store *private_store;
 	struct swp_serve *serve;
+	struct swp_coordinator_metrics *metrics; /* NULL: not asked for */
+	struct swp_metrics_server *metrics_server;
 	struct swp_problem problem;
 	struct swp_store_options store;
 	enum swp_serve_state told_state;
@@ -264,6 +267,48 @@ static void tell_manager(struct serving *serving)
 	serving->told_ms = now_ms;
 }
 
+/* --- metrics --- */
+
+static int write_metrics(void *context, struct swp_buf *out)
+{
+	struct serving *serving = context;
+
+	if (serving->serve)
+		swp_serve_tell_metrics(serving->serve);
+	return swp_coordinator_metrics_write(serving->metrics, out);
+}
+
+/* One that stands by is ready to lead. */
+static int tell_ready(void *context, struct swp_problem *why)
+{
+	const struct serving *serving = context;
+	const char *reason = "";
+
+	if (!serving->serve)
+		return swp_problem_set(why, -ENOTCONN, "the private store is not there yet");
+	if (swp_serve_state(serving->serve, &reason) != SWP_SERVE_CONNECTING)
+		return 0;
+	return swp_problem_set(why, -ENOTCONN, "%s", *reason ? reason : "connecting to the store");
+}
+
+static int start_metrics(struct serving *serving)
+{
+	const char *address = swp_options_text(&serving->settings.options, SWP_OPT_METRICS);
+	const struct swp_metrics_server_events events = {write_metrics, tell_ready, serving};
+
+	if (!address)
+		return 0;
+	serving->metrics = swp_coordinator_metrics_new(swp_clock_wall_ms(swp_clock_system()));
+	if (!serving->metrics)
+		return -ENOMEM;
+	serving->metrics_server = swp_metrics_server_new(serving->loop, address, &events, &serving->problem);
+	if (!serving->metrics_server)
+		return -EIO;
+	swp_log(SWP_LOG_INFO, "metrics.listening", "metrics are served",
+		SWP_LOG_S("address", swp_metrics_server_address(serving->metrics_server)));
+	return 0;
+}
+
 /* --- running --- */
 
 static int start(struct serving *serving)
@@ -280,6 +325,8 @@ static int start(struct serving *serving)
 	swp_settings_sweep_options(&serving->settings, &serving->common);
 	error = make_all(serving, &serving->settings.configuration, &list, &serving->problem);
 	if (error == 0)
+		error = start_metrics(serving);
+	if (error == 0)
 		error = open_store(serving);
 	if (error < 0) {
 		free_list(list);
@@ -287,7 +334,8 @@ static int start(struct serving *serving)
 	}
 	const struct swp_serve_options options = {.common = &serving->common,
 		.store = &serving->store,
-		.reports = swp_options_text(&serving->settings.options, SWP_OPT_REPORTS)};
+		.reports = swp_options_text(&serving->settings.options, SWP_OPT_REPORTS),
+		.metrics = serving->metrics};
 
 	serving->serve = swp_serve_new(serving->loop, &options, list, &serving->problem);
 	return serving->serve ? 0 : -EIO;
@@ -362,7 +410,9 @@ int swp_command_serve(const struct swp_command_row *command, int argc, char *con
 
 	if (error < 0)
 		swp_command_complain("%s", *serving.problem.text ? serving.problem.text : strerror(-error));
+	swp_metrics_server_free(serving.metrics_server);
 	swp_serve_free(serving.serve);
+	swp_coordinator_metrics_free(serving.metrics);
 	swp_private_store_free(serving.private_store);
 	swp_signals_free(serving.signals);
 	swp_loop_free(serving.loop);

@@ -536,18 +536,6 @@ static void workers_failed(void *context, const struct swp_problem *problem)
 		member->actions->workers_failed(member, problem);
 }
 
-/* As a worker's --store takes it; the password goes by stdin. */
-static char *url_of(const struct swp_store_address *address)
-{
-	const char *open = strchr(address->host, ':') ? "[" : "", *close = open[0] ? "]" : "";
-
-	if (address->scheme == SWP_STORE_UNIX)
-		return swp_asprintf("unix://%s", address->host);
-	return swp_asprintf("%s://%s%s%s%s%s:%u/%u", address->scheme == SWP_STORE_TLS ? "rediss" : "redis",
-		address->user, address->user[0] ? "@" : "", open, address->host, close, address->port,
-		address->database);
-}
-
 static int start_workers(struct swp_hub *hub, const char *public_key, struct swp_problem *problem)
 {
 	const struct swp_hub_options *options = &hub->options;
@@ -556,21 +544,15 @@ static int start_workers(struct swp_hub *hub, const char *public_key, struct swp
 		.count = options->workers,
 		.folder = hub->run_folder,
 		.server_public_key = public_key,
-		.store_password = options->store_password,
+		.store = options->store,
 		.ca_file = options->ca_file,
 		.https_proxy = options->https_proxy,
 		.no_proxy = options->no_proxy,
 		.log_form = options->log_form};
-	char *url;
 
 	if (options->workers == 0)
 		return 0;
-	url = url_of(options->store);
-	if (!url)
-		return swp_problem_set(problem, -ENOMEM, "out of memory");
-	workers.store_url = url;
 	hub->workers = swp_workers_start(hub->loop, hub->fleet, &workers, &events, problem);
-	swp_free(url);
 	return hub->workers ? 0 : -EIO;
 }
 

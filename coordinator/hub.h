@@ -20,8 +20,7 @@ struct swp_hub_options {	  /* borrowed for life, but for `name` */
 	const char *keys_folder;  /* NULL: fresh keys, local workers only */
 	unsigned workers;	  /* local processes */
 	const char *worker_program;
-	const struct swp_store_address *store; /* for the local workers */
-	const struct swp_secret *store_password;
+	const struct swp_store_options *store;	      /* for the local workers; until swp_hub_new returns */
 	const char *ca_file, *https_proxy, *no_proxy; /* NULL: none */
 	enum swp_log_form log_form;
 	bool adopts; /* what workers hold of sweeps that are not here (yet) is kept, for when such a sweep is resumed */

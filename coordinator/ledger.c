@@ -150,6 +150,14 @@ static void patience_ends(struct swp_timer *timer)
 
 static void ask_to_own(struct swp_ledger *ledger);
 
+static void tell_warnings(const struct swp_ledger *ledger)
+{
+	const struct swp_store_warning *warning;
+
+	for (size_t i = 0; (warning = swp_store_warning(ledger->store, i)); i++)
+		swp_log(SWP_LOG_WARNING, "store.unsafe", warning->what, SWP_LOG_S("fix", warning->fix));
+}
+
 static void store_up(void *context, bool fresh_run)
 {
 	struct swp_ledger *ledger = context;
@@ -158,6 +166,7 @@ static void store_up(void *context, bool fresh_run)
 	trouble_ends(ledger);
 	ledger->was_up = true;
 	if (first) {
+		tell_warnings(ledger);
 		ledger->events.up(ledger->events.context);
 	} else if (fresh_run && ledger->owned) {
 		ledger->fresh = true; /* told when our term stands there */

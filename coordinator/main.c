@@ -23,6 +23,7 @@ static const struct {
 	{SWP_COMMAND_CANCEL, swp_command_cancel},
 	{SWP_COMMAND_DRAIN, swp_command_drain},
 	{SWP_COMMAND_KEYS, swp_command_keys},
+	{SWP_COMMAND_STORE, swp_command_store},
 };
 
 static int unknown(const char *word)

@@ -16,28 +16,20 @@ struct swp_metrics_endpoint {
 	bool ended;
 };
 
-static void take_strangers(struct swp_metrics_endpoint *endpoint)
-{
-	struct swp_fleet_strangers strangers;
-
-	swp_sweep_strangers(endpoint->sweep, &strangers);
-	for (size_t i = 0; swp_fleet_stranger_name(i); i++)
-		swp_coordinator_metrics_strangers(endpoint->metrics, swp_fleet_stranger_name(i),
-			swp_fleet_stranger_count(&strangers, i));
-}
-
 static void take_sweep(struct swp_metrics_endpoint *endpoint)
 {
 	struct swp_caller_statistics own;
 	struct swp_dispatch_numbers numbers;
 	struct swp_dispatch_worker_states workers;
+	struct swp_fleet_strangers strangers;
 	const struct swp_coordinator_sweep sweep = {
 		.progress = swp_sweep_progress(endpoint->sweep), .own_calls = &own};
 
 	swp_sweep_own_statistics(endpoint->sweep, &own);
 	swp_sweep_dispatch_numbers(endpoint->sweep, &numbers, &workers);
 	swp_coordinator_metrics_dispatch(endpoint->metrics, &numbers, &workers);
-	take_strangers(endpoint);
+	swp_sweep_strangers(endpoint->sweep, &strangers);
+	swp_coordinator_metrics_fleet(endpoint->metrics, &strangers);
 	if (!endpoint->ended)
 		swp_coordinator_metrics_sweep(endpoint->metrics, &sweep);
 }

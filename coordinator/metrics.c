@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coordinator/fleet.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/text.h"
@@ -375,6 +376,14 @@ void swp_coordinator_metrics_strangers(
 	SWP_ASSERT(at < STRANGER_REASONS);
 	metrics->strangers[at].reason = reason;
 	follow(series(metrics, SWP_METRIC_STRANGERS, reason, NULL), &metrics->strangers[at].count, count);
+}
+
+void swp_coordinator_metrics_fleet(
+	struct swp_coordinator_metrics *metrics, const struct swp_fleet_strangers *strangers)
+{
+	for (size_t i = 0; swp_fleet_stranger_name(i); i++)
+		swp_coordinator_metrics_strangers(
+			metrics, swp_fleet_stranger_name(i), swp_fleet_stranger_count(strangers, i));
 }
 
 int swp_coordinator_metrics_write(struct swp_coordinator_metrics *metrics, struct swp_buf *out)

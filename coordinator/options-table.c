@@ -53,11 +53,11 @@ static const struct swp_option_row rows[SWP_OPT_COUNT] = {
 	[SWP_OPT_KEYS] = {"keys", "DIR", SWP_OPTION_TEXT, WORKING | SWP_COMMAND_KEYS,
 		.help = "folder with server.key and allowed/ for --listen (default: keys in the state "
 			"folder)"},
-	[SWP_OPT_METRICS] = {"metrics", "HOST:PORT", SWP_OPTION_TEXT, SWEEPING,
+	[SWP_OPT_METRICS] = {"metrics", "HOST:PORT", SWP_OPTION_TEXT, WORKING,
 		.help = "serve /metrics (Prometheus), /healthz and /readyz there; :PORT is all addresses"},
 	[SWP_OPT_STORE] = {"store", "URL", SWP_OPTION_TEXT, EVERY,
-		.help = "Redis to use: redis://, rediss://, unix:// (default: a private redis-server in the "
-			"state folder)"},
+		.help = "Redis to use: redis://, rediss://, unix://, sentinel:// (default: a private "
+			"redis-server in the state folder)"},
 	[SWP_OPT_KEEP] = {"keep", "N", SWP_OPTION_NUMBER, WORKING | SWP_COMMAND_SCHEDULED, .fallback = "10",
 		.least = 1, .most = 100000, .help = "sweeps to keep in the store"},
 	[SWP_OPT_CONFIG] = {"config", "FILE", SWP_OPTION_TEXT, ALL, .help = "configuration file (YAML)"},
@@ -90,7 +90,7 @@ static const struct swp_option_row rows[SWP_OPT_COUNT] = {
 		.choices = log_formats, .help = "text or json (auto: text)"},
 	[SWP_OPT_LOG_LEVEL] = {"log-level", "LEVEL", SWP_OPTION_CHOICE, ALL, .fallback = "warning",
 		.choices = log_levels, .help = "least severity of log lines"},
-	[SWP_OPT_HELP] = {"help", NULL, SWP_OPTION_FLAG, ALL, .help = "this text"},
+	[SWP_OPT_HELP] = {"help", NULL, SWP_OPTION_FLAG, ALL | SWP_COMMAND_STORE, .help = "this text"},
 };
 
 const struct swp_option_row *swp_option_row(enum swp_option option)
@@ -172,6 +172,13 @@ static const struct swp_command_row commands[] = {
 		"  orgsweep keys show --keys /etc/orgsweep/keys --json\n"
 		"  orgsweep keys revoke rack-7 --keys /etc/orgsweep/keys\n",
 		1, 2},
+	{"store", SWP_COMMAND_STORE, "acl", "print ACL users for the central Redis, with the least they need",
+		"Lines of a users.acl file on standard output, one for the coordinator and one for workers, "
+		"and "
+		"on standard error what to do with\n"
+		"them. docs/redis.md tells how to run the central Redis.",
+		"  orgsweep store acl\n  orgsweep store acl | sed 's/^user/ACL SETUSER/' | redis-cli\n", 1,
+		1},
 };
 
 const struct swp_command_row *swp_command_row(size_t index)

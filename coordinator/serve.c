@@ -67,12 +67,13 @@ void swp_scheduled_free(struct swp_scheduled *scheduled)
 	swp_free(scheduled);
 }
 
-/* --- what was begun when, as the store has it: {"since": ms, "last": ms, "text": "…"} --- */
+/* --- what was begun when, as the store has it: {"complete": ms, "since": ms, "last": ms, "text": "…"} --- */
 
 static void write_past(struct swp_serve *serve, const struct swp_scheduled *scheduled)
 {
-	json_t *row = json_pack("{s:I, s:I, s:s}", "since", (json_int_t)scheduled->past.since_ms, "last",
-		(json_int_t)scheduled->past.last_ms, "text", scheduled->text);
+	json_t *row = json_pack("{s:I, s:I, s:I, s:s}", "complete", (json_int_t)scheduled->complete_ms,
+		"since", (json_int_t)scheduled->past.since_ms, "last", (json_int_t)scheduled->past.last_ms,
+		"text", scheduled->text);
 	char *text = row ? json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	if (text)
@@ -88,6 +89,7 @@ static void read_past(struct swp_serve *serve, struct swp_scheduled *scheduled, 
 	const char *before = json_string_value(json_object_get(row, "text"));
 
 	scheduled->past = (struct swp_schedule_past){wall_ms(serve), -1};
+	scheduled->complete_ms = json_integer_value(json_object_get(row, "complete"));
 	if (before && swp_text_equal(before, scheduled->text)) {
 		scheduled->past.since_ms = json_integer_value(json_object_get(row, "since"));
 		scheduled->past.last_ms = json_integer_value(json_object_get(row, "last"));
@@ -124,6 +126,74 @@ static int read_all_pasts(struct swp_serve *serve, struct swp_problem *problem)
 			read_past(serve, scheduled, swp_map_get(texts, scheduled->name));
 	swp_map_free(texts, swp_free);
 	return error;
+}
+
+/* --- metrics --- */
+
+static void tell_known(const struct swp_serve *serve)
+{
+	for (const struct swp_scheduled *scheduled = serve->scheduled; serve->options.metrics && scheduled;
+		scheduled = scheduled->next)
+		if (!scheduled->retired)
+			swp_coordinator_metrics_last_complete(
+				serve->options.metrics, scheduled->name, scheduled->complete_ms);
+}
+
+static void forget_name(const struct swp_serve *serve, const char *name)
+{
+	if (serve->options.metrics)
+		swp_coordinator_metrics_forget(serve->options.metrics, name);
+}
+
+static void tell_sweep_ended(struct swp_serve *serve, struct swp_scheduled *scheduled)
+{
+	struct swp_caller_statistics own;
+	const struct swp_coordinator_sweep sweep = {
+		scheduled->name, swp_sweep_progress(scheduled->sweep), &own};
+
+	if (scheduled->result.end == SWP_SWEEP_END_SWEPT && scheduled->result.status == SWP_SWEEP_COMPLETE) {
+		scheduled->complete_ms = wall_ms(serve);
+		write_past(serve, scheduled);
+	}
+	if (!serve->options.metrics)
+		return;
+	swp_sweep_own_statistics(scheduled->sweep, &own);
+	swp_coordinator_metrics_ended(serve->options.metrics, &sweep, &scheduled->result, wall_ms(serve),
+		now_ms(serve) - sweep.progress->started_ms);
+}
+
+static void tell_sweep(const struct swp_serve *serve, const struct swp_scheduled *scheduled)
+{
+	struct swp_caller_statistics own;
+	const struct swp_coordinator_sweep sweep = {
+		scheduled->name, swp_sweep_progress(scheduled->sweep), &own};
+
+	swp_sweep_own_statistics(scheduled->sweep, &own);
+	swp_coordinator_metrics_sweep(serve->options.metrics, &sweep);
+}
+
+void swp_serve_tell_metrics(const struct swp_serve *serve)
+{
+	struct swp_coordinator_metrics *metrics = serve->options.metrics;
+	const struct swp_store *store = swp_leader_store(serve->leader);
+	struct swp_dispatch_numbers numbers = {0};
+	struct swp_dispatch_worker_states workers = {0};
+	struct swp_fleet_strangers strangers;
+
+	if (!metrics)
+		return;
+	if (serve->hub) {
+		swp_dispatch_count(swp_hub_dispatch(serve->hub), &numbers);
+		swp_dispatch_count_workers(swp_hub_dispatch(serve->hub), &workers);
+		strangers = swp_fleet_strangers(swp_hub_fleet(serve->hub));
+		swp_coordinator_metrics_fleet(metrics, &strangers);
+	}
+	swp_coordinator_metrics_dispatch(metrics, &numbers, &workers);
+	swp_coordinator_metrics_leader(metrics, swp_leader_leads(serve->leader));
+	swp_coordinator_metrics_store(metrics, swp_store_is_up(store), swp_store_connections(store));
+	for (const struct swp_scheduled *scheduled = serve->scheduled; scheduled; scheduled = scheduled->next)
+		if (scheduled->sweep && !scheduled->finished)
+			tell_sweep(serve, scheduled);
 }
 
 /* --- a sweep begins --- */
@@ -380,6 +450,7 @@ static void end_sweep(struct swp_serve *serve, struct swp_scheduled *scheduled)
 {
 	struct swp_problem problem = {0};
 
+	tell_sweep_ended(serve, scheduled);
 	if (scheduled->result.end == SWP_SWEEP_END_SWEPT) {
 		if (report_sweep(serve, scheduled, &problem) < 0)
 			swp_log(SWP_LOG_ERROR, "sweep.report", problem.text,
@@ -510,8 +581,7 @@ static int lead(struct swp_serve *serve, struct swp_problem *problem)
 		.keys_folder = common->keys_folder,
 		.workers = common->workers,
 		.worker_program = common->worker_program,
-		.store = &serve->options.store->address,
-		.store_password = serve->options.store->password,
+		.store = serve->options.store,
 		.ca_file = common->ca_file,
 		.https_proxy = common->https_proxy,
 		.no_proxy = common->no_proxy,
@@ -523,6 +593,8 @@ static int lead(struct swp_serve *serve, struct swp_problem *problem)
 	if (!serve->hub)
 		return -EIO;
 	error = read_all_pasts(serve, problem);
+	if (error == 0)
+		tell_known(serve);
 	if (error == 0 && swp_leader_leads(serve->leader))
 		error = resume_all(serve, problem);
 	if (error < 0)
@@ -533,8 +605,10 @@ static int lead(struct swp_serve *serve, struct swp_problem *problem)
 static void stop_leading(struct swp_serve *serve)
 {
 	serve->deposed = false;
-	for (struct swp_scheduled *scheduled = serve->scheduled; scheduled; scheduled = scheduled->next)
+	for (struct swp_scheduled *scheduled = serve->scheduled; scheduled; scheduled = scheduled->next) {
 		drop_sweep(scheduled);
+		forget_name(serve, scheduled->name); /* they are the new leader's to tell of */
+	}
 	swp_hub_free(serve->hub);
 	serve->hub = NULL;
 }
@@ -558,6 +632,8 @@ static void free_retired(struct swp_serve *serve)
 			continue;
 		}
 		*at = scheduled->next;
+		if (!find(serve, scheduled->name))
+			forget_name(serve, scheduled->name);
 		swp_scheduled_free(scheduled);
 	}
 }
@@ -667,6 +743,8 @@ void swp_serve_reload(struct swp_serve *serve, struct swp_scheduled *scheduled)
 			fresh_one = fresh_one->next;
 		if (fresh_one && !old->retired && swp_text_equal(fresh_one->text, old->text))
 			fresh_one->past = old->past;
+		if (fresh_one && !old->retired)
+			fresh_one->complete_ms = old->complete_ms;
 		old->retired = true;
 	}
 	for (; last; last = last->next)
@@ -682,8 +760,10 @@ void swp_serve_reload(struct swp_serve *serve, struct swp_scheduled *scheduled)
 		serve->scheduled = scheduled;
 	}
 	free_retired(serve);
-	if (serve->hub)
+	if (serve->hub) {
 		swp_fleet_reload(swp_hub_fleet(serve->hub));
+		tell_known(serve);
+	}
 }
 
 void swp_serve_drain(struct swp_serve *serve)

@@ -4,6 +4,7 @@
 #ifndef SWP_COORDINATOR_SERVE_H
 #define SWP_COORDINATOR_SERVE_H
 
+#include "coordinator/metrics.h"
 #include "coordinator/schedule.h"
 #include "coordinator/settings.h"
 
@@ -25,6 +26,7 @@ struct swp_scheduled {
 	struct swp_sweep_result result;
 	struct swp_problem problem;
 	bool finished, retired;
+	int64_t complete_ms; /* wall: when one of that name was complete last, as far as the store knows; 0: never */
 	int64_t resume_at_ms; /* monotonic; its sweep lost the store and is to be gone on with; 0: none */
 };
 void swp_scheduled_free(struct swp_scheduled *scheduled); /* not while its sweep runs; takes NULL */
@@ -35,7 +37,8 @@ struct swp_serve_options { /* borrowed for life */
 	const struct swp_sweep_options
 		*common; /* workers, listen, keys, state folder … of the whole service */
 	const struct swp_store_options *store;
-	const char *reports; /* folder; NULL: none are written */
+	const char *reports;			 /* folder; NULL: none are written */
+	struct swp_coordinator_metrics *metrics; /* what is told to; NULL: nobody asks */
 };
 /* NULL: `problem` tells. Takes the list in any case. */
 struct swp_serve *swp_serve_new(struct swp_loop *loop, const struct swp_serve_options *options,
@@ -44,6 +47,8 @@ void swp_serve_free(struct swp_serve *serve); /* what runs stays resumable; take
 
 /* What can't be done from inside of a call-back; after each round of the loop. 0, or what ends the service: `problem` tells. */
 int swp_serve_work(struct swp_serve *serve, struct swp_problem *problem);
+/* The numbers of this moment into the metrics that it was given. May be called from inside of a call-back. */
+void swp_serve_tell_metrics(const struct swp_serve *serve);
 /* Other settings from now on; takes the list. Sweeps that run keep theirs. */
 void swp_serve_reload(struct swp_serve *serve, struct swp_scheduled *scheduled);
 /* No new jobs; running ones finish. */

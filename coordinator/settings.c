@@ -123,7 +123,7 @@ void swp_settings_done(struct swp_settings *settings)
 	swp_configuration_done(&settings->configuration);
 	swp_catalogue_unref(settings->catalogue);
 	swp_endpoint_options_done(&settings->endpoints);
-	swp_secret_done(&settings->store_password);
+	swp_store_access_done(&settings->store_access);
 	swp_free(settings->state_folder);
 	swp_free(settings->keys_folder);
 	swp_free(settings->worker_program);
@@ -247,23 +247,6 @@ int swp_settings_keys(struct swp_settings *settings, struct swp_problem *problem
 	return settings->keys_folder ? 0 : swp_problem_set(problem, -ENOMEM, "out of memory");
 }
 
-static int store_password(struct swp_settings *settings, struct swp_problem *problem)
-{
-	const char *text = getenv("ORGSWEEP_STORE_PASSWORD"), *path = getenv("ORGSWEEP_STORE_PASSWORD_FILE");
-	SWP_CLEANUP(swp_buf_done)
-	struct swp_buf bytes = {.secret = true, .limit_bytes = SWP_LIMIT_SECRET_BYTES};
-	if (text && *text)
-		return swp_secret_set_text(&settings->store_password, text);
-	if (!path || !*path)
-		return 0;
-	int error = swp_file_read(path, &bytes, problem);
-	if (error)
-		return error;
-	while (bytes.length && (bytes.data[bytes.length - 1] == '\n' || bytes.data[bytes.length - 1] == '\r'))
-		swp_buf_truncate(&bytes, bytes.length - 1);
-	return swp_secret_set(&settings->store_password, bytes.data, bytes.length);
-}
-
 int swp_settings_store(struct swp_settings *settings, struct swp_problem *problem)
 {
 	const char *url = swp_options_text(&settings->options, SWP_OPT_STORE);
@@ -275,12 +258,9 @@ int swp_settings_store(struct swp_settings *settings, struct swp_problem *proble
 		return 0;
 	error = swp_store_address_parse(url, &settings->store.address, problem);
 	if (!error)
-		error = store_password(settings, problem);
-	settings->store.password = &settings->store_password;
+		error = swp_store_access_read(&settings->store_access, environment, NULL, problem);
+	swp_store_access_apply(&settings->store_access, &settings->store);
 	settings->store.client_name = "orgsweep";
-	settings->store.ca_file = getenv("ORGSWEEP_STORE_CA_FILE");
-	settings->store.certificate_file = getenv("ORGSWEEP_STORE_CERTIFICATE_FILE");
-	settings->store.key_file = getenv("ORGSWEEP_STORE_KEY_FILE");
 	return error;
 }
 

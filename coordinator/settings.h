@@ -7,6 +7,7 @@
 #include "coordinator/configuration.h"
 #include "coordinator/options.h"
 #include "coordinator/sweep.h"
+#include "proto/io/store-access.h"
 #include "proto/io/store.h"
 
 struct swp_settings {
@@ -16,7 +17,7 @@ struct swp_settings {
 	struct swp_catalogue *catalogue;
 	struct swp_selection selection;
 	struct swp_endpoint_options endpoints;
-	struct swp_secret store_password;
+	struct swp_store_access store_access;
 	struct swp_store_options store;
 	bool private_store;
 	char *state_folder;   /* owned */

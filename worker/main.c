@@ -13,6 +13,7 @@
 #include "proto/io/files.h"
 #include "proto/io/metrics-server.h"
 #include "proto/io/process.h"
+#include "proto/io/store-access.h"
 #include "proto/wire/keyfile.h"
 #include "worker/options.h"
 #include "worker/worker.h"
@@ -27,7 +28,7 @@ struct program {
 	struct swp_metrics_server *metrics;
 	struct swp_bus_keys keys;
 	char server_public_key[SWP_BUS_KEY_TEXT_BYTES];
-	struct swp_secret store_password;
+	struct swp_store_access store_access;
 	char name[128], host[128];
 	int exit_code;
 };
@@ -78,24 +79,6 @@ static int read_keys(struct program *program, struct swp_problem *problem)
 	swp_keyfile_done(&own);
 	swp_keyfile_done(&server);
 	return r;
-}
-
-static int read_password(struct program *program, struct swp_problem *problem)
-{
-	SWP_CLEANUP(swp_buf_done)
-	struct swp_buf text = {.limit_bytes = SWP_LIMIT_SECRET_BYTES, .secret = true};
-	int r;
-
-	if (program->options.store_password)
-		return swp_secret_set_text(&program->store_password, program->options.store_password);
-	if (!program->options.store_password_file)
-		return 0;
-	r = swp_file_read(program->options.store_password_file, &text, problem);
-	if (r < 0)
-		return r;
-	while (text.length && strchr("\r\n", text.data[text.length - 1]))
-		swp_buf_truncate(&text, text.length - 1);
-	return swp_secret_set(&program->store_password, text.data, text.length);
 }
 
 static void choose_name(struct program *program)
@@ -166,7 +149,7 @@ static struct swp_worker *make_worker(struct program *program, struct swp_proble
 		.endpoint_count = options->connect_count,
 		.keys = &program->keys,
 		.server_public_key = program->server_public_key,
-		.store = {.password = &program->store_password, .client_name = "orgsweep-worker"},
+		.store = {.client_name = "orgsweep-worker"},
 		.http = {.ca_file = options->ca_file,
 			.https_proxy = options->https_proxy,
 			.no_proxy = options->no_proxy,
@@ -176,6 +159,7 @@ static struct swp_worker *make_worker(struct program *program, struct swp_proble
 	};
 	uint64_t credits = 0;
 
+	swp_store_access_apply(&program->store_access, &settings.store);
 	if (find_store(options->store, &settings.store.address, problem) < 0)
 		return NULL;
 	if (options->credits)
@@ -214,7 +198,7 @@ static int run(struct program *program, struct swp_problem *problem)
 	int r = read_keys(program, problem);
 
 	if (r == 0)
-		r = read_password(program, problem);
+		r = swp_store_access_read(&program->store_access, from_environment, NULL, problem);
 	if (r < 0)
 		return r;
 	choose_name(program);
@@ -239,7 +223,7 @@ static void release(struct program *program)
 	swp_signals_free(program->signals);
 	swp_loop_free(program->loop);
 	swp_bus_keys_done(&program->keys);
-	swp_secret_done(&program->store_password);
+	swp_store_access_done(&program->store_access);
 }
 
 static int show(bool help)

@@ -3,14 +3,16 @@
 Of the coordinator's memory: a sweep of this size peaks below PLAIN_KIB; no stranger here may add more than ADDED_KIB."""
 import contextlib
 import random
+import re
 import socket
 import threading
 import time
+import urllib.request
 
 import listener
 from listener import Dealer, Fleet, Relay, hello, message
 from common import Suite, wait_for
-from peers import curve_keys, zmtp_greeting
+from peers import curve_keys, free_port, zmtp_greeting
 
 PLAIN_KIB = 24 << 10
 ADDED_KIB = 24 << 10
@@ -95,11 +97,15 @@ def nobody(place):
 
 @suite.test
 def an_unknown_key(place):
-    coordinator = Fleet(place, *SLOW)
+    port = free_port()
+    coordinator = Fleet(place, *SLOW, arguments=("--metrics", f"127.0.0.1:{port}"))
     pairs = [curve_keys() for _ in range(30)]
     dealers = [Dealer(coordinator, pair) for pair in pairs]
     coordinator.wait_event("worker.refused", count=16)
     assert {row["public_key"] for row in coordinator.events("worker.refused")} <= {public for public, _ in pairs}
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        exposed = answer.read().decode()
+    assert int(re.search(r'^orgsweep_strangers_refused_total\{reason="refused_keys"\} (\d+)$', exposed, re.M).group(1)) >= 16, exposed
     counts = honest_work(coordinator)
     for dealer in dealers:
         with dealer:

@@ -906,6 +906,13 @@ uint64_t swp_store_connections(const struct swp_store *store)
 	return store->connections;
 }
 
+const struct swp_store_warning *swp_store_warning(const struct swp_store *store, size_t index)
+{
+	(void)store;
+	(void)index;
+	return NULL;
+}
+
 bool swp_store_is_up(const struct swp_store *store)
 {
 	return store->up;

@@ -12,8 +12,8 @@ EPOCHS = "local all = {}; for _, k in ipairs(redis.call('KEYS', '*:job:*')) do a
 class Fleet:
     """A Redis, keys, and workers that connect by TCP."""
 
-    def __init__(self, place, simulator, coordinators=1):
-        self.place, self.simulator, self.redis = place, simulator, Redis(place)
+    def __init__(self, place, simulator, coordinators=1, redis=None):
+        self.place, self.simulator, self.redis = place, simulator, redis or Redis(place)
         self.keys = place.path / "keys"
         (self.keys / "allowed").mkdir(parents=True)
         self.keys.chmod(0o700)
@@ -27,11 +27,12 @@ class Fleet:
     def arguments(self, coordinator=0):
         return ["--listen", self.endpoints[coordinator], "--keys", self.keys, "--workers", 0, "--store", self.redis.url]
 
-    def worker(self, name):
-        environment = {k: v for k, v in self.simulator.environment().items() if k != "AWS_SECRET_ACCESS_KEY"}
+    def worker(self, name, store=None, **environment):
+        """`store` and `environment` where they are not the coordinator's."""
+        environment = {k: v for k, v in self.simulator.environment(**environment).items() if k != "AWS_SECRET_ACCESS_KEY"}
         connect = [word for endpoint in self.endpoints for word in ("--connect", endpoint)]
         process = subprocess.Popen([str(WORKER), *connect, "--key", str(self.private[name]), "--server-key", str(self.keys / "server.pub"),
-                                    "--store", self.redis.url], env=environment, stderr=open(self.place.path / f"{name}.log", "w"))
+                                    "--store", store or self.redis.url], env=environment, stderr=open(self.place.path / f"{name}.log", "w"))
         self.place.children.append(process)
         return process
 

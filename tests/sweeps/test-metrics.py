@@ -14,6 +14,7 @@ import urllib.request
 
 import yaml
 from common import ORGSWEEP, ROOT, SEVERITIES, WORKER, Simulator, Skipped, Suite, check_report, orgsweep, sweep, wait_for
+from fleet import Fleet
 from peers import Redis, free_port, write_keys
 
 suite = Suite()
@@ -151,7 +152,7 @@ class Gate:
             server.close()
 
 
-class Fleet:
+class Watched:
     """A coordinator and one worker, both with metrics."""
 
     def __init__(self, place, simulator, redis, store, *arguments, worker=True):
@@ -200,7 +201,7 @@ def numbers_are_those_of_the_report(place):
     gate = Gate(place, redis)
     simulator = Simulator(place, *SIZE, "--fault", "operation=bedrock:ListGuardrails,kind=throttle,times=1", "--fault",
                           "operation=sagemaker:ListEndpoints,kind=denied-identity-implicit")
-    fleet = Fleet(place, simulator, redis, gate.url)
+    fleet = Watched(place, simulator, redis, gate.url)
     try:
         wait_for(gate.held.is_set, 90, f"the sweep's end: {fleet.said()}")
         own, worker = scrape(fleet.port), scrape(fleet.worker_port)
@@ -263,7 +264,7 @@ def while_it_runs(place):
     """Jobs and workers by state; a worker that is killed costs leases; readiness of both sides."""
     redis = Redis(place)
     simulator = Simulator(place, *SIZE, "--fault", "operation=sagemaker:Describe*,kind=slow:1500")
-    fleet = Fleet(place, simulator, redis, redis.url, worker=False)
+    fleet = Watched(place, simulator, redis, redis.url, worker=False)
     wait_for(lambda: ask(fleet.port, "/readyz")[0] == 200, 10, "the coordinator is ready")
     wait_for(lambda: scrape(fleet.port).text.count("orgsweep_jobs_planned") > 0, 20, "jobs are planned")
     own = scrape(fleet.port)
@@ -349,6 +350,85 @@ def by_environment_and_configuration(place):
         assert "worker.ended" not in errors and json.loads(target.read_text())["sweep"]["status"] == "complete", errors
     done = orgsweep(place, "sweep", "--plan", "--metrics", "127.0.0.1:1", environment=simulator.environment())
     assert done.returncode == 0, done.stderr  # nothing is swept: nothing to watch, and no port is taken
+
+
+class Serving:
+    """`orgsweep serve` with metrics; sweeps: name → schedule."""
+
+    def __init__(self, place, simulator, fleet, number, **sweeps):
+        self.port, self.file = free_port(), place.path / f"serve-{number}.yaml"
+        self.reports = place.path / "reports"
+        self.reports.mkdir(exist_ok=True)
+        self.head = (f"store: {fleet.redis.url}\nlisten: {fleet.endpoints[number]}\nkeys: {fleet.keys}\nreports: {self.reports}\nworkers: 0\n"
+                     f"metrics: 127.0.0.1:{self.port}\n")
+        self.configure(**sweeps)
+        self.errors = open(place.path / f"serve-{number}.log", "w")
+        self.process = subprocess.Popen([str(ORGSWEEP), "serve", "--config", str(self.file)], stdout=subprocess.DEVNULL, stderr=self.errors,
+                                        env=simulator.environment(XDG_STATE_HOME=place.path / f"state-{number}"), cwd=place.path)
+        place.children.append(self.process)
+        wait_for(lambda: listens(self.port), 10, "the service's metrics")
+
+    def configure(self, **sweeps):
+        self.file.write_text(self.head + "sweeps:\n" + "".join(f"  {name}: {{every: {every}}}\n" for name, every in sweeps.items()))
+
+    def wait(self, what, seconds, condition):
+        def holds():
+            metrics = scrape(self.port)
+            try:
+                return metrics if condition(metrics) else None
+            except AssertionError:  # no such sample yet
+                return None
+        try:
+            return wait_for(holds, seconds, what)
+        except AssertionError:
+            raise AssertionError(f"{what}: {scrape(self.port).text}\n{open(self.errors.name).read()}")
+
+
+@suite.test
+def a_service_and_the_one_that_stands_by(place):
+    """The leader tells of its sweeps, by name; the other only that it stands by. It knows, once it leads, when a sweep was complete last."""
+    simulator = Simulator(place, *SIZE)
+    fleet = Fleet(place, simulator, coordinators=2)
+    first = Serving(place, simulator, fleet, 0, nightly="1h")
+    first.wait("it leads", 20, lambda m: m["orgsweep_leader"] == 1)
+    second = Serving(place, simulator, fleet, 1, nightly="1h")
+    second.wait("it stands by", 20, lambda m: m["orgsweep_leader"] == 0 and m["orgsweep_store_up"] == 1)
+    assert ask(second.port, "/readyz")[0] == 200 == ask(first.port, "/readyz")[0]
+    fleet.worker("one")
+    metrics = first.wait("a sweep is complete", 60, lambda m: m.of("orgsweep_sweeps_total", sweep="nightly", status="complete") == 1)
+    wait_for(lambda: "sweep.ended" in open(first.errors.name).read(), 20, "its report")
+    report = json.loads(next(first.reports.glob("nightly-*.json")).read_text())
+    nightly = {"sweep": "nightly"}
+    assert metrics.of("orgsweep_coverage_ratio", **nightly) == round(report["coverage"]["percent"] / 100, 4)
+    assert metrics.of("orgsweep_findings", **nightly) == sum(report["summary"]["findings"].values()) > 0
+    assert metrics.of("orgsweep_cells", **nightly) == metrics.of("orgsweep_cells_planned", **nightly) == report["coverage"]["planned"]
+    assert metrics.of("orgsweep_workers", state="ready") == 1 and metrics.of("orgsweep_sweep_running", **nightly) == 0
+    complete = metrics.of("orgsweep_sweep_last_complete_timestamp_seconds", **nightly)
+    assert abs(complete - time.time()) < 60
+    check_metrics(metrics.text)
+    standing_by = scrape(second.port)
+    assert 'sweep="' not in standing_by.text and standing_by.of("orgsweep_workers") == 0
+    first.process.kill()
+    metrics = second.wait("the other leads", 30, lambda m: m["orgsweep_leader"] == 1 and m.of("orgsweep_workers") == 1)
+    assert metrics.of("orgsweep_sweep_last_complete_timestamp_seconds", **nightly) == complete
+    assert "orgsweep_findings" not in metrics.kinds  # it has seen none itself
+    # A name that is configured no more is not told of; a new one is.
+    second.configure(weekly="168h")
+    second.process.send_signal(signal.SIGHUP)
+    metrics = second.wait("the new configuration", 20, lambda m: m.of("orgsweep_sweep_last_complete_timestamp_seconds", sweep="weekly") == 0)
+    assert 'sweep="nightly"' not in metrics.text
+    second.process.terminate()
+    assert second.process.wait(40) == 0
+
+
+@suite.test
+def a_service_whose_port_is_taken(place):
+    simulator = Simulator(place, "--seed", 1, "--accounts", 2, "--regions", 1)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        file = place.path / "serve.yaml"
+        file.write_text(f"metrics: 127.0.0.1:{taken.getsockname()[1]}\nsweeps: {{nightly: {{every: 1h}}}}\n")
+        done = orgsweep(place, "serve", "--config", file, environment=simulator.environment())
+        assert done.returncode == 2 and "another program listens there" in done.stderr, done.stderr
 
 
 @suite.test
