@@ -444,6 +444,19 @@ static void prune_reports(struct swp_serve *serve, const struct swp_scheduled *s
 	swp_map_free(pruning.kept, NULL);
 }
 
+static void tell_next(struct swp_serve *serve, const struct swp_scheduled *scheduled)
+{
+	struct swp_schedule_due due;
+	char start[SWP_TIME_TEXT_BYTES];
+
+	if (scheduled->retired)
+		return;
+	swp_schedule_due(&scheduled->schedule, scheduled->name, &scheduled->past, wall_ms(serve), &due);
+	swp_time_format(due.start_ms, start);
+	swp_log(SWP_LOG_INFO, "schedule.next", "when the sweep begins next",
+		SWP_LOG_S("name", scheduled->name), SWP_LOG_S("at", start));
+}
+
 static void end_sweep(struct swp_serve *serve, struct swp_scheduled *scheduled)
 {
 	struct swp_problem problem = {0};
@@ -464,8 +477,10 @@ static void end_sweep(struct swp_serve *serve, struct swp_scheduled *scheduled)
 		(scheduled->result.end == SWP_SWEEP_END_COULD_NOT_RUN && scheduled->resume))
 		scheduled->resume_at_ms = now_ms(serve) + RESUME_AGAIN_MS;
 	drop_sweep(scheduled);
-	if (scheduled->result.end == SWP_SWEEP_END_SWEPT && swp_leader_leads(serve->leader))
+	if (scheduled->result.end == SWP_SWEEP_END_SWEPT && swp_leader_leads(serve->leader)) {
 		prune_reports(serve, scheduled);
+		tell_next(serve, scheduled);
+	}
 }
 
 /* --- when they are due --- */
@@ -599,6 +614,8 @@ static int lead(struct swp_serve *serve, struct swp_problem *problem)
 		error = resume_all(serve, problem);
 	if (error < 0)
 		swp_log(SWP_LOG_ERROR, "serve.resume", problem->text, SWP_LOG_N("error", -error));
+	for (const struct swp_scheduled *scheduled = serve->scheduled; scheduled; scheduled = scheduled->next)
+		tell_next(serve, scheduled);
 	return 0;
 }
 
