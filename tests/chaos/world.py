@@ -20,7 +20,7 @@ from running import SIZE  # noqa: E402
 PASSWORD = "marker-of-the-store-password-of-chaos"
 WORKERS = ("one", "two")
 NAME = "nightly"
-EVERY, EVERY_MS = "10m", 600000
+EVERY, EVERY_MS = "2h", 7200000  # longer than any clock is set ahead: no second sweep begins
 FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 LOG = {"ORGSWEEP_LOG_LEVEL": "info"}
 # Of every job: its key, epoch, attempts, parts that the seal names (-1: no seal), how many of these are there, parts at all, when it was sealed.
@@ -158,7 +158,7 @@ class World(Fleet):
 
     def start(self):
         """Everything, until the sweep is there."""
-        if self.form == "serve":  # as if it had been configured ten minutes ago: it is due in a moment
+        if self.form == "serve":  # as if it had been configured two hours ago: it is due in a moment
             row = {"since": int(time.time() * 1000) - EVERY_MS + 1500, "last": -1, "text": f"|{EVERY}|"}
             self.redis.ask("HSET", "swp:schedules", NAME, json.dumps(row))
         self.start_coordinator(0)
