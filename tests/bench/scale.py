@@ -24,11 +24,13 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "sweeps"))
+import sizing  # noqa: E402
 from common import BUILD, ORGSWEEP, WORKER, Place, Simulator, wait_for  # noqa: E402 (reads BUILD from the command line)
 from fleet import Fleet  # noqa: E402
 from peers import write_keys  # noqa: E402
 
 NOOP_WORKERS = 4
+FEW_CREDITS = 8
 NOOP_CREDITS = 192  # SWP_WORKER_CREDITS
 DISPATCH_RUNS = 5
 OPEN_ACCOUNTS = 250  # just below SWP_LIMIT_OPEN_ACCOUNTS
@@ -260,9 +262,10 @@ def speed_of(place_arguments, workers, credits, regions, accounts):
                 "worker": sum(cpu[name] for name in ("one", "two")[:workers])}
 
 
-def speed_up(regions, waiting, busy):
-    for title, arguments, credits, accounts in ((f"waiting for AWS (300 ms an answer, 8 jobs at once a worker)", ("--latency-ms", 300), 8, waiting),
-                                                ("processor-bound (no latency)", (), None, busy)):
+def speed_up(regions, latency_ms, waiting, busy):
+    for title, arguments, credits, accounts in (
+            (f"waiting for AWS ({latency_ms} ms an answer, {FEW_CREDITS} jobs at once a worker)", ("--latency-ms", latency_ms), FEW_CREDITS, waiting),
+            ("processor-bound (no latency)", (), None, busy)):
         one, two = (speed_of(arguments, workers, credits, regions, accounts) for workers in (1, 2))
         ratio = two["rate"] / one["rate"]
         everything = sum(one["cpu"].values()) + one["simulator"]
@@ -339,7 +342,7 @@ def parts(options):
     short = options.short
     yield "whole", [lambda size=size: whole(size, options.regions) for size in options.accounts]
     yield "dispatch", [lambda regions=regions: best_dispatch(12 if short else OPEN_ACCOUNTS, regions, 1 if short else DISPATCH_RUNS) for regions in ((3,) if short else (17, 34))]
-    yield "speed-up", [lambda: speed_up(options.regions, 3 if short else 12, 3 if short else 60)]
+    yield "speed-up", [lambda: speed_up(options.regions, *((20, 3, 3) if short else (300, 12, 60)))]
     yield "bytes", [lambda: bytes_of_rows(3 if short else 20, options.regions, 20), lambda: bytes_of_sweep(3 if short else 60, options.regions)]
 
 
@@ -357,6 +360,14 @@ def parse():
     return options
 
 
+def prove_sizing(lines):
+    """Raises where the table lacks what sizes are computed from."""
+    with Place() as place:
+        table = place.path / "scale.md"
+        table.write_text("\n".join(lines) + "\n")
+        sizing.model_of(table)
+
+
 def main():
     options = parse()
     lines = [head(options)]
@@ -369,6 +380,7 @@ def main():
     if options.output:
         options.output.write_text("\n".join(lines) + "\n")
     if options.short:
+        prove_sizing(lines)
         print("1 passed, 0 failed")
     return 0
 
