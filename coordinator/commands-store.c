@@ -26,7 +26,7 @@ static int print_acl(struct swp_problem *problem)
 	      "SETUSER takes.\n"
 	      "Nobody can log in as these users until each has a password: redis-cli ACL SETUSER NAME "
 	      "'>PASSWORD', then ACL SAVE.\n"
-	      "docs/redis.md has the whole of it.\n",
+	      "docs/redis.md has the whole of it, and what Redis 7 could do more finely.\n",
 		stderr);
 	return 0;
 }

@@ -68,7 +68,7 @@ struct swp_ledger {
 	int64_t away_ms;
 	struct swp_problem trouble;
 	bool was_up, dead, borrowed;
-	bool owning, owned, disowned, renewing, fresh, deposed;
+	bool owning, owned, disowned, renewing, fresh, deposed, finished;
 	bool was_written; /* a write was acknowledged */
 	bool refuses; /* the trouble is a write that was refused: that something can be read does not end it */
 	bool orphan;  /* freed, but a store that is not ours still owes it answers */
@@ -425,6 +425,16 @@ static void tell_owned(struct swp_ledger *ledger, const struct swp_store_reply *
 	ledger->owning = false;
 	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < 3)
 		return;
+	if (strcmp(item_text(reply, 0), "finished") == 0) {
+		ledger->finished = true;
+		swp_problem_set(&ledger->trouble, -EALREADY,
+			"sweep %s was finished by its coordinator meanwhile: there is nothing to resume; "
+			"`orgsweep "
+			"report %s` writes its report",
+			ledger->sweep, ledger->sweep);
+		die(ledger);
+		return;
+	}
 	if (strcmp(item_text(reply, 0), "owned") != 0) {
 		wait_for_holder(ledger, reply);
 		return;
@@ -685,6 +695,11 @@ int swp_ledger_disown(struct swp_ledger *ledger, bool now)
 bool swp_ledger_is_deposed(const struct swp_ledger *ledger)
 {
 	return ledger->deposed;
+}
+
+bool swp_ledger_is_finished(const struct swp_ledger *ledger)
+{
+	return ledger->finished;
 }
 
 const struct swp_fence *swp_ledger_fence(const struct swp_ledger *ledger)

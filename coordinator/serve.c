@@ -22,7 +22,8 @@
 #include "proto/record/keys.h"
 
 #define ASK_PATIENCE_MS 60000
-#define RESUME_AGAIN_MS 15000 /* a sweep that lost the store is gone on with after that */
+#define RESUME_AGAIN_MS                                                                                      \
+	15000 /* a sweep that lost the store, or could not be gone on with, is tried again after that */
 #define WORKERS_TOLD_MS 2500
 #define NEWEST_SWEEPS "127" /* where unfinished ones are looked for */
 
@@ -443,6 +444,19 @@ static void prune_reports(struct swp_serve *serve, const struct swp_scheduled *s
 	swp_map_free(pruning.kept, NULL);
 }
 
+static void tell_next(struct swp_serve *serve, const struct swp_scheduled *scheduled)
+{
+	struct swp_schedule_due due;
+	char start[SWP_TIME_TEXT_BYTES];
+
+	if (scheduled->retired)
+		return;
+	swp_schedule_due(&scheduled->schedule, scheduled->name, &scheduled->past, wall_ms(serve), &due);
+	swp_time_format(due.start_ms, start);
+	swp_log(SWP_LOG_INFO, "schedule.next", "when the sweep begins next",
+		SWP_LOG_S("name", scheduled->name), SWP_LOG_S("at", start));
+}
+
 static void end_sweep(struct swp_serve *serve, struct swp_scheduled *scheduled)
 {
 	struct swp_problem problem = {0};
@@ -458,11 +472,15 @@ static void end_sweep(struct swp_serve *serve, struct swp_scheduled *scheduled)
 			SWP_LOG_S("name", scheduled->name),
 			SWP_LOG_S("sweep", swp_sweep_id(scheduled->sweep)));
 	}
-	if (scheduled->result.end == SWP_SWEEP_END_STORE_LOST)
+	/* What is in the store already is not given up because AWS could not be asked who we are. */
+	if (scheduled->result.end == SWP_SWEEP_END_STORE_LOST ||
+		(scheduled->result.end == SWP_SWEEP_END_COULD_NOT_RUN && scheduled->resume))
 		scheduled->resume_at_ms = now_ms(serve) + RESUME_AGAIN_MS;
 	drop_sweep(scheduled);
-	if (scheduled->result.end == SWP_SWEEP_END_SWEPT && swp_leader_leads(serve->leader))
+	if (scheduled->result.end == SWP_SWEEP_END_SWEPT && swp_leader_leads(serve->leader)) {
 		prune_reports(serve, scheduled);
+		tell_next(serve, scheduled);
+	}
 }
 
 /* --- when they are due --- */
@@ -596,6 +614,8 @@ static int lead(struct swp_serve *serve, struct swp_problem *problem)
 		error = resume_all(serve, problem);
 	if (error < 0)
 		swp_log(SWP_LOG_ERROR, "serve.resume", problem->text, SWP_LOG_N("error", -error));
+	for (const struct swp_scheduled *scheduled = serve->scheduled; scheduled; scheduled = scheduled->next)
+		tell_next(serve, scheduled);
 	return 0;
 }
 

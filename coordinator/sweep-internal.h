@@ -15,6 +15,7 @@
 #include "coordinator/hub.h"
 #include "coordinator/job-credentials.h"
 #include "coordinator/ledger.h"
+#include "coordinator/learned-limits.h"
 #include "coordinator/organization.h"
 #include "coordinator/private-store.h"
 #include "coordinator/prune.h"
@@ -83,6 +84,7 @@ struct swp_sweep {
 	struct swp_hub_member member;
 	struct swp_correlator *correlator;
 	struct swp_job_services services;
+	struct swp_limits *limits; /* learned by earlier sweeps */
 	struct swp_message_sweep plan;
 	const char **plan_selection;
 	struct swp_wire_endpoint *plan_endpoints;
@@ -117,7 +119,8 @@ struct swp_sweep {
 	bool disowned, suspending, ordered; /* ordered: `orgsweep cancel` */
 	uint64_t told_planned, told_done;   /* jobs, as they stand in the store */
 	bool owning, owned;		    /* the store was asked that it be ours; it is */
-	bool begun;			    /* its rows are in the store, its plan with the fleet */
+	bool limits_known;
+	bool begun; /* its rows are in the store, its plan with the fleet */
 	bool cancelling, cancelled, reconciling, reconciled, correlating_over, over_done, closing;
 	bool withdrawing, withdrawn; /* it could not run: its rows leave the store */
 	bool told;		     /* finished */

@@ -148,7 +148,12 @@ static int send_job(struct swp_hub_member *member, struct swp_job *job, uint64_t
 			.region = job->region == SWP_REGION_ORGANIZATION ? SWP_JOB_GLOBAL
 									 : region_of(sweep, job),
 			.level = job->level}};
+	struct swp_wire_limit limits[SWP_LIMIT_JOB_LIMITS];
 	int error = make_credentials(sweep, open, job, &message.job.credentials);
+
+	message.job.limits = limits;
+	message.job.limit_count =
+		swp_limits_of(sweep->limits, open->account->id, region_of(sweep, job), limits);
 
 	if (error < 0)
 		return error;
@@ -326,6 +331,9 @@ static void done(
 
 	if (!held || message->how == SWP_DONE_STALE)
 		return;
+	if (message->limit_count > 0 && swp_limits_note(sweep->limits, account->id, region_of(sweep, job),
+						message->limits, message->limit_count) < 0)
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 	account->swept |= message->answered;
 	if (account->redone == 0)
 		count_cells(&sweep->progress, message);
@@ -341,13 +349,25 @@ static void store_up(void *context)
 	swp_sweep_begin(sweep);
 }
 
+static void limits_are_known(void *context)
+{
+	struct swp_sweep *sweep = context;
+
+	sweep->limits_known = true;
+	swp_sweep_begin(sweep);
+}
+
 void swp_sweep_owned(void *context, uint64_t term)
 {
 	struct swp_sweep *sweep = context;
 
 	swp_log(SWP_LOG_DEBUG, "sweep.owned", "the sweep is ours", SWP_LOG_N("term", (int64_t)term));
 	sweep->owned = true;
-	swp_sweep_begin(sweep);
+	sweep->limits = swp_limits_new(sweep->ledger);
+	if (sweep->limits)
+		swp_limits_load(sweep->limits, limits_are_known, sweep);
+	else
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "out of memory");
 }
 
 static void assert_grant(void *context, const struct swp_job *job, const char *worker)
@@ -685,6 +705,7 @@ void swp_sweep_jobs_release(struct swp_sweep *sweep)
 void swp_sweep_jobs_done(struct swp_sweep *sweep)
 {
 	swp_sweep_jobs_release(sweep);
+	swp_limits_free(sweep->limits);
 	swp_prune_free(sweep->prune);
 	swp_prune_free(sweep->withdrawal);
 	swp_ledger_free(sweep->ledger);

@@ -719,7 +719,7 @@ static bool is_owned(struct swp_sweep *sweep)
 		if (swp_ledger_own(sweep->ledger, &sweep->owner, sweep->options->leader_term) < 0)
 			swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "out of memory");
 	}
-	return sweep->owned;
+	return sweep->owned && sweep->limits_known;
 }
 
 static bool may_resume(struct swp_sweep *sweep)

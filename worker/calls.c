@@ -132,16 +132,32 @@ static int give_held(struct swp_job_call *call, int reason)
 
 /* --- starting --- */
 
+/* In calls of 1,000 s; 0: none. */
+static uint64_t learned_rate(const struct swp_job *job, const struct swp_job_service *service)
+{
+	const struct swp_message_job *message = &job->message.job;
+
+	for (size_t i = 0; i < message->limit_count; i++)
+		if (strcmp(message->limits[i].service, service->service->name) == 0)
+			return message->limits[i].millihertz;
+	return 0;
+}
+
 static void init_scope(const struct swp_job *job, struct swp_job_service *service)
 {
-	uint64_t share = job->sweep->message.sweep.max_share_percent;
+	uint64_t share = job->sweep->message.sweep.max_share_percent, learned = learned_rate(job, service);
 	double rate =
 		service->service->rate_per_second > 0 ? service->service->rate_per_second : SWP_DEFAULT_RATE;
 
-	if (share == 0)
+	if (share == 0 && learned == 0)
 		return; /* the caller sets the default: half */
+	if (share == 0)
+		share = 50;
 	swp_limiter_init(
 		&service->scope.limiter, rate * (double)share / 50.0, swp_loop_now_ms(job->worker->loop));
+	if (learned > 0)
+		swp_limiter_start_at(&service->scope.limiter, (double)learned / 1000.0);
+	service->limited = learned > 0;
 	swp_retry_quota_init(&service->scope.quota);
 	service->scope.ready = true;
 }

@@ -364,12 +364,30 @@ void swp_job_give_back(struct swp_job *job, enum swp_give_back_why why, const ch
 	swp_worker_check_end(worker);
 }
 
+/* Of services that refused for the rate, and of those that began with a rate learned before and did not. */
+static size_t learned_limits(
+	const struct swp_job *job, struct swp_wire_limit limits[static SWP_LIMIT_JOB_LIMITS])
+{
+	size_t count = 0;
+
+	for (const struct swp_job_service *service = job->services; service && count < SWP_LIMIT_JOB_LIMITS;
+		service = service->next) {
+		double rate = service->scope.ready ? service->scope.limiter.learned_rate : 0;
+
+		if (rate > 0 || service->limited)
+			limits[count++] =
+				(struct swp_wire_limit){service->service->name, (uint64_t)(rate * 1000)};
+	}
+	return count;
+}
+
 static void tell_done(struct swp_job *job, enum swp_done_how how)
 {
 	static const enum swp_job_ended ended[] = {[SWP_DONE_SEALED] = SWP_JOB_ENDED_SEALED,
 		[SWP_DONE_STALE] = SWP_JOB_ENDED_STALE,
 		[SWP_DONE_DUPLICATE] = SWP_JOB_ENDED_DUPLICATE};
 	const struct swp_results *results = &job->results;
+	struct swp_wire_limit limits[SWP_LIMIT_JOB_LIMITS];
 	const struct swp_message message = {
 		.type = SWP_MESSAGE_DONE,
 		.done = {.job = job->number,
@@ -386,7 +404,9 @@ static void tell_done(struct swp_job *job, enum swp_done_how how)
 			.not_assessed = results->states[SWP_STATUS_NOT_ASSESSED],
 			.partial = results->partial,
 			.answered = job->answered,
-			.elapsed_ms = (uint64_t)(swp_loop_now_ms(job->worker->loop) - job->started_ms)},
+			.elapsed_ms = (uint64_t)(swp_loop_now_ms(job->worker->loop) - job->started_ms),
+			.limits = limits,
+			.limit_count = learned_limits(job, limits)},
 	};
 	struct swp_worker *worker = job->worker;
 

@@ -55,6 +55,7 @@ struct swp_job_service { /* account × region × service */
 	const struct swp_aws_service *service;
 	const struct swp_service_counts *counts;
 	struct swp_call_scope scope;
+	bool limited; /* it began with a learned rate */
 	enum swp_offered offered;
 	struct swp_http_lookup lookup;
 };

@@ -29,8 +29,7 @@ static const struct option {
 	{"server-key", "FILE", "the coordinator's public key (server.pub)", TEXT(server_key), true},
 	{"store", "URL",
 		"where records go: redis://…, rediss://…, unix:///PATH, sentinel://…; default: the private "
-		"store "
-		"of this user's running sweep",
+		"store of this user's running sweep",
 		TEXT(store), false},
 	{"name", "NAME", "how coordinators and records call this worker; default: HOST-PID", TEXT(name),
 		false},

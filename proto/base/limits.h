@@ -95,6 +95,8 @@
 #define SWP_LIMIT_RECORD_REGIONS 1024	     /* regions of one account; AWS has under 40 */
 #define SWP_LIMIT_CHAIN_ENTRIES 100000	     /* resources or findings of one chain instance */
 #define SWP_LIMIT_WIRE_TEXT_BYTES (4u << 10) /* a text member of a message: name, ARN, URL */
+#define SWP_LIMIT_JOB_LIMITS 64 /* services of a job whose learned rates are told */
+#define SWP_LIMIT_LEARNED 200000 /* rates that a sweep takes over; only places that were throttled have some */
 #define SWP_LIMIT_HOLDS 4096		     /* jobs of one worker, held or named in a heartbeat */
 #define SWP_LIMIT_SIGNING_KEYS 1024	     /* services × regions × days of one job */
 #define SWP_LIMIT_ENDPOINT_ROWS 4096	     /* configured endpoints */
@@ -109,7 +111,7 @@
 #define SWP_LIMIT_STORE_COMMAND_MS                                                                           \
 	30000 /* Redis says nothing for that long though it was asked: connection is dead */
 #define SWP_LIMIT_STORE_SENTINEL_COMMAND_MS                                                                  \
-	5000 /* the same where sentinels can be asked for a better one: under half a lease */
+	5000 /* the same where sentinels can be asked for a better one: under half a lease; more for long records */
 #define SWP_LIMIT_SENTINELS 16	   /* hosts of one sentinel:// URL; three or five are usual */
 #define SWP_LIMIT_SENTINEL_MS 2000 /* one sentinel's answers, once it is connected: it does little else */
 

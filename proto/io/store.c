@@ -29,6 +29,7 @@
 #define KEPT_BUFFER_BYTES (1u << 20) /* a larger send buffer is given back once it is empty */
 #define OUT_LIMIT_BYTES (2 * (size_t)SWP_LIMIT_STORE_WAITING_BYTES + (1u << 20))
 #define SHA1_TEXT_BYTES 41
+#define SLOWEST_BYTES_A_MS 256 /* a record takes its time on a long line: 2 Mbit/s */
 
 struct known_script {
 	struct known_script *next;
@@ -72,12 +73,13 @@ struct swp_store {
 	struct command *head, **tail, *unsent;
 	size_t front_sent; /* bytes of *unsent that are gone already */
 	size_t open_commands;
+	size_t unanswered_bytes; /* sent, and not answered yet */
 	struct swp_buf out;
 	size_t out_sent;	  /* bytes at the front of `out` that are gone already */
 	struct swp_buf first_out; /* before all commands: greeting, then the scripts */
 	bool blocked, read_more, was_up, told_down, closing;
 	uint64_t connections; /* that came up */
-	unsigned connection; /* counts them, so that who read from one sees that it is gone */
+	unsigned connection;  /* counts them, so that who read from one sees that it is gone */
 	int64_t last_heard_ms;
 	unsigned failures; /* in a row */
 	char run_id[sizeof(((struct swp_store_greeting *)NULL)->run_id)];
@@ -141,6 +143,7 @@ static struct command *take_head(struct swp_store *store)
 	if (!store->head)
 		store->tail = &store->head;
 	store->open_commands -= !command->internal;
+	store->unanswered_bytes -= command->wire_length;
 	return command;
 }
 
@@ -161,6 +164,7 @@ static struct command *take_sent(struct swp_store *store)
 
 	if (store->front_sent > 0) {
 		store->out_sent += store->unsent->wire_length - store->front_sent;
+		store->unanswered_bytes += store->unsent->wire_length - store->front_sent;
 		store->unsent = store->unsent->next;
 		store->front_sent = 0;
 	}
@@ -300,7 +304,11 @@ static void refuse(struct swp_store *store, const char *cause)
 /* So long may it say nothing. */
 static int64_t patience_ms(const struct swp_store *store)
 {
-	return store->asks_sentinel ? SWP_LIMIT_SENTINEL_MS : store->options.command_timeout_ms;
+	int64_t least_ms = store->asks_sentinel ? SWP_LIMIT_SENTINEL_MS : store->options.command_timeout_ms;
+	int64_t ms = least_ms + (int64_t)(store->unanswered_bytes / SLOWEST_BYTES_A_MS);
+	int64_t most_ms = least_ms > SWP_LIMIT_STORE_COMMAND_MS ? least_ms : SWP_LIMIT_STORE_COMMAND_MS;
+
+	return ms < most_ms ? ms : most_ms;
 }
 
 /* Writes from `bytes`; takes what was sent off `ret_sent`'s budget. 0, -EAGAIN, or the connection is dead. */
@@ -325,6 +333,7 @@ static void account_sent(struct swp_store *store, size_t sent)
 {
 	store->out_sent += sent;
 	store->front_sent += sent;
+	store->unanswered_bytes += sent;
 	while (store->unsent && store->front_sent >= store->unsent->wire_length) {
 		store->front_sent -= store->unsent->wire_length;
 		store->unsent = store->unsent->next;

@@ -34,8 +34,14 @@ static const struct swp_key_row rows[SWP_KEY_COUNT] = {
 		"when the worker has gone"},
 	[SWP_KEY_WORKERS] = {"swp:workers", "hash", "worker's name to its row (JSON), for `orgsweep status`",
 		"a day after it was last seen"},
+	[SWP_KEY_LIMITS] = {"swp:limits", "hash",
+		"account, region and service to the rate that it allowed when it last refused for that "
+		"(calls in 1,000 s)",
+		"when a sweep was not refused there"},
 	[SWP_KEY_SCHEDULES] = {"swp:schedules", "hash",
-		"name of a scheduled sweep to its last start and its last due time", "never"},
+		"name of a scheduled sweep to its last start, its last due time, and when one was complete "
+		"last",
+		"never"},
 };
 
 const struct swp_key_row *swp_key_row(enum swp_key key)
@@ -64,7 +70,7 @@ static bool is_plain_text(const char *text, size_t max)
 bool swp_key_is_sweep_id(const char *text)
 {
 	static const char *const taken[] = {
-		"index", "catalogue", "lock", "leader", "drains", "workers", "schedules"};
+		"index", "catalogue", "lock", "leader", "drains", "workers", "schedules", "limits"};
 
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (text && strcmp(text, taken[i]) == 0)

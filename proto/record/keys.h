@@ -25,6 +25,7 @@ enum swp_key {
 	SWP_KEY_DRAINS,	     /* swp:drains */
 	SWP_KEY_WORKERS,     /* swp:workers */
 	SWP_KEY_SCHEDULES,   /* swp:schedules */
+	SWP_KEY_LIMITS,	     /* swp:limits */
 	SWP_KEY_COUNT,
 };
 struct swp_key_row {

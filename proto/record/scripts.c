@@ -192,7 +192,8 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.arguments =
 				"owner, host, lease (ms), wall clock (ms), term to assert or 0, owner that "
 				"is known to be dead or empty",
-			.answers = "{owned, term, the owner before} or {held, ms left, owner, host}",
+			.answers = "{owned, term, the owner before}, {held, ms left, owner, host} or "
+				   "{finished, 0, empty}",
 			.own_keys = 1,
 			.fenced = true,
 			.source = REFUSE_DEPOSED("1") NOW_MS
@@ -203,6 +204,8 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			"  if stored > term then return redis.error_reply('" SWP_SCRIPT_DEPOSED
 			" another coordinator has taken over') end\n"
 			"else\n"
+			"  if redis.call('HGET', KEYS[1], 'state') == 'finished' then return {'finished', 0, "
+			"''} end\n"
 			"  if row[2] and row[2] ~= ARGV[1] and row[2] ~= ARGV[6] and ends > now then\n"
 			"    return {'held', ends - now, row[2], row[4] or ''}\n"
 			"  end\n"

@@ -44,7 +44,8 @@ enum swp_script {
 	 * term "0": takes the row over, if it has no owner, is the owner's own, or its lease has ended (or its owner is `dead`: one whose
 	 * process is known to be gone): term = max(stored term, wall clock, clock of Redis) + 1. Else asserts that term again (a store that
 	 * lost it), or answers SWP_SCRIPT_DEPOSED.
-	 * → {"owned", term, owner before or ""}, or {"held", ms left, owner, host}. */
+	 * → {"owned", term, owner before or ""}, {"held", ms left, owner, host}, or, for term "0", {"finished", 0, ""}: a sweep that has
+	 * come to its end is nobody's any more. */
 	SWP_SCRIPT_TAKE_OVER,
 	/* KEYS row, drains; ARGV lease in ms, "0": given up → {who asked to cancel or "", worker …}. Lengthens the lease from now. */
 	SWP_SCRIPT_RENEW,

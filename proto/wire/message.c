@@ -130,6 +130,13 @@ static const struct member want_catalogue_members[] = {
 	END,
 };
 
+static const struct member limit_members[] = {
+	TEXT(swp_wire_limit, service, "service", REQUIRED),
+	NUMBER(swp_wire_limit, millihertz, "millihertz", OPTIONAL, 1000000000),
+	END,
+};
+static const struct shape limit_shape = SHAPE(swp_wire_limit, limit_members);
+
 static const struct member done_members[] = {
 	NUMBER(swp_message_done, job, "job", REQUIRED, ANY_NUMBER),
 	NUMBER(swp_message_done, epoch, "epoch", REQUIRED, ANY_NUMBER),
@@ -146,6 +153,7 @@ static const struct member done_members[] = {
 	NUMBER(swp_message_done, partial, "partial", OPTIONAL, ANY_NUMBER),
 	FLAG(swp_message_done, answered, "answered"),
 	NUMBER(swp_message_done, elapsed_ms, "elapsed_ms", OPTIONAL, ANY_NUMBER),
+	RECORDS(swp_message_done, limits, limit_count, "limits", SWP_LIMIT_JOB_LIMITS, &limit_shape),
 	END,
 };
 
@@ -254,6 +262,7 @@ static const struct member job_members[] = {
 	TEXT(swp_message_job, region, "region", REQUIRED),
 	NUMBER(swp_message_job, level, "level", OPTIONAL, 2),
 	NUMBER(swp_message_job, deadline_ms, "deadline_ms", OPTIONAL, SWP_LIMIT_JOB_MS),
+	RECORDS(swp_message_job, limits, limit_count, "limits", SWP_LIMIT_JOB_LIMITS, &limit_shape),
 	RECORD(swp_message_job, credentials, "credentials", REQUIRED, &credentials_shape),
 	END,
 };

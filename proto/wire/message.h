@@ -95,6 +95,12 @@ struct swp_message_hello {
 	size_t hold_count;
 };
 
+/* How fast a service let itself be called in an account and region, where it refused for that. Kept for the next sweep. */
+struct swp_wire_limit {
+	const char *service;
+	uint64_t millihertz; /* calls in 1,000 seconds; 0 in a DONE: what was learned before holds no more */
+};
+
 struct swp_message_want_catalogue {
 	const char *hash;
 };
@@ -112,6 +118,8 @@ struct swp_message_done {
 	uint64_t pass, fail, not_applicable, not_assessed, partial; /* cells */
 	bool answered; /* AWS answered at least one planned call */
 	uint64_t elapsed_ms;
+	const struct swp_wire_limit *limits; /* learned */
+	size_t limit_count;
 };
 
 struct swp_message_renew {
@@ -205,6 +213,9 @@ struct swp_message_job {
 	const char *region;   /* cell's region: "eu-west-1", or "global" */
 	uint64_t level;	      /* enum swp_level: 0 region, 1 global, 2 organization */
 	uint64_t deadline_ms; /* for the whole job; 0: SWP_LIMIT_JOB_MS */
+	const struct swp_wire_limit
+		*limits; /* as learned by an earlier sweep; others as the catalogue says */
+	size_t limit_count;
 	struct swp_wire_credentials credentials;
 };
 

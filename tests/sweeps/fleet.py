@@ -27,12 +27,14 @@ class Fleet:
     def arguments(self, coordinator=0):
         return ["--listen", self.endpoints[coordinator], "--keys", self.keys, "--workers", 0, "--store", self.redis.url]
 
-    def worker(self, name, store=None, **environment):
-        """`store` and `environment` where they are not the coordinator's."""
-        environment = {k: v for k, v in self.simulator.environment(**environment).items() if k != "AWS_SECRET_ACCESS_KEY"}
-        connect = [word for endpoint in self.endpoints for word in ("--connect", endpoint)]
-        process = subprocess.Popen([str(WORKER), *connect, "--key", str(self.private[name]), "--server-key", str(self.keys / "server.pub"),
-                                    "--store", store or self.redis.url], env=environment, stderr=open(self.place.path / f"{name}.log", "w"))
+    def worker(self, name, store=None, endpoints=None, options=None, prefix=(), **settings):
+        """`store`, `endpoints`, `settings` where they are not the coordinator's; `prefix`: what starts it."""
+        environment = {k: v for k, v in self.simulator.environment(**settings).items() if k != "AWS_SECRET_ACCESS_KEY"}
+        connect = [word for endpoint in endpoints or self.endpoints for word in ("--connect", endpoint)]
+        with open(self.place.path / f"{name}.log", "a") as log:
+            process = subprocess.Popen([*prefix, str(WORKER), *connect, "--key", str(self.private[name]), "--server-key",
+                                        str(self.keys / "server.pub"), "--store", store or self.redis.url], env=environment, stderr=log,
+                                       **(options or {}))
         self.place.children.append(process)
         return process
 

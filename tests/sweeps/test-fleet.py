@@ -2,9 +2,10 @@
 import json
 import signal
 
-from common import Suite, orgsweep, processes_of, stable, sweep, wait_for
+from common import Simulator, Suite, orgsweep, processes_of, stable, sweep, wait_for
 from fleet import Fleet
-from running import Running, expected, slow, under_way
+from peers import Redis
+from running import SIZE, Running, expected, slow, under_way
 
 suite = Suite()
 def same_as_undisturbed(place, report, text):
@@ -118,6 +119,42 @@ def a_live_coordinator_is_left_alone(place):
         assert second.returncode == 2 and "alive" in second.stderr, second.stderr
     code, report, text = first.finish()
     same_as_undisturbed(place, report, text)
+
+
+@suite.test
+def rates_are_learned(place):
+    """Where a service refused for its rate, the next sweep begins with what was left, and forgets it when it is not refused."""
+    redis = Redis(place)
+    throttling = Simulator(place, *SIZE, "--fault", "operation=bedrock:*,region=us-east-1,kind=throttle,probability=0.4")
+    sweep(place, "--all", "--store", redis.url, environment=throttling.environment())
+    rows = redis.ask("HGETALL", "swp:limits").decode().splitlines()
+    learned = dict(zip(rows[::2], map(int, rows[1::2])))
+    assert learned and all(place_of.split()[1:] == ["us-east-1", "bedrock"] and 500 <= rate < 100000 for place_of, rate in learned.items()), learned
+    quiet = Simulator(place, *SIZE)
+    done = sweep(place, "--all", "--store", redis.url, environment=quiet.environment())
+    assert stable(done.report) == expected(place)
+    assert redis.ask("HLEN", "swp:limits").strip() == b"0"
+
+
+@suite.test
+def who_waited_for_a_sweep_that_ended_leaves_it_alone(place):
+    """`sweep --resume` and `report`, begun while it runs, wait for its coordinator's lease; that ends with the sweep."""
+    simulator = slow(place, 2500)
+    fleet = Fleet(place, simulator, coordinators=2)
+    first = Running(place, simulator, *fleet.arguments(0))
+    fleet.worker("one")
+    under_way(simulator)
+    second = Running(place, simulator, *fleet.arguments(1), "--resume", "latest", "--log-level", "info", XDG_STATE_HOME=place.path / "second")
+    told = orgsweep(place, "report", "--all", "--output", "-", "--store", fleet.redis.url, environment=place.environment())
+    code, report, text = first.finish()
+    same_as_undisturbed(place, report, text)
+    row = fleet.sweep_row()
+    assert row["state"] == "finished" and row["status"] == "complete", row
+    code, _, text = second.finish()
+    assert code == 2 and ("finished" in text or "alive" in text), text
+    assert told.returncode == 0 and told.stdout == first.target.read_text(), told.stderr or "not the same bytes"
+    again = orgsweep(place, "report", "--all", "--output", "-", "--store", fleet.redis.url, environment=place.environment())
+    assert again.stdout == first.target.read_text() and fleet.sweep_row() == row
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The central Redis of a fleet: its users, TLS, memory, persistence, and the versions that are to be had here."""
 import json
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -33,6 +34,7 @@ def rights(line):
 
 
 def with_users(place, name="users", program="redis-server"):
+    """A server with the two users, and the administrator that the tests are."""
     lines = acl_lines(place)
     return Server(place, name, f"user default on >{ADMIN[1]} ~* &* +@all", *(f"{line} >of-the-{role}" for role, line in lines.items()),
                   login=ADMIN, program=program)
@@ -157,6 +159,23 @@ def each_way_to_give_the_lines(place):
     assert asked.stdout.split() == ["OK", "OK"], asked
     info = subprocess.run([*server.cli(("orgsweep-worker", "secret")), "INFO", "server"], capture_output=True, text=True)
     assert "redis_version" in info.stdout, info  # lines given again leave the password
+
+
+@suite.test
+def finer_rights_of_redis_7(place):
+    """The selector of docs/redis.md: a worker can neither read nor delete a record by GET and DEL, and the sweep is the same."""
+    truth = expected(place)
+    server = with_users(place)
+    line = re.search(r"redis-cli … ACL SETUSER (orgsweep-worker -get.*)", (ROOT / "docs" / "redis.md").read_text()).group(1)
+    server.ask("ACL", "SETUSER", *shlex.split(line))
+    simulator = Simulator(place, *SIZE)
+    running, _ = sweep_with_users(place, server, simulator)
+    code, report, text = running.finish()
+    assert report and stable(report) == truth, text
+    assert server.ask("ACL", "LOG") == ""
+    worker = server.cli(("orgsweep-worker", "of-the-worker"))
+    said = lambda *words: subprocess.run([*worker, *words], capture_output=True, text=True).stdout
+    assert "NOPERM" in said("DEL", f"swp:{report['sweep']['id']}:job:1:x") and said("DEL", "swp:lock:1:x").strip() == "0"
 
 
 @suite.test

@@ -110,6 +110,27 @@ def the_other_takes_over(place):
 
 
 @suite.test
+def a_resumed_sweep_that_can_t_begin_is_tried_again(place):
+    """AWS can't be asked who we are at the moment of the take-over: what is in the store is gone on with later."""
+    simulator = slow(place, 3000)
+    fleet = Fleet(place, simulator, coordinators=2)
+    fleet.redis.ask("HSET", "swp:schedules", "nightly", json.dumps({"since": int(time.time() * 1000) - 1795000, "last": -1, "text": "|30m|"}))
+    first = Serve(place, simulator, fleet, "first", 0, sweeps="{every: 30m}")
+    first.wait("serve.leads")
+    fleet.worker("one")
+    first.wait("sweep.begun", 60)
+    fleet.wait_sealed(3, first)
+    simulator.ask("faults", "POST", {"operation": "sts:GetCallerIdentity", "kind": "denied-identity-explicit", "times": 1})
+    first.process.kill()
+    second = Serve(place, simulator, fleet, "second", 1, sweeps="{every: 30m}")
+    second.wait("sweep.failed", 30)
+    second.wait("sweep.resumed", 30, times=2)
+    second.wait("sweep.ended", 60)
+    assert stable(second.report()) == expected(place), second.said()
+    second.stop()
+
+
+@suite.test
 def a_leader_that_was_stopped_is_deposed(place):
     """SIGSTOP past its lease: when it wakes it stands by, has no sweep, and the other's goes on."""
     simulator = slow(place, 5000)

@@ -27,7 +27,8 @@ static void test_worker(void **state)
 {
 	static const char *const wanted[] = {"user orgsweep-worker on ", " resetchannels ", " -@all ",
 		" +eval ", " +evalsha ", " +script|load ", " +client|setname ", " +info ", " +select ",
-		" +hmget ", " +hset ", " +hexists ", " +time ", " ~swp:*:job:*:* ", " ~swp:lock:*:* "};
+		" +hmget ", " +hset ", " +hexists ", " +time ", " ~swp:*:job:*:* ", " ~swp:lock:*:* ",
+		" +get ", " +del "};
 	static const char *const not_wanted[] = {" +set ", " +hdel ", " +scan ", " +unlink ", " +keys ",
 		" +config", " +flushall ", " ~swp:* ", " ~* ", " nopass ", " +@", " >", " +script ",
 		" +client "};

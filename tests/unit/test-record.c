@@ -375,6 +375,7 @@ static const struct {
 	{SWP_KEY_DRAINS, NULL, NULL, "swp:drains"},
 	{SWP_KEY_WORKERS, NULL, NULL, "swp:workers"},
 	{SWP_KEY_SCHEDULES, NULL, NULL, "swp:schedules"},
+	{SWP_KEY_LIMITS, NULL, NULL, "swp:limits"},
 };
 
 static void test_keys(void **state)

@@ -284,6 +284,23 @@ static void test_take_over(void **state)
 	assert_true(got.numbers[1] == 4000000000002);
 }
 
+/* Who waited for a lease that ended with the sweep does not begin it anew; its own coordinator may still assert its term. */
+static void test_take_over_finished(void **state)
+{
+	(void)state;
+	own("a", "60000", "1", "77", "");
+	COMMAND("HSET", ROW, "state", "finished");
+	own("a", "60000", "1", "77", "");
+	assert_string_equal(got.text, "owned");
+	COMMAND("HSET", ROW, "until", "0");
+	own("b", "60000", "1", "0", "");
+	assert_string_equal(got.text, "finished");
+	own("b", "60000", "1", "0", "a");
+	assert_string_equal(got.text, "finished");
+	own("a", "60000", "1", "77", "");
+	assert_string_equal(got.text, "owned");
+}
+
 /* The store went back to an older state: the term is asserted there, a higher one is not touched. */
 static void test_assert_term(void **state)
 {
@@ -467,6 +484,7 @@ int main(void)
 		cmocka_unit_test_setup(test_forget, each_begins),
 		cmocka_unit_test_setup(test_binary, each_begins),
 		cmocka_unit_test_setup(test_take_over, each_begins),
+		cmocka_unit_test_setup(test_take_over_finished, each_begins),
 		cmocka_unit_test_setup(test_assert_term, each_begins),
 		cmocka_unit_test_setup(test_fence, each_begins),
 		cmocka_unit_test_setup(test_renew, each_begins),

@@ -537,6 +537,33 @@ static void test_a_primary_that_falls_silent(void **state)
 	assert_int_equal(s->lost, 1);
 }
 
+/* A long record on a slow line is not taken for silence. */
+static void test_what_is_long_takes_longer(void **state)
+{
+	struct scene *s = *state;
+	struct fake *redis = make_fake(s, NULL), *sentinel = make_fake(s, at_port(0, redis->port));
+	static char bulk[600000];
+	const struct swp_store_argument arguments[] = {SWP_STORE_TEXT_ARGUMENT("GET"), {bulk, sizeof(bulk)}};
+
+	memset(bulk, 'b', sizeof(bulk));
+	s->options.command_timeout_ms = 200;
+	OPEN_STORE(s, sentinel->port);
+	run_until(s, &s->ups, 1);
+	redis->silent = true;
+	assert_int_equal(swp_store_command(s->store, arguments, 2, on_answer, s), 0);
+	run_for(s, 900);
+	assert_int_equal(s->downs, 0);
+	run_until(s, &s->downs, 1);
+	expect_why(s, "has not answered");
+	/* What is small is not waited for so long, also afterwards. */
+	redis->silent = false;
+	run_until(s, &s->ups, 2);
+	redis->silent = true;
+	set(s);
+	run_for(s, 700);
+	assert_int_equal(s->downs, 2);
+}
+
 static void test_freed_at_any_moment(void **state)
 {
 	struct scene *s = *state;
@@ -573,6 +600,7 @@ int main(void)
 		TEST(test_answers_that_make_no_sense),
 		TEST(test_a_fail_over),
 		TEST(test_a_primary_that_falls_silent),
+		TEST(test_what_is_long_takes_longer),
 		TEST(test_freed_at_any_moment),
 	};
 
