@@ -163,6 +163,7 @@ STEPS = [
     ("benchmark, short", python("bench/bench.py", RELEASE, "--short"), ("build release",)),
     ("benchmark of large organizations, short", python("bench/scale.py", RELEASE, "--short"), ("build release",)),
     ("benchmark, sizes are as measured", python("bench/sizing.py", "docs/scale.md", "--check", "docs/sizing.md"), ()),
+    ("benchmark, soak is as measured", python("bench/soak.py", RELEASE, "--check"), ()),
 ]
 
 

@@ -1,11 +1,11 @@
 """`orgsweep serve` for an hour on a one-minute schedule: do memory, descriptors and keys stay flat?
 
-usage: soak.py BUILD [--minutes 60] [--accounts 6] [--regions 3] [--workers 2] [--output docs/soak] [--again]
+usage: soak.py BUILD [--minutes 60] [--accounts 6] [--regions 3] [--workers 2] [--output docs/soak] [--again|--check]
 
 Two named sweeps, each every minute, with real workers that connect by TCP, a Redis of their own and the simulator. Every five seconds it
 notes resident memory and open descriptors of the coordinator and each worker, and Redis' keys, memory and clients. Writes OUTPUT.csv,
-OUTPUT.svg and OUTPUT.md; --again makes the plot and the text anew from the CSV. The tables are written anew each minute, so that what is
-there when it is interrupted can be used.
+OUTPUT.svg and OUTPUT.md; --again makes the plot and the text anew from the CSV, --check says whether they still are what it gives. All
+three are written anew each minute, so that what is there when it is interrupted (SIGTERM) can be used.
 
 A series is flat if what it grows in an hour is, at the upper end of its bound (95 %), below FLAT_SHARE of its mean. The bound counts with
 one value a minute (the median), as samples within a minute are not independent of each other. The first WARM_MINUTES do not count: until
@@ -17,6 +17,7 @@ import datetime
 import math
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -103,6 +104,7 @@ class Soak:
 def run(options, write):
     from common import Place
     rows, since, written = [], time.monotonic(), 0.0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with Place() as place:
         soak = Soak(place, options)
         while time.monotonic() - since < 60 * options.minutes:
@@ -187,7 +189,7 @@ def svg(rows):
     return "\n".join(lines + ["</svg>"]) + "\n"
 
 
-def text(rows, options):
+def text(rows):
     minutes = float(rows[-1]["seconds"]) / 60
     found = verdicts(rows)
     yield ("# Does `orgsweep serve` stay flat?\n\nMade by `tests/bench/soak.py` (see its head for how): two named sweeps, each every minute, two real "
@@ -213,7 +215,7 @@ def write_all(rows, options, with_csv=True):
             table.writeheader()
             table.writerows(rows)
     options.output.with_suffix(".svg").write_text(svg(rows))
-    options.output.with_suffix(".md").write_text("\n".join(text(rows, options)) + "\n")
+    options.output.with_suffix(".md").write_text("\n".join(text(rows)) + "\n")
 
 
 def main():
@@ -225,15 +227,22 @@ def main():
     parser.add_argument("--workers", type=int, choices=(1, 2), default=2)
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2] / "docs" / "soak")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "sweeps"))
+    if options.check:
+        rows = list(csv.DictReader(open(options.output.with_suffix(".csv"))))
+        stale = [kind for kind, made in ((".svg", svg(rows)), (".md", "\n".join(text(rows)) + "\n"))
+                 if options.output.with_suffix(kind).read_text() != made]
+        print(f"{'not what the CSV gives: ' + str(stale) + chr(10) if stale else ''}{2 - len(stale)} passed, {len(stale)} failed")
+        return 1 if stale else 0
     if options.again:
         rows = list(csv.DictReader(open(options.output.with_suffix(".csv"))))
         write_all(rows, options, with_csv=False)
     else:
         print(f"{datetime.datetime.now():%H:%M}: begun, for {options.minutes} minutes; load average {os.getloadavg()[0]:.1f}", flush=True)
         rows = run(options, lambda rows: write_all(rows, options))
-    print("\n".join(text(rows, options)))
+    print("\n".join(text(rows)))
     return 0
 
 
