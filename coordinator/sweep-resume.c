@@ -148,11 +148,8 @@ static struct swp_job *job_of(
 {
 	for (unsigned i = 0; i < open->dispatch.job_count; i++) {
 		struct swp_job *job = &open->dispatch.jobs[i];
-		bool pseudo = job->level != SWP_LEVEL_REGION;
 
-		/* In the management account two jobs are called "global"; they are granted anew. */
-		if (!(pseudo && open->account->management) &&
-			swp_text_equal(swp_region_table_name(&sweep->regions, job->region), held_region))
+		if (swp_text_equal(swp_region_table_name(&sweep->regions, job->region), held_region))
 			return job;
 	}
 	return NULL;
