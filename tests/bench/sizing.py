@@ -15,8 +15,7 @@ import sys
 GIVEN = {
     "accounts a page": (20, "ListAccounts gives at most 20 accounts a page"),
     "pages a second": (5, "half of the 10 calls/s that `coordinator/aws-calls.c` takes for Organizations' limit (AWS publishes none)"),
-    "roles a second": (300, "half of AWS's 600 AssumeRole calls/s of one calling account and region"),
-    "calls to enter": (2, "AssumeRole and ListRegions, once an account"),
+    "roles a second": (300, "half of AWS's 600 STS calls/s of one calling account and region (`coordinator/aws-calls.c`)"),
     "calls in flight": (512, "`SWP_LIMIT_CALLS_IN_FLIGHT` of one worker"),
     "latency": (0.1, "seconds of one AWS answer; an assumption: it depends on where the worker runs"),
     "fork": (1.5, "room for Redis' copy while it rewrites its append-only file, and for fragmentation"),
@@ -93,7 +92,12 @@ def coordinating(m, accounts, regions, keep, workers):
     return jobs(m, accounts, regions, keep, workers) * m["coordinator s a job"]
 
 
-BOUNDS = {"ListAccounts": listing, "AssumeRole": entering, "workers' processors": working, "waiting for AWS": waiting, "coordinator": coordinating}
+def storing(m, accounts, regions, keep, workers):
+    return jobs(m, accounts, regions, keep, workers) * m["redis s a job"]
+
+
+BOUNDS = {"ListAccounts": listing, "AssumeRole": entering, "workers' processors": working, "waiting for AWS": waiting, "coordinator": coordinating,
+          "Redis": storing}
 
 
 def seconds(*arguments):
@@ -106,7 +110,7 @@ def bound_by(*arguments):
 
 def workers_that_pay(m, accounts, regions, keep):
     """More would not make it shorter: what no worker changes takes as long."""
-    fixed = max(bound(m, accounts, regions, keep, 1) for bound in (listing, entering, coordinating))
+    fixed = max(bound(m, accounts, regions, keep, 1) for bound in (listing, entering, coordinating, storing))
     return max(1, math.ceil(max(working(m, accounts, regions, keep, 1), waiting(m, accounts, regions, keep, 1)) / fixed))
 
 
@@ -135,7 +139,7 @@ def large(value):
 
 
 def duration(value):
-    return f"{value / 60:,.1f} min" if value >= 60 else f"{value:,.0f} s"
+    return f"{value / 60:,.1f} min" if value >= 60 else f"{value:,.1f} s"
 
 
 FIGURES = [
@@ -146,7 +150,8 @@ FIGURES = [
     ("workers' processors", "calls × *worker s a call* ÷ workers", working, duration),
     ("waiting for AWS", "calls × *latency* ÷ (*calls in flight* × workers)", waiting, duration),
     ("the coordinator's processor", "jobs × *coordinator s a job*", coordinating, duration),
-    ("**a sweep takes at least**", "the largest of the five above", seconds, duration),
+    ("Redis' processor", "jobs × *redis s a job*", storing, duration),
+    ("**a sweep takes at least**", "the largest of the six above", seconds, duration),
     ("which is", "its name", bound_by, str),
     ("**hosts of two cores**", "⌈(workers + 1) ÷ 2⌉: one core for the coordinator and Redis", hosts, "{:,}".format),
     ("Redis, one sweep", "jobs × *bytes a job* + accounts × *bytes an account*", sweep_bytes, large),
