@@ -12,6 +12,7 @@
 #define SWP_EXIT_LOST 5 /* store or output lost on the way */
 
 int swp_command_sweep(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_keys(const struct swp_command_row *command, int argc, char *const *argv);
 int swp_command_demo(const struct swp_command_row *command, int argc, char *const *argv);
 int swp_command_report(const struct swp_command_row *command, int argc, char *const *argv);
 int swp_command_checks(const struct swp_command_row *command, int argc, char *const *argv);

@@ -24,7 +24,7 @@ struct swp_fleet_events { /* texts are borrowed until return; none may free the 
 	void (*done)(void *context, uint64_t peer, const struct swp_message_done *done);
 	void (*renew)(void *context, uint64_t peer, const struct swp_message_renew *renew);
 	void (*given_back)(void *context, uint64_t peer, const struct swp_message_give_back *give_back);
-	/* Silent for a lease's length, said bye, or speaks another version. */
+	/* Silent for a lease's length, said bye, speaks another version, was revoked or misbehaved. */
 	void (*gone)(void *context, uint64_t peer);
 	void *context;
 };
@@ -32,7 +32,8 @@ struct swp_fleet_events { /* texts are borrowed until return; none may free the 
 struct swp_fleet_options {
 	const char *endpoint;		 /* "ipc:///path" or "tcp://HOST:PORT" */
 	const struct swp_bus_keys *keys; /* borrowed for the call */
-	const char *allowed_folder;	 /* NAME.pub of workers; NULL: none */
+	const char
+		*keys_folder; /* its allowed/ says who is let in (keys.h); NULL: who swp_fleet_allow names */
 };
 /* NULL: `problem` tells. */
 struct swp_fleet *swp_fleet_new(struct swp_loop *loop, const struct swp_fleet_options *options,
@@ -40,8 +41,36 @@ struct swp_fleet *swp_fleet_new(struct swp_loop *loop, const struct swp_fleet_op
 void swp_fleet_free(struct swp_fleet *fleet);		       /* takes NULL */
 const char *swp_fleet_endpoint(const struct swp_fleet *fleet); /* as bound */
 
+/* Reads again who is allowed: a worker whose key is gone is cut off at once (`gone` follows), a new key is let in from now
+ * on. It is done by itself within a second of a change of the folder. 0; a negative errno when the folder can't be read: it is
+ * logged, and all stays as it was. Without a folder nothing happens. Not from inside an event. */
+int swp_fleet_reload(struct swp_fleet *fleet);
+
+/* Who came and was not let in, or was let in and did not behave: counts since swp_fleet_new. Each has a log event (docs/wire.md). */
+struct swp_fleet_strangers {
+	uint64_t refused_keys; /* handshakes with a key that is not allowed */
+	uint64_t
+		broken_handshakes; /* no ZeroMQ, no CURVE, random bytes, an old recording, a message before the handshake */
+	uint64_t half_open;   /* connections that said nothing for as long as they may */
+	uint64_t turned_away; /* the oldest of more than SWP_LIMIT_UNHEARD such */
+	uint64_t
+		broke_off; /* connections of workers that ended without a farewell, too large a message being one cause */
+	uint64_t false_names;	   /* greetings under a name that belongs to another key */
+	uint64_t violations;	   /* messages that are none, or at the wrong time */
+	uint64_t forgotten;	   /* peers cut off for too many of those */
+	uint64_t revoked;	   /* connections cut off as their key was revoked */
+	uint64_t revoked_messages; /* what still came of such */
+};
+struct swp_fleet_strangers swp_fleet_strangers(const struct swp_fleet *fleet);
+/* The members by number: "refused_keys" (a literal), and its count; NULL and 0 behind the last. */
+const char *swp_fleet_stranger_name(size_t index);
+uint64_t swp_fleet_stranger_count(const struct swp_fleet_strangers *strangers, size_t index);
+/* Logs these counts (event fleet.strangers), if there are any: for the end, as not each of them was logged. Takes NULL. */
+void swp_fleet_tell_strangers(const struct swp_fleet *fleet);
+
 /* Lets a key in under that name (local workers have a fresh one each); -ENOMEM. */
 int swp_fleet_allow(struct swp_fleet *fleet, const char *public_key, const char *name);
+/* No message of it is taken any more. Its peer is gone by swp_fleet_ended. */
 void swp_fleet_disallow(struct swp_fleet *fleet, const char *public_key);
 /* A local worker's process has ended: its peer is gone. */
 void swp_fleet_ended(struct swp_fleet *fleet, const char *name);

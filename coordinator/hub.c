@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "coordinator/keys.h"
 #include "proto/base/alloc.h"
 #include "proto/base/map.h"
 #include "proto/base/text.h"
@@ -492,65 +493,6 @@ static int make_run_folder(struct swp_hub *hub, struct swp_problem *problem)
 	return error;
 }
 
-static int save_server_keys(
-	const char *folder, const struct swp_keyfile *keyfile, struct swp_problem *problem)
-{
-	SWP_CLEANUP(swp_buf_done) struct swp_buf pair = {.secret = true};
-	SWP_CLEANUP(swp_buf_done) struct swp_buf public_part = {0};
-	char *key = swp_asprintf("%s/server.key", folder), *pub = swp_asprintf("%s/server.pub", folder);
-	int error = key && pub ? 0 : -ENOMEM;
-
-	if (error == 0)
-		error = swp_keyfile_format(keyfile, true, &pair);
-	if (error == 0)
-		error = swp_keyfile_format(keyfile, false, &public_part);
-	if (error == 0)
-		error = swp_folder_make(folder, problem);
-	if (error == 0)
-		error = swp_file_write(key, pair.data, pair.length, problem);
-	if (error == 0)
-		error = swp_file_write(pub, public_part.data, public_part.length, problem);
-	swp_free(key);
-	swp_free(pub);
-	return error;
-}
-
-static int fresh_keys(struct swp_keyfile *ret_keyfile, struct swp_problem *problem)
-{
-	struct swp_bus_keys pair = {0};
-	int error = swp_bus_keys_make(&pair);
-
-	if (error < 0)
-		return swp_problem_set(problem, error, "can't make a CURVE key");
-	memcpy(ret_keyfile->public_key, pair.public_key, sizeof(ret_keyfile->public_key));
-	error = swp_secret_copy(&ret_keyfile->secret_key, &pair.secret_key);
-	swp_bus_keys_done(&pair);
-	return error;
-}
-
-/* The coordinator's own pair in the keys folder; made the first time. */
-static int read_server_keys(const char *folder, struct swp_keyfile *ret_keyfile, struct swp_problem *problem)
-{
-	SWP_CLEANUP(swp_buf_done) struct swp_buf text = {.secret = true};
-	char *path = swp_asprintf("%s/server.key", folder);
-	int error;
-
-	if (!path)
-		return -ENOMEM;
-	if (access(path, F_OK) < 0 && errno == ENOENT) {
-		error = fresh_keys(ret_keyfile, problem);
-		if (error == 0)
-			error = save_server_keys(folder, ret_keyfile, problem);
-	} else {
-		error = swp_file_read(path, &text, problem);
-		if (error == 0)
-			error = swp_keyfile_parse(
-				path, swp_buf_text(&text), text.length, true, ret_keyfile, problem);
-	}
-	swp_free(path);
-	return error;
-}
-
 /* --- starting it all --- */
 
 static int start_fleet(struct swp_hub *hub, struct swp_keyfile *keyfile, struct swp_problem *problem)
@@ -562,14 +504,12 @@ static int start_fleet(struct swp_hub *hub, struct swp_keyfile *keyfile, struct 
 		.given_back = given_back,
 		.gone = gone,
 		.context = hub};
-	const char *keys_folder = hub->options.keys_folder;
 	struct swp_bus_keys keys = {0};
 	char *ipc = swp_asprintf("ipc://%s/bus.sock", hub->run_folder);
-	char *allowed = keys_folder ? swp_asprintf("%s/allowed", keys_folder) : NULL;
 	struct swp_fleet_options fleet = {.endpoint = hub->options.listen ? hub->options.listen : ipc,
 		.keys = &keys,
-		.allowed_folder = allowed};
-	int error = ipc && (allowed || !keys_folder) ? 0 : -ENOMEM;
+		.keys_folder = hub->options.keys_folder};
+	int error = ipc ? 0 : -ENOMEM;
 
 	memcpy(keys.public_key, keyfile->public_key, sizeof(keys.public_key));
 	if (error == 0)
@@ -580,7 +520,6 @@ static int start_fleet(struct swp_hub *hub, struct swp_keyfile *keyfile, struct 
 	}
 	swp_bus_keys_done(&keys);
 	swp_free(ipc);
-	swp_free(allowed);
 	return error;
 }
 
@@ -627,8 +566,8 @@ static int start(struct swp_hub *hub, struct swp_problem *problem)
 		swp_problem_set(problem, error, "out of memory");
 	if (error == 0)
 		error = hub->options.keys_folder
-				? read_server_keys(hub->options.keys_folder, &keyfile, problem)
-				: fresh_keys(&keyfile, problem);
+				? swp_keys_server(hub->options.keys_folder, &keyfile, problem)
+				: swp_keys_make(&keyfile, problem);
 	if (error == 0)
 		error = start_fleet(hub, &keyfile, problem);
 	if (error == 0)

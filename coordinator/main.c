@@ -22,6 +22,7 @@ static const struct {
 	{SWP_COMMAND_SWEEPS, swp_command_status},
 	{SWP_COMMAND_CANCEL, swp_command_cancel},
 	{SWP_COMMAND_DRAIN, swp_command_drain},
+	{SWP_COMMAND_KEYS, swp_command_keys},
 	{SWP_COMMAND_STORE, swp_command_store},
 };
 
@@ -42,6 +43,7 @@ static int unknown(const char *word)
 int main(int argc, char **argv)
 {
 	swp_process_harden();
+	swp_process_raise_descriptors();
 	if (argc < 2) {
 		swp_options_help(stderr);
 		return SWP_EXIT_COULD_NOT;

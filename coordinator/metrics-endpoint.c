@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "coordinator/fleet.h"
 #include "coordinator/metrics.h"
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
@@ -20,12 +21,15 @@ static void take_sweep(struct swp_metrics_endpoint *endpoint)
 	struct swp_caller_statistics own;
 	struct swp_dispatch_numbers numbers;
 	struct swp_dispatch_worker_states workers;
+	struct swp_fleet_strangers strangers;
 	const struct swp_coordinator_sweep sweep = {
 		.progress = swp_sweep_progress(endpoint->sweep), .own_calls = &own};
 
 	swp_sweep_own_statistics(endpoint->sweep, &own);
 	swp_sweep_dispatch_numbers(endpoint->sweep, &numbers, &workers);
 	swp_coordinator_metrics_dispatch(endpoint->metrics, &numbers, &workers);
+	swp_sweep_strangers(endpoint->sweep, &strangers);
+	swp_coordinator_metrics_fleet(endpoint->metrics, &strangers);
 	if (!endpoint->ended)
 		swp_coordinator_metrics_sweep(endpoint->metrics, &sweep);
 }

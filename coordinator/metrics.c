@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coordinator/fleet.h"
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
 #include "proto/base/text.h"
@@ -81,8 +82,9 @@ static const struct swp_metric_row rows[SWP_COORDINATOR_METRIC_COUNT] = {
 	[SWP_METRIC_STORE_RECONNECTS] = {"orgsweep_store_reconnects_total", COUNTER,
 		"Times that the connection to Redis was made again."},
 	[SWP_METRIC_STRANGERS] = {"orgsweep_strangers_refused_total", COUNTER,
-		"Who was not let in or was sent away: unknown_key, without_user, too_large, malformed, "
-		"version.",
+		"Who was not let in or did not behave: refused_keys, broken_handshakes, half_open, "
+		"turned_away, "
+		"broke_off, false_names, violations, forgotten, revoked, revoked_messages.",
 		{"reason"}},
 	[SWP_METRIC_DROPPED] = {"orgsweep_metric_updates_dropped_total", COUNTER,
 		"Updates that were not counted because their metric had as many series as it may have.",
@@ -374,6 +376,14 @@ void swp_coordinator_metrics_strangers(
 	SWP_ASSERT(at < STRANGER_REASONS);
 	metrics->strangers[at].reason = reason;
 	follow(series(metrics, SWP_METRIC_STRANGERS, reason, NULL), &metrics->strangers[at].count, count);
+}
+
+void swp_coordinator_metrics_fleet(
+	struct swp_coordinator_metrics *metrics, const struct swp_fleet_strangers *strangers)
+{
+	for (size_t i = 0; swp_fleet_stranger_name(i); i++)
+		swp_coordinator_metrics_strangers(
+			metrics, swp_fleet_stranger_name(i), swp_fleet_stranger_count(strangers, i));
 }
 
 int swp_coordinator_metrics_write(struct swp_coordinator_metrics *metrics, struct swp_buf *out)

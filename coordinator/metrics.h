@@ -88,6 +88,9 @@ void swp_coordinator_metrics_leader(struct swp_coordinator_metrics *metrics, boo
  * what was counted stays. */
 void swp_coordinator_metrics_strangers(
 	struct swp_coordinator_metrics *metrics, const char *reason, uint64_t count);
+/* All of a fleet's. */
+void swp_coordinator_metrics_fleet(
+	struct swp_coordinator_metrics *metrics, const struct swp_fleet_strangers *strangers);
 
 /* Appends everything (Prometheus text format 0.0.4). 0, -ENOMEM, -E2BIG. */
 int swp_coordinator_metrics_write(struct swp_coordinator_metrics *metrics, struct swp_buf *out);

@@ -9,6 +9,7 @@
 #define EVERY                                                                                                \
 	(SWEEPING | READING | ORDERING | SWP_COMMAND_SERVE | SWP_COMMAND_DOCTOR | SWP_COMMAND_CHECKS |       \
 		SWP_COMMAND_CHAINS)
+#define ALL (EVERY | SWP_COMMAND_KEYS)
 #define WORKING (SWEEPING | SWP_COMMAND_SERVE)
 #define REACHING (WORKING | SWP_COMMAND_DOCTOR)
 /* Also of one scheduled sweep. */
@@ -49,8 +50,9 @@ static const struct swp_option_row rows[SWP_OPT_COUNT] = {
 		.help = "local worker processes (default: cores - 1, at least 1)"},
 	[SWP_OPT_LISTEN] = {"listen", "ENDPOINT", SWP_OPTION_TEXT, WORKING,
 		.help = "let workers of other hosts connect: tcp://HOST:PORT"},
-	[SWP_OPT_KEYS] = {"keys", "DIR", SWP_OPTION_TEXT, WORKING,
-		.help = "folder with server.key and allowed/ for --listen"},
+	[SWP_OPT_KEYS] = {"keys", "DIR", SWP_OPTION_TEXT, WORKING | SWP_COMMAND_KEYS,
+		.help = "folder with server.key and allowed/ for --listen (default: keys in the state "
+			"folder)"},
 	[SWP_OPT_METRICS] = {"metrics", "HOST:PORT", SWP_OPTION_TEXT, WORKING,
 		.help = "serve /metrics (Prometheus), /healthz and /readyz there; :PORT is all addresses"},
 	[SWP_OPT_STORE] = {"store", "URL", SWP_OPTION_TEXT, EVERY,
@@ -58,7 +60,7 @@ static const struct swp_option_row rows[SWP_OPT_COUNT] = {
 			"redis-server in the state folder)"},
 	[SWP_OPT_KEEP] = {"keep", "N", SWP_OPTION_NUMBER, WORKING | SWP_COMMAND_SCHEDULED, .fallback = "10",
 		.least = 1, .most = 100000, .help = "sweeps to keep in the store"},
-	[SWP_OPT_CONFIG] = {"config", "FILE", SWP_OPTION_TEXT, EVERY, .help = "configuration file (YAML)"},
+	[SWP_OPT_CONFIG] = {"config", "FILE", SWP_OPTION_TEXT, ALL, .help = "configuration file (YAML)"},
 	[SWP_OPT_DEADLINE] = {"deadline", "DURATION", SWP_OPTION_DURATION, WORKING | SWP_COMMAND_SCHEDULED,
 		.help = "end the sweep after this time (90s, 15m, 2h) and report what was seen"},
 	[SWP_OPT_OUTPUT] = {"output", "FILE", SWP_OPTION_REPEATED, SWEEPING | SWP_COMMAND_REPORT,
@@ -82,13 +84,13 @@ static const struct swp_option_row rows[SWP_OPT_COUNT] = {
 		.help = "folder for the reports of scheduled sweeps: NAME-SWEEP.json"},
 	[SWP_OPT_JSON] = {"json", NULL, SWP_OPTION_FLAG,
 		SWP_COMMAND_CHECKS | SWP_COMMAND_CHAINS | SWP_COMMAND_STATUS | SWP_COMMAND_SWEEPS |
-			SWP_COMMAND_DOCTOR | ORDERING,
+			SWP_COMMAND_DOCTOR | SWP_COMMAND_KEYS | ORDERING,
 		.help = "JSON on standard output"},
-	[SWP_OPT_LOG_FORMAT] = {"log-format", "NAME", SWP_OPTION_CHOICE, EVERY, .fallback = "auto",
+	[SWP_OPT_LOG_FORMAT] = {"log-format", "NAME", SWP_OPTION_CHOICE, ALL, .fallback = "auto",
 		.choices = log_formats, .help = "text or json (auto: text)"},
-	[SWP_OPT_LOG_LEVEL] = {"log-level", "LEVEL", SWP_OPTION_CHOICE, EVERY, .fallback = "warning",
+	[SWP_OPT_LOG_LEVEL] = {"log-level", "LEVEL", SWP_OPTION_CHOICE, ALL, .fallback = "warning",
 		.choices = log_levels, .help = "least severity of log lines"},
-	[SWP_OPT_HELP] = {"help", NULL, SWP_OPTION_FLAG, EVERY | SWP_COMMAND_STORE, .help = "this text"},
+	[SWP_OPT_HELP] = {"help", NULL, SWP_OPTION_FLAG, ALL | SWP_COMMAND_STORE, .help = "this text"},
 };
 
 const struct swp_option_row *swp_option_row(enum swp_option option)
@@ -156,6 +158,20 @@ static const struct swp_command_row commands[] = {
 		"options given. It shows findings,\n"
 		"all chains and some gaps, so that it exits 4.",
 		"  orgsweep demo\n  orgsweep demo --output demo.json --all\n", 0, 0},
+	{"keys", SWP_COMMAND_KEYS, "new NAME | show | allow FILE.pub | revoke NAME [options]",
+		"make CURVE keys for a fleet, and say which workers are let in",
+		"new writes NAME.key, which goes to the worker's host and nowhere else, and NAME.pub; the "
+		"coordinator's own pair is called\n"
+		"server. allow lets the worker in whose public key FILE.pub holds, under the file's name; "
+		"revoke takes it out again. A\n"
+		"coordinator that runs follows within a second: a revoked worker is cut off and its jobs go "
+		"to others.",
+		"  orgsweep keys new server --keys /etc/orgsweep/keys\n"
+		"  orgsweep keys new rack-7 --keys /etc/orgsweep/keys\n"
+		"  orgsweep keys allow /etc/orgsweep/keys/rack-7.pub --keys /etc/orgsweep/keys\n"
+		"  orgsweep keys show --keys /etc/orgsweep/keys --json\n"
+		"  orgsweep keys revoke rack-7 --keys /etc/orgsweep/keys\n",
+		1, 2},
 	{"store", SWP_COMMAND_STORE, "acl", "print ACL users for the central Redis, with the least they need",
 		"Lines of a users.acl file on standard output, one for the coordinator and one for workers, "
 		"and "

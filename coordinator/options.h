@@ -24,6 +24,7 @@ enum swp_command {
 	SWP_COMMAND_SWEEPS = 1u << 8,
 	SWP_COMMAND_CANCEL = 1u << 9,
 	SWP_COMMAND_DRAIN = 1u << 10,
+	SWP_COMMAND_KEYS = 1u << 11,
 	SWP_COMMAND_STORE = 1u << 12,
 };
 /* Beside them: what a sweep under `sweeps` in the configuration file may have of its own. */

@@ -179,12 +179,15 @@ void swp_serve_tell_metrics(const struct swp_serve *serve)
 	const struct swp_store *store = swp_leader_store(serve->leader);
 	struct swp_dispatch_numbers numbers = {0};
 	struct swp_dispatch_worker_states workers = {0};
+	struct swp_fleet_strangers strangers;
 
 	if (!metrics)
 		return;
 	if (serve->hub) {
 		swp_dispatch_count(swp_hub_dispatch(serve->hub), &numbers);
 		swp_dispatch_count_workers(swp_hub_dispatch(serve->hub), &workers);
+		strangers = swp_fleet_strangers(swp_hub_fleet(serve->hub));
+		swp_coordinator_metrics_fleet(metrics, &strangers);
 	}
 	swp_coordinator_metrics_dispatch(metrics, &numbers, &workers);
 	swp_coordinator_metrics_leader(metrics, swp_leader_leads(serve->leader));
@@ -777,8 +780,10 @@ void swp_serve_reload(struct swp_serve *serve, struct swp_scheduled *scheduled)
 		serve->scheduled = scheduled;
 	}
 	free_retired(serve);
-	if (serve->hub)
+	if (serve->hub) {
+		swp_fleet_reload(swp_hub_fleet(serve->hub));
 		tell_known(serve);
+	}
 }
 
 void swp_serve_drain(struct swp_serve *serve)

@@ -125,10 +125,12 @@ void swp_settings_done(struct swp_settings *settings)
 	swp_endpoint_options_done(&settings->endpoints);
 	swp_store_access_done(&settings->store_access);
 	swp_free(settings->state_folder);
+	swp_free(settings->keys_folder);
 	swp_free(settings->worker_program);
 	swp_free(settings->ca_file);
 	settings->catalogue = NULL;
-	settings->state_folder = settings->worker_program = settings->ca_file = NULL;
+	settings->state_folder = settings->keys_folder = NULL;
+	settings->worker_program = settings->ca_file = NULL;
 }
 
 /* --- catalogue --- */
@@ -220,6 +222,8 @@ int swp_settings_selection(struct swp_settings *settings, struct swp_problem *pr
 static int state_folder(struct swp_settings *settings, struct swp_problem *problem)
 {
 	const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	if (settings->state_folder)
+		return 0;
 	if (base && base[0] == '/')
 		settings->state_folder = swp_asprintf("%s/orgsweep", base);
 	else if (home && home[0] == '/')
@@ -230,6 +234,17 @@ static int state_folder(struct swp_settings *settings, struct swp_problem *probl
 	if (!settings->state_folder)
 		return -ENOMEM;
 	return swp_folder_make(settings->state_folder, problem);
+}
+
+int swp_settings_keys(struct swp_settings *settings, struct swp_problem *problem)
+{
+	const char *given = swp_options_text(&settings->options, SWP_OPT_KEYS);
+	int error = given ? 0 : state_folder(settings, problem);
+	if (error)
+		return error;
+	swp_free(settings->keys_folder);
+	settings->keys_folder = given ? swp_strdup(given) : swp_asprintf("%s/keys", settings->state_folder);
+	return settings->keys_folder ? 0 : swp_problem_set(problem, -ENOMEM, "out of memory");
 }
 
 int swp_settings_store(struct swp_settings *settings, struct swp_problem *problem)
@@ -354,7 +369,8 @@ void swp_settings_sweep_options(struct swp_settings *settings, struct swp_sweep_
 		.workers = (unsigned)swp_options_number(options, SWP_OPT_WORKERS, default_workers()),
 		.worker_program = settings->worker_program,
 		.listen = swp_options_text(options, SWP_OPT_LISTEN),
-		.keys_folder = swp_options_text(options, SWP_OPT_KEYS),
+		.keys_folder = settings->keys_folder ? settings->keys_folder
+						     : swp_options_text(options, SWP_OPT_KEYS),
 		.log_form =
 			swp_text_equal_ignoring_case(swp_options_text(options, SWP_OPT_LOG_FORMAT), "json")
 				? SWP_LOG_JSON

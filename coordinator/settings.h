@@ -21,6 +21,7 @@ struct swp_settings {
 	struct swp_store_options store;
 	bool private_store;
 	char *state_folder;   /* owned */
+	char *keys_folder;    /* owned */
 	char *worker_program; /* owned; NULL: not found */
 	char *ca_file;	      /* owned; NULL: the system's */
 };
@@ -39,6 +40,8 @@ int swp_settings_selection(
 	struct swp_settings *settings, struct swp_problem *problem); /* --checks, --exclude-checks */
 int swp_settings_store(
 	struct swp_settings *settings, struct swp_problem *problem); /* --store, state folder */
+int swp_settings_keys(struct swp_settings *settings,
+	struct swp_problem *problem); /* --keys, else keys/ in the state folder */
 int swp_settings_endpoints(struct swp_settings *settings,
 	struct swp_problem *problem); /* AWS_ENDPOINT_URL…, profile, configuration */
 int swp_settings_workers(struct swp_settings *settings, struct swp_problem *problem); /* orgsweep-worker */

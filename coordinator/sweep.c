@@ -883,6 +883,8 @@ int swp_sweep_start(struct swp_sweep *sweep)
 void swp_sweep_release(struct swp_sweep *sweep)
 {
 	SWP_ASSERT(sweep->told);
+	if (sweep->own_hub)
+		swp_fleet_tell_strangers(swp_hub_fleet(sweep->own_hub));
 	swp_sweep_jobs_release(sweep);
 	swp_accounts_free(sweep->accounts);
 	sweep->accounts = NULL;
@@ -948,6 +950,12 @@ void swp_sweep_dispatch_numbers(const struct swp_sweep *sweep, struct swp_dispat
 		return;
 	swp_dispatch_count(swp_hub_dispatch(sweep->hub), ret_numbers);
 	swp_dispatch_count_workers(swp_hub_dispatch(sweep->hub), ret_workers);
+}
+
+void swp_sweep_strangers(const struct swp_sweep *sweep, struct swp_fleet_strangers *ret_strangers)
+{
+	*ret_strangers =
+		sweep->hub ? swp_fleet_strangers(swp_hub_fleet(sweep->hub)) : (struct swp_fleet_strangers){0};
 }
 
 const char *swp_sweep_partition(const struct swp_sweep *sweep)

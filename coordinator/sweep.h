@@ -175,6 +175,7 @@ struct swp_sweep; /* opaque */
 struct swp_caller_statistics;
 struct swp_dispatch_numbers;
 struct swp_dispatch_worker_states;
+struct swp_fleet_strangers;
 
 /* Checks the options that can be checked without AWS. NULL: `problem` tells, the exit-2 class. Nothing runs yet. */
 struct swp_sweep *swp_sweep_new(struct swp_loop *loop, const struct swp_sweep_options *options,
@@ -202,6 +203,8 @@ struct swp_store *swp_sweep_store(const struct swp_sweep *sweep);
 void swp_sweep_own_statistics(const struct swp_sweep *sweep, struct swp_caller_statistics *ret_statistics);
 void swp_sweep_dispatch_numbers(const struct swp_sweep *sweep, struct swp_dispatch_numbers *ret_numbers,
 	struct swp_dispatch_worker_states *ret_workers);
+/* Who was not let in or did not behave (fleet.h); zeros where there is no fleet. */
+void swp_sweep_strangers(const struct swp_sweep *sweep, struct swp_fleet_strangers *ret_strangers);
 const char *swp_sweep_partition(const struct swp_sweep *sweep); /* "" while unknown; also the next ones */
 const char *swp_sweep_caller_arn(const struct swp_sweep *sweep);
 const char *swp_sweep_caller_account(const struct swp_sweep *sweep);

@@ -151,6 +151,7 @@ STEPS = [
     *scripts("sweeps", "sweep", GCC, needs=("build gcc",)),
     ("chaos, short", python("chaos/chaos.py", GCC, "--short"), ("build gcc",)),
     *scripts("chaos", "chaos", GCC, needs=("build gcc",)),
+    *scripts("fleet", "fleet", GCC, needs=("build gcc",)),
     *scripts("simulator", "simulator", GCC / "tests/simulator/orgsweep-simulator", needs=("build gcc",)),
     *scripts("contract", "contract", GCC, needs=("build gcc",)),
     ("lint headers", python("lint/headers.py"), ()),

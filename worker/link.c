@@ -452,8 +452,7 @@ static void key_refused(void *context, const char *why)
 	struct swp_link *link = context;
 
 	swp_log(SWP_LOG_ERROR, "link.key",
-		"the coordinator does not let this key in; fix: put NAME.pub into allowed/ of its keys "
-		"folder, or give the right --key and --server-key",
+		"the coordinator does not let this worker in; it is asked again every two seconds",
 		SWP_LOG_S("coordinator", link->endpoint), SWP_LOG_S("why", why));
 }
 

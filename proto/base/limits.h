@@ -70,7 +70,12 @@
 #define SWP_LIMIT_PART_RESOURCES 1000		/* result rows in one record part */
 #define SWP_LIMIT_UNCOMMITTED_BYTES (32u << 20) /* a worker's results not yet acknowledged by the store */
 #define SWP_LIMIT_WIRE_BYTES (64u << 20)	/* one ZeroMQ message */
+#define SWP_LIMIT_WIRE_UP_BYTES                                                                              \
+	(1u << 20) /* one of a worker's: a greeting that names SWP_LIMIT_HOLDS jobs takes half of it */
+#define SWP_LIMIT_WIRE_WAITING 256 /* messages of one worker that the coordinator has not taken yet */
 #define SWP_LIMIT_WORKERS 4096
+#define SWP_LIMIT_UNHEARD                                                                                    \
+	1024 /* connections that have not said anything yet; a worker's says hello within a second */
 #define SWP_LIMIT_CALLS_IN_FLIGHT 512 /* of one worker; one endpoint host: at most that many connections */
 #define SWP_CALLS_AT_FIRST                                                                                   \
 	64 /* of these at the start: hundreds of TLS handshakes at once outlast the connect deadline on a busy host */

@@ -9,7 +9,6 @@
 #include "proto/base/limits.h"
 #include "proto/io/bus-common.h"
 
-#define MONITOR_ENDPOINT "inproc://orgsweep-monitor"
 #define MONITORED                                                                                            \
 	(ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |                                   \
 		ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
@@ -60,9 +59,9 @@ static void on_monitor_event(struct swp_bus_client *client, uint16_t event)
 	}
 	tell_refused(client,
 		event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
-			? "the coordinator does not know our key: put its .pub file into allowed/ of the "
-			  "keys folder there, or "
-			  "give the right --key"
+			? "the coordinator does not know our key: orgsweep keys allow NAME.pub there, or "
+			  "give "
+			  "the right --key"
 			: "the handshake failed: wrong --server-key, or something else listens there");
 	if (!*freed && !swp_timer_is_running(&client->retry))
 		swp_timer_start(&client->retry, RETRY_REFUSED_MS);
@@ -78,22 +77,13 @@ static void retry_connection(struct swp_timer *timer)
 	client->dealer.look = true;
 }
 
-/* Two frames: event and value, then the endpoint. False: there is none. */
+/* False: there is none. */
 static bool receive_monitor(struct swp_bus_client *client)
 {
-	zmq_msg_t head, endpoint;
-	uint16_t event = 0;
-	bool got;
+	uint16_t event;
+	uint32_t value;
+	bool got = swp_bus_monitor_receive(&client->monitor, &event, &value);
 
-	zmq_msg_init(&head);
-	zmq_msg_init(&endpoint);
-	got = zmq_msg_recv(&head, client->monitor.socket, ZMQ_DONTWAIT) >= 0;
-	if (got && zmq_msg_size(&head) >= sizeof(event))
-		memcpy(&event, zmq_msg_data(&head), sizeof(event));
-	if (got && zmq_msg_more(&head))
-		zmq_msg_recv(&endpoint, client->monitor.socket, ZMQ_DONTWAIT);
-	zmq_msg_close(&head);
-	zmq_msg_close(&endpoint);
 	if (event & MONITORED)
 		on_monitor_event(client, event);
 	return got;
@@ -152,7 +142,7 @@ static bool client_prepare(struct swp_prepare *prepare)
 
 int swp_bus_client_send(struct swp_bus_client *client, const void *bytes, size_t length)
 {
-	if (length > SWP_LIMIT_WIRE_BYTES)
+	if (length > SWP_LIMIT_WIRE_UP_BYTES)
 		return -EMSGSIZE;
 	return swp_bus_send_frame(&client->dealer, bytes, length, false);
 }
@@ -168,20 +158,6 @@ static int set_routing_id(struct swp_bus_client *client)
 
 	memcpy(id + 1, random, sizeof(random));
 	return zmq_setsockopt(client->dealer.socket, ZMQ_ROUTING_ID, id, sizeof(id)) < 0 ? -errno : 0;
-}
-
-static int open_monitor(struct swp_bus_client *client)
-{
-	int error;
-
-	if (zmq_socket_monitor(client->dealer.socket, MONITOR_ENDPOINT, MONITORED) < 0)
-		return -errno;
-	error = swp_bus_socket_open(&client->monitor, client->context, ZMQ_PAIR, client->loop);
-	if (!error)
-		error = swp_bus_set_number(&client->monitor, ZMQ_LINGER, 0);
-	if (!error && zmq_connect(client->monitor.socket, MONITOR_ENDPOINT) < 0)
-		error = -errno;
-	return error;
 }
 
 static int open_client(struct swp_bus_client *client, const struct swp_bus_keys *own,
@@ -208,7 +184,8 @@ static int open_client(struct swp_bus_client *client, const struct swp_bus_keys 
 	if (!error)
 		error = set_routing_id(client);
 	if (!error)
-		error = open_monitor(client);
+		error = swp_bus_monitor_open(
+			&client->monitor, client->context, &client->dealer, client->loop, MONITORED);
 	if (error)
 		return swp_problem_set(problem, error, "DEALER: %s", zmq_strerror(-error));
 	if (zmq_connect(client->dealer.socket, client->endpoint) < 0)
@@ -249,9 +226,7 @@ void swp_bus_client_free(struct swp_bus_client *client)
 		*client->freed = true;
 	swp_prepare_remove(&client->prepare);
 	swp_timer_stop(&client->retry);
-	if (client->dealer.socket)
-		zmq_socket_monitor(client->dealer.socket, NULL, 0);
-	swp_bus_socket_close(&client->monitor);
+	swp_bus_monitor_close(&client->monitor, &client->dealer);
 	swp_bus_socket_close(&client->dealer);
 	swp_bus_context_free(client->context);
 	swp_free(client->endpoint);

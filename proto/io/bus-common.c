@@ -13,12 +13,15 @@
 #define CURVE_OVERHEAD_BYTES 64
 
 #define HIGH_WATER_MESSAGES 1024 /* twice what a worker has credits for */
-#define HANDSHAKE_MS 10000
+#define MONITOR_ENDPOINT "inproc://orgsweep-monitor"
 #define HEARTBEAT_MS 2000
 #define HEARTBEAT_TIMEOUT_MS 10000
 #define RECONNECT_MS 100
 #define RECONNECT_MOST_MS 10000 /* libzmq's default is no back-off at all */
-#define LINGER_MS 200		/* a farewell still goes out; then nobody is waited for */
+/* Who does not read for so long is disconnected by the kernel (TCP_USER_TIMEOUT): ZeroMQ's heartbeats don't see it, as they wait
+ * behind what is not read. */
+#define UNREAD_MS 10000
+#define LINGER_MS 200 /* a farewell still goes out; then nobody is waited for */
 
 static void socket_ready(struct swp_watch *watch, uint32_t epoll_events)
 {
@@ -94,7 +97,7 @@ int swp_bus_socket_prepare(
 	} options[] = {
 		{ZMQ_SNDHWM, HIGH_WATER_MESSAGES},
 		{ZMQ_RCVHWM, HIGH_WATER_MESSAGES},
-		{ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
+		{ZMQ_HANDSHAKE_IVL, SWP_BUS_HANDSHAKE_MS},
 		{ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS},
 		{ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
 		{ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS},
@@ -103,6 +106,7 @@ int swp_bus_socket_prepare(
 		{ZMQ_LINGER, LINGER_MS},
 		{ZMQ_BACKLOG, SWP_LIMIT_WORKERS},
 		{ZMQ_TCP_KEEPALIVE, 1},
+		{ZMQ_TCP_MAXRT, UNREAD_MS},
 		{ZMQ_IPV6, 1},
 	};
 	int64_t largest = (int64_t)SWP_LIMIT_WIRE_BYTES + CURVE_OVERHEAD_BYTES;
@@ -115,6 +119,53 @@ int swp_bus_socket_prepare(
 	if (error)
 		return swp_problem_set(problem, error, "ZeroMQ socket: %s", zmq_strerror(-error));
 	return set_keys(socket, keys, problem);
+}
+
+int swp_bus_monitor_open(struct swp_bus_socket *monitor, void *context, const struct swp_bus_socket *socket,
+	struct swp_loop *loop, int events)
+{
+	int error;
+
+	if (zmq_socket_monitor(socket->socket, MONITOR_ENDPOINT, events) < 0)
+		return -errno;
+	error = swp_bus_socket_open(monitor, context, ZMQ_PAIR, loop);
+	if (!error)
+		error = swp_bus_set_number(monitor, ZMQ_LINGER, 0);
+	/* With a ceiling libzmq's own thread would wait for us, with all connections. */
+	if (!error)
+		error = swp_bus_set_number(monitor, ZMQ_RCVHWM, 0);
+	if (!error && zmq_connect(monitor->socket, MONITOR_ENDPOINT) < 0)
+		error = -errno;
+	return error;
+}
+
+void swp_bus_monitor_close(struct swp_bus_socket *monitor, const struct swp_bus_socket *socket)
+{
+	if (socket->socket)
+		zmq_socket_monitor(socket->socket, NULL, 0);
+	swp_bus_socket_close(monitor);
+}
+
+/* Two frames: event and value, then the endpoint, which is always ours. */
+bool swp_bus_monitor_receive(struct swp_bus_socket *monitor, uint16_t *ret_event, uint32_t *ret_value)
+{
+	zmq_msg_t head, endpoint;
+	bool got;
+
+	*ret_event = 0;
+	*ret_value = 0;
+	zmq_msg_init(&head);
+	zmq_msg_init(&endpoint);
+	got = zmq_msg_recv(&head, monitor->socket, ZMQ_DONTWAIT) >= 0;
+	if (got && zmq_msg_size(&head) >= sizeof(*ret_event) + sizeof(*ret_value)) {
+		memcpy(ret_event, zmq_msg_data(&head), sizeof(*ret_event));
+		memcpy(ret_value, (const char *)zmq_msg_data(&head) + sizeof(*ret_event), sizeof(*ret_value));
+	}
+	if (got && zmq_msg_more(&head))
+		zmq_msg_recv(&endpoint, monitor->socket, ZMQ_DONTWAIT);
+	zmq_msg_close(&head);
+	zmq_msg_close(&endpoint);
+	return got;
 }
 
 int swp_bus_send_frame(struct swp_bus_socket *socket, const void *bytes, size_t length, bool more)

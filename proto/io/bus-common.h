@@ -4,6 +4,7 @@
 #define SWP_IO_BUS_COMMON_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "proto/base/error.h"
 #include "proto/io/bus.h"
@@ -11,6 +12,8 @@
 
 /* Messages taken from one socket before the loop gets its turn again. */
 #define SWP_BUS_DRAIN_MESSAGES 256
+
+#define SWP_BUS_HANDSHAKE_MS 10000 /* from the acceptance of a connection */
 
 /* A ZeroMQ socket whose descriptor wakes the loop. The descriptor is edge-triggered, and any send or receive may swallow
  * the edge: who touches the socket sets `look`, and the owner's prepare asks for its events before the loop waits. */
@@ -31,6 +34,13 @@ bool swp_bus_socket_readable(struct swp_bus_socket *socket);
 int swp_bus_socket_prepare(
 	struct swp_bus_socket *socket, const struct swp_bus_keys *keys, struct swp_problem *problem);
 int swp_bus_set_number(struct swp_bus_socket *socket, int option, int value);
+/* Watches the events of `socket` (a mask of ZMQ_EVENT_…). At most one monitor a context: the name is always the same. */
+int swp_bus_monitor_open(struct swp_bus_socket *monitor, void *context, const struct swp_bus_socket *socket,
+	struct swp_loop *loop, int events);
+/* Takes one that was not opened. Before its socket is closed. */
+void swp_bus_monitor_close(struct swp_bus_socket *monitor, const struct swp_bus_socket *socket);
+/* One event and its value. False: there is none. */
+bool swp_bus_monitor_receive(struct swp_bus_socket *monitor, uint16_t *ret_event, uint32_t *ret_value);
 /* One frame, never waiting. 0, or a negative errno of zmq_msg_send. */
 int swp_bus_send_frame(struct swp_bus_socket *socket, const void *bytes, size_t length, bool more);
 /* Ends a context; waits at most the linger time for what is still to be sent. */

@@ -84,6 +84,21 @@ int swp_file_write(const char *path, const void *bytes, size_t length, struct sw
 	return 0;
 }
 
+int swp_file_create(const char *path, const void *bytes, size_t length, struct swp_problem *problem)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return swp_problem_set(problem, -errno, "%s can't be made: %s", path, strerror(errno));
+	int error = write_all(fd, bytes, length);
+	if (close(fd) && !error)
+		error = -errno;
+	if (error) {
+		unlink(path);
+		return swp_problem_set(problem, error, "%s can't be written: %s", path, strerror(-error));
+	}
+	return 0;
+}
+
 static int make_parents(char *path)
 {
 	for (char *at = path + 1; *at; at++) {

@@ -61,6 +61,16 @@ void swp_process_harden(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+void swp_process_raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int swp_process_die_with_parent(pid_t expected_parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)

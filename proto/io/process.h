@@ -42,6 +42,9 @@ void swp_process_free(struct swp_process *process);
 /* For a program's start: core dumps off, not dumpable (but under AddressSanitizer, whose leak search must be able to attach),
  * SIGPIPE ignored. */
 void swp_process_harden(void);
+/* As many descriptors as the system lets this user have: the usual 1,024 are fewer than a fleet's connections, and a stranger's
+ * would keep ours from being made. */
+void swp_process_raise_descriptors(void);
 /* For a child's start: SIGKILL when the parent dies; exits at once (status 1) if it is gone already. `expected_parent` is
  * what the parent's getpid() said before the fork. 0 or a negative errno. */
 int swp_process_die_with_parent(pid_t expected_parent);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "coordinator/sweep-internal.h"
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "proto/io/process.h"
@@ -250,6 +251,12 @@ void stage_close(void)
 
 /* --- a worker --- */
 
+void stage_let_in(void)
+{
+	if (swp_fleet_allow(swp_hub_fleet(stage.sweep->hub), "w", "w") < 0)
+		player_fail("out of memory");
+}
+
 void stage_greet(swp_bus_peer peer, unsigned credits)
 {
 	struct swp_message hello = {.type = SWP_MESSAGE_HELLO,
@@ -261,6 +268,7 @@ void stage_greet(swp_bus_peer peer, unsigned credits)
 			.credits = credits}};
 	struct swp_message welcome = {0};
 
+	stage_let_in();
 	player_peer_says(peer, "w", &hello);
 	player_settle();
 	player_peer_take(peer, SWP_MESSAGE_WELCOME, &welcome);

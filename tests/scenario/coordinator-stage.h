@@ -42,6 +42,8 @@ void stage_finished(void *context, const struct swp_sweep_result *result);
 void stage_close(void);
 
 void stage_check(bool condition, const char *what);
+/* The key "w" is allowed, under that name. */
+void stage_let_in(void);
 /* A worker greets; takes its welcome and, if the plan is known, the sweep. */
 void stage_greet(swp_bus_peer peer, unsigned credits);
 void stage_take_plan(swp_bus_peer peer);

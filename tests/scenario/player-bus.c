@@ -423,6 +423,11 @@ void swp_bus_server_forget(struct swp_bus_server *of, swp_bus_peer peer)
 	player_peer_gone(peer);
 }
 
+void swp_bus_server_cut(struct swp_bus_server *of, swp_bus_peer peer)
+{
+	swp_bus_server_forget(of, peer);
+}
+
 void swp_bus_server_statistics(const struct swp_bus_server *of, struct swp_bus_statistics *ret_statistics)
 {
 	*ret_statistics = of->statistics;

@@ -751,6 +751,7 @@ static void say_hello(swp_bus_peer peer)
 			.pid = 1,
 			.credits = 4}};
 
+	stage_let_in();
 	player_peer_says(peer, "w", &hello);
 }
 

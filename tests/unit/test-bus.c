@@ -5,10 +5,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -27,6 +31,8 @@ struct ends {
 	struct swp_bus_client *client;
 	char folder[64], path[128];
 	bool allow_worker, echo, free_server_inside, free_client_inside;
+	int broken, strangers[SWP_BUS_STRANGER_BROKE_OFF + 1];
+	char stranger_address[64];
 	/* what came */
 	int server_received, client_received, refusals;
 	swp_bus_peer peer;
@@ -84,10 +90,32 @@ static void client_refused(void *context, const char *why)
 	}
 }
 
+static void broken(void *context, swp_bus_peer peer, const char *user)
+{
+	struct ends *e = context;
+
+	e->broken++;
+	e->peer = peer;
+	assert_string_equal(user, "worker-7");
+}
+
+static void stranger(void *context, enum swp_bus_stranger what, const char *address, const char *user)
+{
+	struct ends *e = context;
+
+	if (what != SWP_BUS_STRANGER_BROKE_OFF)
+		assert_null(user);
+	e->strangers[what]++;
+	snprintf(e->stranger_address, sizeof(e->stranger_address), "%s", address);
+}
+
 static struct swp_bus_server *open_server(struct ends *e, const char *endpoint)
 {
-	const struct swp_bus_server_events events = {
-		.received = server_received, .allow = allow, .context = e};
+	const struct swp_bus_server_events events = {.received = server_received,
+		.allow = allow,
+		.broken = broken,
+		.stranger = stranger,
+		.context = e};
 	struct swp_problem problem = {0};
 	struct swp_bus_server *server =
 		swp_bus_server_new(e->loop, endpoint, &e->server_keys, &events, &problem);
@@ -246,6 +274,8 @@ static void test_unknown_key_is_refused_until_it_is_allowed(void **state)
 	swp_bus_server_statistics(e->server, &statistics);
 	assert_true(statistics.handshakes_refused >= 1);
 	assert_int_equal(statistics.received, 0);
+	run_for(e, 200);
+	assert_int_equal(e->strangers[SWP_BUS_STRANGER_HANDSHAKE], 0);
 	/* Tried again by itself; told once. */
 	e->allow_worker = true;
 	client_send(e, "at last", 7);
@@ -265,20 +295,22 @@ static void test_wrong_server_key_is_told(void **state)
 	assert_int_equal(e->server_received, 0);
 }
 
+static void set_worker_keys(const struct ends *e, void *socket)
+{
+	zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, e->server_keys.public_key, SWP_BUS_KEY_TEXT_BYTES);
+	zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, e->worker_keys.public_key, SWP_BUS_KEY_TEXT_BYTES);
+	zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, swp_secret_text(&e->worker_keys.secret_key),
+		SWP_BUS_KEY_TEXT_BYTES);
+}
+
 static void *raw_dealer(struct ends *e, void *context, bool with_keys)
 {
 	void *socket = zmq_socket(context, ZMQ_DEALER);
 	int linger = 0;
 
 	zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof(linger));
-	if (with_keys) {
-		zmq_setsockopt(
-			socket, ZMQ_CURVE_SERVERKEY, e->server_keys.public_key, SWP_BUS_KEY_TEXT_BYTES);
-		zmq_setsockopt(
-			socket, ZMQ_CURVE_PUBLICKEY, e->worker_keys.public_key, SWP_BUS_KEY_TEXT_BYTES);
-		zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, swp_secret_text(&e->worker_keys.secret_key),
-			SWP_BUS_KEY_TEXT_BYTES);
-	}
+	if (with_keys)
+		set_worker_keys(e, socket);
 	assert_int_equal(zmq_connect(socket, swp_bus_server_endpoint(e->server)), 0);
 	return socket;
 }
@@ -319,6 +351,7 @@ static void test_messages_of_several_frames_are_dropped(void **state)
 	assert_string_equal(e->text, "whole");
 	swp_bus_server_statistics(e->server, &statistics);
 	assert_int_equal(statistics.dropped_malformed, 1);
+	assert_int_equal(e->broken, 1);
 	zmq_close(raw);
 	zmq_ctx_term(context);
 }
@@ -330,37 +363,40 @@ static void skip_under_valgrind(void)
 		skip();
 }
 
+/* From workers a mebibyte, to them 64. */
 static void test_the_ceiling_of_a_message(void **state)
 {
 	struct ends *e = *state;
-	size_t size = SWP_LIMIT_WIRE_BYTES + 1;
+	size_t most = SWP_LIMIT_WIRE_BYTES, up = SWP_LIMIT_WIRE_UP_BYTES;
 	struct swp_bus_statistics statistics;
 	void *context, *raw;
 	char *bytes;
 
 	skip_under_valgrind();
 	context = zmq_ctx_new();
-	bytes = calloc(1, size + 4096);
+	bytes = calloc(1, most + 1);
 	e->echo = false;
 	e->server = open_server(e, e->path);
 	e->client = open_client(e, &e->worker_keys, e->server_keys.public_key);
-	assert_int_equal(swp_bus_client_send(e->client, bytes, size), -EMSGSIZE);
-	client_send(e, bytes, size - 1);
+	assert_int_equal(swp_bus_client_send(e->client, bytes, up + 1), -EMSGSIZE);
+	client_send(e, bytes, up);
 	run_until(e, &e->server_received, 1);
-	assert_int_equal(e->last_length, SWP_LIMIT_WIRE_BYTES);
-	assert_int_equal(swp_bus_server_send(e->server, e->peer, bytes, size), -EMSGSIZE);
+	assert_int_equal(e->last_length, up);
+	assert_int_equal(swp_bus_server_send(e->server, e->peer, bytes, most + 1), -EMSGSIZE);
+	assert_int_equal(swp_bus_server_send(e->server, e->peer, bytes, most), 0);
+	run_until(e, &e->client_received, 1);
+	assert_int_equal(e->last_length, most);
 	/* Who does not keep to it: just above is dropped and counted, far above costs the connection. */
 	raw = raw_dealer(e, context, true);
-	assert_int_equal(zmq_send(raw, bytes, size, 0), size);
+	assert_int_equal(zmq_send(raw, bytes, up + 1, 0), up + 1);
 	assert_int_equal(zmq_send(raw, "small", 5, 0), 5);
 	run_until(e, &e->server_received, 2);
 	assert_string_equal(e->text, "small");
+	assert_int_equal(e->broken, 1);
 	swp_bus_server_statistics(e->server, &statistics);
 	assert_int_equal(statistics.dropped_too_large, 1);
-	zmq_close(raw);
-	raw = raw_dealer(e, context, true);
-	assert_int_equal(zmq_send(raw, bytes, size + 4095, 0), size + 4095);
-	run_for(e, 500);
+	assert_int_equal(zmq_send(raw, bytes, 2 * up + 1, 0), 2 * up + 1);
+	run_until(e, &e->strangers[SWP_BUS_STRANGER_BROKE_OFF], 1);
 	assert_int_equal(e->server_received, 2);
 	zmq_close(raw);
 	zmq_ctx_term(context);
@@ -393,6 +429,191 @@ static void test_a_peer_that_is_gone(void **state)
 	swp_bus_server_forget(e->server, e->peer);
 	assert_int_equal(swp_bus_server_send(e->server, e->peer, "x", 1), -EHOSTUNREACH);
 	assert_int_equal(swp_bus_server_send(e->server, 0, "x", 1), -EHOSTUNREACH);
+}
+
+/* Its connection ends, what it had sent is dropped, and what it sends by a new one is a new peer's. */
+static void cut_in_the_middle(struct ends *e, const char *endpoint)
+{
+	struct swp_bus_statistics statistics;
+	swp_bus_peer first;
+
+	e->echo = false;
+	e->server = open_server(e, endpoint);
+	e->client = open_client(e, &e->worker_keys, e->server_keys.public_key);
+	client_send(e, "hello", 5);
+	run_until(e, &e->server_received, 1);
+	first = e->peer;
+	for (int i = 0; i < 100; i++)
+		client_send(e, "unheard", 7);
+	usleep(200000); /* they are here, and the loop has not run */
+	e->server_received = 0;
+	swp_bus_server_cut(e->server, first);
+	swp_bus_server_cut(e->server, first);
+	swp_bus_server_cut(e->server, 0);
+	assert_int_equal(swp_bus_server_send(e->server, first, "x", 1), -EHOSTUNREACH);
+	e->allow_worker = false;
+	run_until(e, &e->refusals, 1);
+	assert_int_equal(e->server_received, 0);
+	swp_bus_server_statistics(e->server, &statistics);
+	assert_true(statistics.dropped_cut > 0);
+	assert_int_equal(statistics.broke_off, 0);
+	e->allow_worker = true;
+	client_send(e, "again", 5);
+	run_until(e, &e->server_received, 1);
+	assert_string_equal(e->text, "again");
+	assert_true(e->peer != first);
+	swp_bus_server_statistics(e->server, &statistics);
+	assert_int_equal(statistics.connections, 1);
+	assert_int_equal(statistics.unheard, 0);
+}
+
+static void test_a_peer_is_cut_off_over_tcp(void **state)
+{
+	cut_in_the_middle(*state, "tcp://127.0.0.1:0");
+}
+
+static void test_a_peer_is_cut_off_over_a_unix_socket(void **state)
+{
+	struct ends *e = *state;
+
+	cut_in_the_middle(e, e->path);
+}
+
+/* One connection of two with the same user and program: the other stays. */
+static void test_only_one_is_cut_off(void **state)
+{
+	struct ends *e = *state;
+	void *context = zmq_ctx_new(), *raw;
+	swp_bus_peer first;
+
+	e->server = open_server(e, "tcp://127.0.0.1:0");
+	e->client = open_client(e, &e->worker_keys, e->server_keys.public_key);
+	client_send(e, "one", 3);
+	run_until(e, &e->client_received, 1);
+	first = e->peer;
+	raw = raw_dealer(e, context, true);
+	assert_int_equal(zmq_send(raw, "two", 3, 0), 3);
+	run_until(e, &e->server_received, 2);
+	assert_true(e->peer != first);
+	swp_bus_server_cut(e->server, e->peer);
+	client_send(e, "three", 5);
+	run_until(e, &e->client_received, 2);
+	assert_true(e->peer == first);
+	assert_int_equal(e->strangers[SWP_BUS_STRANGER_BROKE_OFF], 0);
+	zmq_close(raw);
+	zmq_ctx_term(context);
+}
+
+/* What waits for it must not wait for ever: the kernel ends it, ZeroMQ's heartbeats would not. */
+static void test_who_never_reads_is_disconnected(void **state)
+{
+	struct ends *e = *state;
+	enum { SIZE = 1 << 20 };
+	void *context, *raw;
+	char *bytes;
+	int small = 4096, one = 1, error = 0, sent;
+
+	skip_under_valgrind();
+	context = zmq_ctx_new();
+	bytes = calloc(1, SIZE);
+	e->echo = false;
+	e->server = open_server(e, "tcp://127.0.0.1:0");
+	raw = zmq_socket(context, ZMQ_DEALER);
+	zmq_setsockopt(raw, ZMQ_RCVHWM, &one, sizeof(one));
+	zmq_setsockopt(raw, ZMQ_RCVBUF, &small, sizeof(small));
+	zmq_setsockopt(raw, ZMQ_LINGER, &(int){0}, sizeof(int));
+	set_worker_keys(e, raw);
+	assert_int_equal(zmq_connect(raw, swp_bus_server_endpoint(e->server)), 0);
+	assert_int_equal(zmq_send(raw, "hello", 5, 0), 5);
+	run_until(e, &e->server_received, 1);
+	for (sent = 0; sent < 64 && !error; sent++) {
+		error = swp_bus_server_send(e->server, e->peer, bytes, SIZE);
+		run_for(e, 5);
+	}
+	/* It goes on talking. */
+	for (int i = 0; i < 200 && !e->strangers[SWP_BUS_STRANGER_BROKE_OFF]; i++) {
+		zmq_send(raw, "more", 4, ZMQ_DONTWAIT);
+		run_for(e, 100);
+	}
+	assert_int_equal(e->strangers[SWP_BUS_STRANGER_BROKE_OFF], 1);
+	assert_true(e->server_received > 50);
+	assert_int_equal(swp_bus_server_send(e->server, e->peer, "x", 1), -EHOSTUNREACH);
+	zmq_close(raw);
+	zmq_ctx_term(context);
+	free(bytes);
+}
+
+static int connect_to(const struct ends *e)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const char *port = strrchr(swp_bus_server_endpoint(e->server), ':') + 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void test_who_breaks_the_handshake_is_told(void **state)
+{
+	struct ends *e = *state;
+	char noise[256];
+	int fd;
+
+	memset(noise, 'x', sizeof(noise));
+	e->server = open_server(e, "tcp://127.0.0.1:0");
+	fd = connect_to(e);
+	run_for(e, 100); /* of one that has ended before we look nobody knows whence it came */
+	assert_int_equal(send(fd, noise, sizeof(noise), MSG_NOSIGNAL), sizeof(noise));
+	shutdown(fd, SHUT_WR);
+	run_until(e, &e->strangers[SWP_BUS_STRANGER_HANDSHAKE], 1);
+	assert_non_null(strstr(e->stranger_address, "127.0.0.1:"));
+	close(fd);
+	run_for(e, 100);
+	assert_int_equal(e->strangers[SWP_BUS_STRANGER_HANDSHAKE], 1);
+}
+
+/* Above the ceiling the oldest goes, and a worker gets in all the same. */
+static void test_the_ceiling_of_unheard_connections(void **state)
+{
+	struct ends *e = *state;
+	enum { COUNT = SWP_LIMIT_UNHEARD + 50 };
+	static int fds[COUNT];
+	struct swp_bus_statistics statistics;
+	struct rlimit before, raised = {4 * SWP_LIMIT_UNHEARD + 100, 0};
+	char byte;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	raised.rlim_max = before.rlim_max;
+	if (before.rlim_max < raised.rlim_cur)
+		skip();
+	if (before.rlim_cur < raised.rlim_cur)
+		setrlimit(RLIMIT_NOFILE, &raised);
+	e->server = open_server(e, "tcp://127.0.0.1:0");
+	for (int i = 0; i < COUNT; i++) {
+		fds[i] = connect_to(e);
+		if (i % 64 == 0)
+			run_for(e, 5);
+	}
+	run_until(e, &e->strangers[SWP_BUS_STRANGER_TURNED_AWAY], COUNT - SWP_LIMIT_UNHEARD);
+	run_for(e, 100);
+	swp_bus_server_statistics(e->server, &statistics);
+	assert_int_equal(statistics.turned_away, COUNT - SWP_LIMIT_UNHEARD);
+	assert_int_equal(statistics.unheard, SWP_LIMIT_UNHEARD);
+	/* The oldest ones have ended, the others not. */
+	while (recv(fds[0], &byte, 1, MSG_DONTWAIT) == 1)
+		;
+	assert_int_equal(recv(fds[0], &byte, 1, MSG_DONTWAIT), 0);
+	while (recv(fds[COUNT - 1], &byte, 1, MSG_DONTWAIT) == 1)
+		;
+	assert_int_equal(recv(fds[COUNT - 1], &byte, 1, MSG_DONTWAIT), -1);
+	e->client = open_client(e, &e->worker_keys, e->server_keys.public_key);
+	client_send(e, "hello", 5);
+	run_until(e, &e->client_received, 1);
+	for (int i = 0; i < COUNT; i++)
+		close(fds[i]);
+	setrlimit(RLIMIT_NOFILE, &before);
 }
 
 static void test_a_server_that_comes_back(void **state)
@@ -516,6 +737,12 @@ int main(void)
 		TEST(test_messages_of_several_frames_are_dropped),
 		TEST(test_the_ceiling_of_a_message),
 		TEST(test_a_peer_that_is_gone),
+		TEST(test_a_peer_is_cut_off_over_tcp),
+		TEST(test_a_peer_is_cut_off_over_a_unix_socket),
+		TEST(test_only_one_is_cut_off),
+		TEST(test_who_never_reads_is_disconnected),
+		TEST(test_who_breaks_the_handshake_is_told),
+		TEST(test_the_ceiling_of_unheard_connections),
 		TEST(test_a_server_that_comes_back),
 		TEST(test_freed_inside_a_call_back),
 		TEST(test_the_ceiling_of_peers),
