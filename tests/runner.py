@@ -162,6 +162,9 @@ STEPS = [
     ("lint shell", shell_scripts, ()),
     ("lint role", python("lint/role.py", ORGSWEEP), ("build gcc",)),
     ("benchmark, short", python("bench/bench.py", RELEASE, "--short"), ("build release",)),
+    ("benchmark of large organizations, short", python("bench/scale.py", RELEASE, "--short"), ("build release",)),
+    ("benchmark, sizes are as measured", python("bench/sizing.py", "docs/scale.md", "--check", "docs/sizing.md"), ()),
+    ("benchmark, soak is as measured", python("bench/soak.py", RELEASE, "--check"), ()),
 ]
 
 
