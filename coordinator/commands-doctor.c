@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "coordinator/ask.h"
 #include "coordinator/commands.h"
 #include "coordinator/json-writer.h"
 #include "proto/base/alloc.h"
@@ -178,6 +179,7 @@ static void say_accounts(struct doctor *doctor)
 
 static void say_store(struct doctor *doctor)
 {
+	const struct swp_store_warning *warning;
 	struct swp_reading *reading = NULL;
 	struct swp_problem problem = {""};
 	int error = swp_reading_open(&doctor->settings, &reading, &problem);
@@ -187,6 +189,8 @@ static void say_store(struct doctor *doctor)
 						 : "reachable",
 		"start Redis (6.2 or newer), check the URL of --store and ORGSWEEP_STORE_PASSWORD; without "
 		"--store: apt-get install redis-server");
+	for (size_t i = 0; !error && (warning = swp_store_warning(swp_reading_asker(reading)->store, i)); i++)
+		say(doctor, "store", false, warning->what, warning->fix);
 	swp_reading_close(reading);
 }
 

@@ -1,5 +1,6 @@
-/* orgsweep status: the sweeps that the store holds, newest first, and how far each is. */
+/* orgsweep status: who leads, sweeps, workers. orgsweep sweeps: the sweeps alone. */
 #include <errno.h>
+#include <jansson.h>
 #include <string.h>
 
 #include "coordinator/commands.h"
@@ -37,6 +38,7 @@ struct sweep_row {
 	char state[16], status[16], organization[64], name[64], owner[SWP_OWNER_BYTES];
 	int64_t started_at_ms, ended_at_ms, until_ms;
 	uint64_t accounts, accounts_planned;
+	int64_t planned_jobs, done_jobs;
 	struct swp_region *memory;
 };
 
@@ -55,12 +57,16 @@ static int keep_sweep_field(void *context, const char *field, const struct swp_s
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(texts); i++)
 		if (swp_text_equal(texts[i].field, field))
 			snprintf(texts[i].text, texts[i].size, "%s", value->bytes);
-	if (swp_text_equal(field, SWP_SWEEP_FIELD_STARTED_AT))
-		(void)swp_parse_i64(value->bytes, 0, INT64_MAX, &row->started_at_ms);
-	if (swp_text_equal(field, SWP_SWEEP_FIELD_ENDED_AT))
-		(void)swp_parse_i64(value->bytes, 0, INT64_MAX, &row->ended_at_ms);
-	if (swp_text_equal(field, SWP_OWNER_FIELD_UNTIL))
-		(void)swp_parse_i64(value->bytes, 0, INT64_MAX, &row->until_ms);
+	const struct {
+		const char *field;
+		int64_t *number;
+	} numbers[] = {{SWP_SWEEP_FIELD_STARTED_AT, &row->started_at_ms},
+		{SWP_SWEEP_FIELD_ENDED_AT, &row->ended_at_ms}, {SWP_OWNER_FIELD_UNTIL, &row->until_ms},
+		{SWP_SWEEP_FIELD_PLANNED_JOBS, &row->planned_jobs},
+		{SWP_SWEEP_FIELD_DONE_JOBS, &row->done_jobs}};
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(numbers); i++)
+		if (swp_text_equal(field, numbers[i].field))
+			(void)swp_parse_i64(value->bytes, 0, INT64_MAX, numbers[i].number);
 	return 0;
 }
 
@@ -104,18 +110,22 @@ static void print_row(struct swp_json_writer *json, bool as_json, const char *id
 	char started[SWP_TIME_TEXT_BYTES];
 	if (!as_json) {
 		swp_time_format(row->started_at_ms, started);
-		printf("%-28s %-10s %s  %llu of %llu accounts planned  %s\n", id, shown_status(row, store_ms),
-			started, (unsigned long long)row->accounts_planned, (unsigned long long)row->accounts,
-			row->organization);
+		printf("%-28s %-10s %s  %lld of %lld jobs, %llu of %llu accounts planned  %s%s%s\n", id,
+			shown_status(row, store_ms), started, (long long)row->done_jobs,
+			(long long)row->planned_jobs, (unsigned long long)row->accounts_planned,
+			(unsigned long long)row->accounts, row->organization, *row->name ? "  " : "",
+			row->name);
 		return;
 	}
 	swp_json_object_begin(json, NULL, true);
 	swp_json_number(json, "accounts", row->accounts);
 	swp_json_number(json, "accounts_planned", row->accounts_planned);
+	swp_json_number(json, "done_jobs", (uint64_t)row->done_jobs);
 	swp_json_time(json, "finished_at", row->ended_at_ms > 0 ? row->ended_at_ms : -1);
 	swp_json_text(json, "id", id);
 	swp_json_text_or_null(json, "name", row->name);
 	swp_json_text_or_null(json, "organization_id", row->organization);
+	swp_json_number(json, "planned_jobs", (uint64_t)row->planned_jobs);
 	swp_json_time(json, "started_at", row->started_at_ms);
 	swp_json_text(json, "status", shown_status(row, store_ms));
 	swp_json_object_end(json);
@@ -136,30 +146,165 @@ static int ask_time(const struct swp_asker *asker, int64_t *ret_ms, struct swp_p
 	return swp_ask(asker, &time, 1, keep_time, ret_ms, problem);
 }
 
-static int print_sweeps(
-	const struct swp_asker *asker, const struct sweep_ids *ids, bool as_json, struct swp_problem *problem)
+static int print_sweeps(const struct swp_asker *asker, const struct sweep_ids *ids,
+	struct swp_json_writer *json, bool as_json, int64_t store_ms, struct swp_problem *problem)
 {
-	struct swp_json_writer json;
-	int64_t store_ms = 0;
-	int error = ask_time(asker, &store_ms, problem);
-	swp_json_writer_init(&json, stdout);
-	if (as_json) {
-		swp_json_object_begin(&json, NULL, false);
-		swp_json_array_begin(&json, "sweeps", false);
-	}
+	int error = 0;
+	if (as_json)
+		swp_json_array_begin(json, "sweeps", false);
 	for (size_t i = 0; !error && i < ids->count; i++) {
 		struct sweep_row row = {.memory = swp_region_new(0)};
 		error = row.memory ? read_sweep(asker, ids->ids[i], &row, problem) : -ENOMEM;
 		if (!error)
-			print_row(&json, as_json, ids->ids[i], &row, store_ms);
+			print_row(json, as_json, ids->ids[i], &row, store_ms);
 		swp_region_free(row.memory);
 	}
-	if (!error && as_json) {
-		swp_json_array_end(&json);
+	if (as_json)
+		swp_json_array_end(json);
+	else if (!error && !ids->count)
+		puts("the store holds no sweep yet");
+	return error;
+}
+
+/* --- who leads --- */
+
+struct leader_row {
+	char host[SWP_HOST_BYTES], owner[SWP_OWNER_BYTES];
+	int64_t term, since_ms, until_ms;
+};
+
+static int keep_leader_field(void *context, const char *field, const struct swp_store_reply *value)
+{
+	struct leader_row *row = context;
+	const struct {
+		const char *field;
+		int64_t *number;
+	} numbers[] = {{SWP_OWNER_FIELD_TERM, &row->term}, {SWP_OWNER_FIELD_SINCE, &row->since_ms},
+		{SWP_OWNER_FIELD_UNTIL, &row->until_ms}};
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(numbers); i++)
+		if (swp_text_equal(field, numbers[i].field))
+			(void)swp_parse_i64(value->bytes, 0, INT64_MAX, numbers[i].number);
+	if (swp_text_equal(field, SWP_OWNER_FIELD_HOST))
+		snprintf(row->host, sizeof(row->host), "%s", value->bytes);
+	if (swp_text_equal(field, SWP_OWNER_FIELD_OWNER))
+		snprintf(row->owner, sizeof(row->owner), "%s", value->bytes);
+	return 0;
+}
+
+static int print_leader(const struct swp_asker *asker, struct swp_json_writer *json, bool as_json,
+	int64_t store_ms, struct swp_problem *problem)
+{
+	struct leader_row row = {.term = 0};
+	char key[SWP_KEY_BYTES], since[SWP_TIME_TEXT_BYTES];
+	int error = swp_key_format(SWP_KEY_LEADER, NULL, NULL, NULL, key);
+	if (!error)
+		error = swp_ask_hash(asker, key, keep_leader_field, &row, problem);
+	bool leads = row.until_ms > store_ms && !swp_owner_is_dead(row.owner);
+	if (error)
+		return error;
+	if (!as_json && leads) {
+		swp_time_format(row.since_ms, since);
+		printf("leader: %s since %s (term %lld)\n", row.host, since, (long long)row.term);
+	} else if (as_json && !leads) {
+		swp_json_text_or_null(json, "leader", "");
+	} else if (as_json) {
+		swp_json_object_begin(json, "leader", true);
+		swp_json_text(json, "host", row.host);
+		swp_json_time(json, "since", row.since_ms);
+		swp_json_number(json, "term", (uint64_t)row.term);
+		swp_json_object_end(json);
+	}
+	return 0;
+}
+
+/* --- workers --- */
+
+#define WORKER_SILENT_MS 20000	 /* its coordinator tells of it every 2.5 s */
+#define WORKER_SHOWN_MS 86400000 /* one that is lost is shown for a day */
+
+struct worker_listing {
+	struct swp_json_writer *json;
+	bool as_json;
+	int64_t store_ms;
+};
+
+static void print_worker(
+	const struct worker_listing *listing, const char *name, const char *state, const json_t *row)
+{
+	const char *host = json_string_value(json_object_get(row, "host"));
+	const char *version = json_string_value(json_object_get(row, "version"));
+	json_int_t jobs = json_integer_value(json_object_get(row, "jobs"));
+	json_int_t calls = json_integer_value(json_object_get(row, "calls"));
+	SWP_CLEANUP(swp_buf_done) struct swp_buf line = {0};
+	if (listing->as_json) {
+		swp_json_object_begin(listing->json, NULL, true);
+		swp_json_number(listing->json, "calls", (uint64_t)calls);
+		swp_json_text(listing->json, "host", host ? host : "");
+		swp_json_number(listing->json, "jobs", (uint64_t)jobs);
+		swp_json_text(listing->json, "name", name);
+		swp_json_text(listing->json, "state", state);
+		swp_json_text(listing->json, "version", version ? version : "");
+		swp_json_object_end(listing->json);
+		return;
+	}
+	swp_buf_append_format(&line, "worker %s on %s: %s, %lld jobs, %lld calls, version %s", name,
+		host ? host : "?", state, (long long)jobs, (long long)calls, version ? version : "?");
+	SWP_CLEANUP(swp_buf_done) struct swp_buf clean = {0};
+	(void)swp_text_clean(&clean, swp_buf_text(&line), line.length);
+	puts(swp_buf_text(&clean));
+}
+
+static int worker_row(void *context, const char *name, const struct swp_store_reply *value)
+{
+	const struct worker_listing *listing = context;
+	json_t *row = json_loadb(value->bytes, value->length, 0, NULL);
+	const char *state = json_string_value(json_object_get(row, "state"));
+	int64_t silent_ms = listing->store_ms - json_integer_value(json_object_get(row, "seen_ms"));
+	bool silent = silent_ms > WORKER_SILENT_MS;
+	/* One that was drained has left. */
+	if (state && silent_ms < WORKER_SHOWN_MS && !(silent && swp_text_equal(state, "draining")))
+		print_worker(listing, name, silent ? "lost" : state, row);
+	json_decref(row);
+	return 0;
+}
+
+static int print_workers(const struct swp_asker *asker, struct swp_json_writer *json, bool as_json,
+	int64_t store_ms, struct swp_problem *problem)
+{
+	struct worker_listing listing = {json, as_json, store_ms};
+	char key[SWP_KEY_BYTES];
+	int error = swp_key_format(SWP_KEY_WORKERS, NULL, NULL, NULL, key);
+	if (as_json)
+		swp_json_array_begin(json, "workers", false);
+	if (!error)
+		error = swp_ask_hash(asker, key, worker_row, &listing, problem);
+	if (as_json)
+		swp_json_array_end(json);
+	return error;
+}
+
+/* --- the whole --- */
+
+static int print_all(const struct swp_asker *asker, const struct sweep_ids *ids,
+	const struct swp_options *options, struct swp_problem *problem)
+{
+	struct swp_json_writer json;
+	int64_t store_ms = 0;
+	bool as_json = swp_options_flag(options, SWP_OPT_JSON);
+	bool whole = options->command->command == SWP_COMMAND_STATUS;
+	int error = ask_time(asker, &store_ms, problem);
+	swp_json_writer_init(&json, stdout);
+	if (as_json)
+		swp_json_object_begin(&json, NULL, false);
+	if (!error && whole)
+		error = print_leader(asker, &json, as_json, store_ms, problem);
+	if (!error)
+		error = print_sweeps(asker, ids, &json, as_json, store_ms, problem);
+	if (!error && whole)
+		error = print_workers(asker, &json, as_json, store_ms, problem);
+	if (as_json) {
 		swp_json_object_end(&json);
 		(void)swp_json_writer_finish(&json);
-	} else if (!error && !ids->count) {
-		puts("the store holds no sweep yet");
 	}
 	return error;
 }
@@ -181,8 +326,7 @@ static int run(struct swp_settings *settings, struct swp_problem *problem)
 		error = swp_ask(swp_reading_asker(reading), arguments, SWP_ARRAY_SIZE(arguments), keep_ids,
 			ids, problem);
 	if (!error)
-		error = print_sweeps(swp_reading_asker(reading), ids,
-			swp_options_flag(&settings->options, SWP_OPT_JSON), problem);
+		error = print_all(swp_reading_asker(reading), ids, &settings->options, problem);
 	swp_reading_close(reading);
 	swp_free(ids);
 	return error;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "coordinator/commands.h"
+#include "coordinator/metrics-endpoint.h"
 #include "coordinator/outputs.h"
 #include "coordinator/progress.h"
 #include "coordinator/report.h"
@@ -25,6 +26,7 @@ struct sweeping {
 	struct swp_signals *signals;
 	struct swp_sweep *sweep;
 	struct swp_progress *progress;
+	struct swp_metrics_endpoint *metrics;
 	struct swp_sweep_result result;
 	struct swp_problem problem;
 	int signals_seen;
@@ -103,6 +105,7 @@ static void sweep_finished(void *context, const struct swp_sweep_result *result)
 	if (result->problem)
 		sweeping->problem = *result->problem;
 	sweeping->finished = true;
+	swp_metrics_endpoint_ended(sweeping->metrics, result);
 	swp_loop_stop(sweeping->loop);
 }
 
@@ -142,6 +145,16 @@ static void plan_account(void *context, const struct swp_sweep_account *account)
 			(unsigned long long)account->cells, (unsigned long long)account->expected_calls);
 	}
 	puts(swp_buf_text(&line));
+}
+
+static int start_metrics(struct sweeping *sweeping)
+{
+	const char *address = swp_options_text(&sweeping->settings.options, SWP_OPT_METRICS);
+
+	if (!address || swp_options_flag(&sweeping->settings.options, SWP_OPT_PLAN))
+		return 0;
+	sweeping->metrics = swp_metrics_endpoint_new(sweeping->loop, address, &sweeping->problem);
+	return sweeping->metrics ? 0 : -EINVAL;
 }
 
 static int append_selected(const struct swp_settings *settings, struct swp_buf *ids)
@@ -211,9 +224,13 @@ static int start(struct sweeping *sweeping)
 			&sweeping->problem, -ENOMEM, "the event loop could not be made: %s", strerror(errno));
 	sweeping->signals =
 		swp_signals_new(sweeping->loop, numbers, SWP_ARRAY_SIZE(numbers), signalled, sweeping);
+	if (start_metrics(sweeping) < 0)
+		return -EINVAL;
 	sweeping->sweep = swp_sweep_new(sweeping->loop, &options, &events, &sweeping->problem);
 	if (!sweeping->sweep)
 		return -EINVAL;
+	if (sweeping->metrics)
+		swp_metrics_endpoint_watch(sweeping->metrics, sweeping->sweep);
 	if (!quiet && !plan)
 		sweeping->progress = swp_progress_new(sweeping->loop, sweeping->sweep, isatty(STDERR_FILENO));
 	return swp_sweep_start(sweeping->sweep);
@@ -311,6 +328,7 @@ int swp_command_sweep(const struct swp_command_row *command, int argc, char *con
 {
 	struct sweeping sweeping = {.finished = false};
 	int code = run(&sweeping, command, argc, argv);
+	swp_metrics_endpoint_free(sweeping.metrics);
 	swp_sweep_free(sweeping.sweep);
 	swp_resume_free(sweeping.resume);
 	swp_signals_free(sweeping.signals);

@@ -17,6 +17,10 @@ int swp_command_report(const struct swp_command_row *command, int argc, char *co
 int swp_command_checks(const struct swp_command_row *command, int argc, char *const *argv);
 int swp_command_chains(const struct swp_command_row *command, int argc, char *const *argv);
 int swp_command_status(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_serve(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_cancel(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_drain(const struct swp_command_row *command, int argc, char *const *argv);
+int swp_command_store(const struct swp_command_row *command, int argc, char *const *argv);
 int swp_command_doctor(const struct swp_command_row *command, int argc, char *const *argv);
 
 /* "orgsweep: …" on standard error, neutralized. */

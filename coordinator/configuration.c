@@ -9,7 +9,7 @@
 #include "proto/base/text.h"
 
 struct reading {
-	const char *file;
+	const char *file, *section;
 	struct swp_locations *locations;
 	const char *const *services;
 	struct swp_options *options;
@@ -97,6 +97,17 @@ static int read_texts(const struct reading *reading, const json_t *container, co
 	return 0;
 }
 
+#define OPTION_KEY_BYTES 48
+
+static const char *spell_option(int option, char ret_key[static OPTION_KEY_BYTES])
+{
+	snprintf(ret_key, OPTION_KEY_BYTES, "%s", swp_option_row(option)->name);
+	for (char *at = ret_key; *at; at++)
+		if (*at == '-')
+			*at = '_';
+	return ret_key;
+}
+
 static int read_option(
 	const struct reading *reading, const json_t *document, const char *key, const json_t *value)
 {
@@ -110,16 +121,144 @@ static int read_option(
 		place, reading->problem);
 	if (error <= 0)
 		return error;
-	const char *names[SWP_OPT_COUNT + 2] = {"roles", "endpoints"};
-	char spelled[SWP_OPT_COUNT][48];
-	for (int i = 0; i < SWP_OPT_COUNT; i++) {
-		snprintf(spelled[i], sizeof(spelled[i]), "%s", swp_option_row(i)->name);
-		for (char *at = spelled[i]; *at; at++)
-			if (*at == '-')
-				*at = '_';
-		names[i + 2] = spelled[i];
-	}
+	const char *names[SWP_OPT_COUNT + 3] = {"roles", "endpoints", "sweeps"};
+	char spelled[SWP_OPT_COUNT][OPTION_KEY_BYTES];
+	for (int i = 0; i < SWP_OPT_COUNT; i++)
+		names[i + 3] = spell_option(i, spelled[i]);
 	return unknown_key(reading, document, key, names, SWP_ARRAY_SIZE(names));
+}
+
+/* --- sweeps: {nightly: {schedule: "0 2 * * *", regions: [eu-west-1], …}} --- */
+
+static const char *const scheduled_keys[SWP_SCHEDULED_KEYS] = {[SWP_SCHEDULED_SCHEDULE] = "schedule",
+	[SWP_SCHEDULED_EVERY] = "every",
+	[SWP_SCHEDULED_TIMEZONE] = "timezone",
+	[SWP_SCHEDULED_JITTER] = "jitter",
+	[SWP_SCHEDULED_CATCH_UP] = "catch_up",
+	[SWP_SCHEDULED_MAX_SHARE] = "max_share"};
+
+/* -1: none of them. */
+static int scheduled_key(const char *key)
+{
+	for (int i = 0; i < SWP_SCHEDULED_KEYS; i++)
+		if (swp_text_equal(scheduled_keys[i], key))
+			return i;
+	return -1;
+}
+
+static int unknown_sweep_key(const struct reading *reading, const json_t *section, const char *key)
+{
+	const char *names[SWP_OPT_COUNT + SWP_SCHEDULED_KEYS + 1];
+	char spelled[SWP_OPT_COUNT][OPTION_KEY_BYTES];
+	size_t count = 0;
+
+	for (int i = 0; i < SWP_OPT_COUNT; i++) {
+		spell_option(i, spelled[i]);
+		if (swp_option_row(i)->commands & SWP_COMMAND_SCHEDULED)
+			names[count++] = spelled[i];
+		else if (swp_text_equal(spelled[i], key))
+			return fault(reading, section, key,
+				"this is of the whole service, not of one sweep: it stands at the top of the "
+				"file");
+	}
+	for (int i = 0; i < SWP_SCHEDULED_KEYS; i++)
+		names[count++] = scheduled_keys[i];
+	names[count++] = "output";
+	return unknown_key(reading, section, key, names, count);
+}
+
+static bool is_sweep_option(const char *key)
+{
+	char spelled[OPTION_KEY_BYTES];
+
+	for (int i = 0; i < SWP_OPT_COUNT; i++)
+		if ((swp_option_row(i)->commands & SWP_COMMAND_SCHEDULED) &&
+			swp_text_equal(spell_option(i, spelled), key))
+			return true;
+	return false;
+}
+
+static int read_sweep_member(const struct reading *reading, const json_t *section, const char *key,
+	const json_t *value, struct swp_configured_sweep *sweep)
+{
+	int which = scheduled_key(key);
+	struct texts texts = {0};
+	int error;
+
+	if (which < 0 && !swp_text_equal(key, "output"))
+		return is_sweep_option(key) ? 0 : unknown_sweep_key(reading, section, key);
+	error = read_texts(reading, section, key, value, &texts);
+	if (error)
+		return error;
+	if (which < 0) {
+		sweep->outputs = texts.items;
+		sweep->output_count = texts.count;
+		return 0;
+	}
+	if (texts.count != 1) {
+		texts_done(&texts);
+		return fault(reading, section, key, "one text is wanted here");
+	}
+	sweep->texts[which] = texts.items[0];
+	swp_free(texts.items);
+	return 0;
+}
+
+/* It becomes part of file names and keys. */
+static bool is_sweep_name(const char *name)
+{
+	size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+
+	return length > 0 && length <= 40 && name[length] == '\0' && name[0] != '-';
+}
+
+static int read_sweeps(const struct reading *reading, const json_t *document, const char *key, json_t *value)
+{
+	const char *name, *member;
+	json_t *section, *member_value;
+	struct swp_configuration *out = reading->out;
+	int error = 0;
+
+	if (!json_is_object(value))
+		return fault(reading, document, key, "sweeps is {name: {schedule or every, …}}");
+	out->sweeps = swp_calloc(json_object_size(value) + 1, sizeof(*out->sweeps));
+	if (!out->sweeps)
+		return -ENOMEM;
+	json_object_foreach(value, name, section)
+	{
+		struct swp_configured_sweep *sweep = &out->sweeps[out->sweep_count++];
+
+		if (!is_sweep_name(name))
+			return fault(reading, value, name,
+				"a sweep's name has 1 to 40 letters, digits, hyphens and underscores");
+		if (!json_is_object(section))
+			return fault(reading, value, name, "a sweep is {schedule or every, …}");
+		if (!(sweep->name = swp_strdup(name)))
+			return -ENOMEM;
+		json_object_foreach(section, member, member_value)
+		{
+			error = read_sweep_member(reading, section, member, member_value, sweep);
+			if (error)
+				return error;
+		}
+	}
+	return 0;
+}
+
+/* The options of the section that is read. */
+static int read_section(const struct reading *reading, const json_t *section)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)section, key, value)
+	{
+		int error = is_sweep_option(key) ? read_option(reading, section, key, value) : 0;
+
+		if (error)
+			return error;
+	}
+	return 0;
 }
 
 /* --- roles: [{ou|accounts, role_name, external_id}] --- */
@@ -255,25 +394,35 @@ static int read_document(const struct reading *reading, json_t *document)
 	json_t *value;
 	if (!json_is_object(document))
 		return fault(reading, document, NULL, "a configuration is a list of keys and values");
+	const json_t *section =
+		reading->section ? json_object_get(json_object_get(document, "sweeps"), reading->section)
+				 : NULL;
 	json_object_foreach(document, key, value)
 	{
-		int error = swp_text_equal(key, "roles")       ? read_roles(reading, document, key, value)
-			    : swp_text_equal(key, "endpoints") ? read_endpoints(reading, document, key, value)
-							       : read_option(reading, document, key, value);
+		int error = 0;
+		if (swp_text_equal(key, "roles"))
+			error = read_roles(reading, document, key, value);
+		else if (swp_text_equal(key, "endpoints"))
+			error = read_endpoints(reading, document, key, value);
+		else if (swp_text_equal(key, "sweeps"))
+			error = read_sweeps(reading, document, key, value);
+		else if (!json_object_get(section, key)) /* else what the section says is meant */
+			error = read_option(reading, document, key, value);
 		if (error)
 			return error;
 	}
-	return 0;
+	return section ? read_section(reading, section) : 0;
 }
 
-int swp_configuration_read(const char *name, const char *bytes, size_t length, const char *const *services,
-	struct swp_options *options, struct swp_configuration *ret_configuration, struct swp_problem *problem)
+int swp_configuration_read(const char *name, const char *section, const char *bytes, size_t length,
+	const char *const *services, struct swp_options *options, struct swp_configuration *ret_configuration,
+	struct swp_problem *problem)
 {
 	struct swp_catalogue_file file = {name, bytes, length};
 	struct swp_problem first = {""};
 	struct swp_locations *locations = swp_locations_new();
 	struct swp_lint lint = {.locations = locations, .complain = complain, .context = &first};
-	struct reading reading = {name, locations, services, options, ret_configuration, problem};
+	struct reading reading = {name, section, locations, services, options, ret_configuration, problem};
 	json_t *document = NULL;
 	if (!locations)
 		return -ENOMEM;
@@ -294,6 +443,16 @@ static void list_free(const struct swp_text_list *list)
 	swp_free((void *)(uintptr_t)list->items);
 }
 
+static void sweep_done(struct swp_configured_sweep *sweep)
+{
+	struct texts outputs = {sweep->outputs, sweep->output_count};
+
+	texts_done(&outputs);
+	swp_free(sweep->name);
+	for (int i = 0; i < SWP_SCHEDULED_KEYS; i++)
+		swp_free(sweep->texts[i]);
+}
+
 void swp_configuration_done(struct swp_configuration *configuration)
 {
 	for (size_t i = 0; i < configuration->role_count; i++) {
@@ -308,6 +467,9 @@ void swp_configuration_done(struct swp_configuration *configuration)
 		swp_free(configuration->endpoints[i].region);
 		swp_free(configuration->endpoints[i].url);
 	}
+	for (size_t i = 0; i < configuration->sweep_count; i++)
+		sweep_done(&configuration->sweeps[i]);
+	swp_free(configuration->sweeps);
 	swp_free(configuration->roles);
 	swp_free(configuration->endpoints);
 	*configuration = (struct swp_configuration){0};

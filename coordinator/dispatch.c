@@ -20,7 +20,7 @@ struct swp_dispatch_worker {
 	unsigned short running[SWP_LIMIT_SWEEP_REGIONS]; /* of `jobs`, by region */
 	struct swp_region_set held;			 /* regions whose connections it has */
 	int64_t paused_until_ms;
-	bool draining;
+	bool draining, unable;
 	bool silent; /* a lease of its ran out: nothing new before it is heard of */
 };
 
@@ -31,12 +31,13 @@ struct swp_dispatch {
 	unsigned open;
 	uint32_t first_number;
 	struct queue ready[SWP_LIMIT_SWEEP_REGIONS];
+	struct queue locked; /* in the order of their time */
 	uint64_t ready_count, running_count;
 	struct swp_dispatch_worker *workers;
 	unsigned worker_count;
+	uint64_t leases_expired, leases_gone;
 	struct swp_job *adopted; /* their numbers say nothing about slots */
-	bool held;
-	bool running; /* inside swp_dispatch_run */
+	bool running;		 /* inside swp_dispatch_run */
 	int64_t next_ms;
 };
 
@@ -131,6 +132,8 @@ static void give_to(struct swp_dispatch *dispatch, struct swp_job *job, struct s
 	worker->running[job->region]++;
 	swp_region_set_add(&worker->held, job->region);
 	dispatch->running_count++;
+	if (job->account->running)
+		(*job->account->running)++;
 }
 
 static void take_from_worker(struct swp_dispatch *dispatch, struct swp_job *job)
@@ -141,6 +144,8 @@ static void take_from_worker(struct swp_dispatch *dispatch, struct swp_job *job)
 	job->worker->running[job->region]--;
 	job->worker = NULL;
 	dispatch->running_count--;
+	if (job->account->running)
+		(*job->account->running)--;
 }
 
 /* Out of whatever list it is in. */
@@ -148,6 +153,8 @@ static void detach(struct swp_dispatch *dispatch, struct swp_job *job)
 {
 	if (job->state == SWP_JOB_READY)
 		leave_ready(dispatch, job);
+	if (job->state == SWP_JOB_LOCKED)
+		queue_remove(&dispatch->locked, job);
 	take_from_worker(dispatch, job);
 }
 
@@ -286,9 +293,16 @@ static struct swp_dispatch_worker *find_worker(const struct swp_dispatch *dispat
 	return NULL;
 }
 
-bool swp_dispatch_has(const struct swp_dispatch *dispatch, uint64_t job)
+struct swp_job *swp_dispatch_find(const struct swp_dispatch *dispatch, uint64_t job)
 {
-	return find_job(dispatch, job) != NULL;
+	return find_job(dispatch, job);
+}
+
+unsigned swp_dispatch_jobs_of(const struct swp_dispatch *dispatch, uint64_t peer)
+{
+	const struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+
+	return worker ? worker->jobs.length : 0;
 }
 
 bool swp_dispatch_is_draining(const struct swp_dispatch *dispatch, uint64_t peer)
@@ -365,7 +379,7 @@ int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char 
 	memcpy(worker->name, name, strnlen(name, sizeof(worker->name) - 1));
 	worker->credits = credits;
 	worker->paused_until_ms = 0;
-	worker->draining = worker->silent = false;
+	worker->draining = worker->silent = worker->unable = false;
 	for (struct swp_job *job = worker->jobs.first; job; job = next) {
 		next = job->next;
 		/* A DONE or a JOB was lost with the connection: the record tells which. */
@@ -397,9 +411,10 @@ static void lose_jobs(struct swp_dispatch *dispatch, struct swp_dispatch_worker 
 	while (worker->jobs.first) {
 		struct swp_job *job = worker->jobs.first;
 
-		if (job->state == SWP_JOB_RUNNING)
+		if (job->state == SWP_JOB_RUNNING) {
+			dispatch->leases_gone++;
 			look_up(dispatch, job);
-		else
+		} else
 			take_from_worker(dispatch, job); /* the grant's answer finds it without worker */
 	}
 }
@@ -426,6 +441,20 @@ void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer)
 
 	if (worker)
 		worker->draining = true;
+}
+
+void swp_dispatch_unable(struct swp_dispatch *dispatch, uint64_t peer)
+{
+	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
+
+	if (worker)
+		worker->unable = true;
+}
+
+void swp_dispatch_able(struct swp_dispatch *dispatch)
+{
+	for (struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next)
+		worker->unable = false;
 }
 
 struct swp_job *swp_dispatch_held(
@@ -530,6 +559,13 @@ void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t number, enum s
 
 	if (!job || job->state != SWP_JOB_GRANTING)
 		return;
+	if (what == SWP_DISPATCH_GRANT_LOCKED) {
+		take_from_worker(dispatch, job);
+		job->state = SWP_JOB_LOCKED;
+		job->lease_due_ms = now_ms + SWP_LOCKED_RETRY_MS;
+		queue_push(&dispatch->locked, job, false);
+		return;
+	}
 	job->epoch = epoch;
 	job->least_epoch = epoch + 1;
 	job->attempts = (unsigned char)(attempts < UINT8_MAX ? attempts : UINT8_MAX);
@@ -661,8 +697,8 @@ static struct swp_job *choose_job(
 
 static bool has_credit(const struct swp_dispatch_worker *worker, int64_t now_ms)
 {
-	return !worker->draining && !worker->silent && worker->jobs.length < worker->credits &&
-	       worker->paused_until_ms <= now_ms;
+	return !worker->draining && !worker->silent && !worker->unable &&
+	       worker->jobs.length < worker->credits && worker->paused_until_ms <= now_ms;
 }
 
 /* One job for the worker. False: nothing to give. */
@@ -689,7 +725,7 @@ static void give_out(struct swp_dispatch *dispatch, int64_t now_ms)
 {
 	bool given = true;
 
-	while (given && !dispatch->held && dispatch->ready_count > 0) {
+	while (given && dispatch->ready_count > 0) {
 		given = false;
 		for (struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next)
 			if (has_credit(worker, now_ms) && give_one(dispatch, worker, now_ms))
@@ -710,6 +746,7 @@ static int64_t judge_leases(struct swp_dispatch *dispatch, int64_t now_ms)
 				continue;
 			if (job->lease_due_ms <= now_ms) {
 				worker->silent = true;
+				dispatch->leases_expired++;
 				look_up(dispatch, job);
 			} else if (job->lease_due_ms < next_ms)
 				next_ms = job->lease_due_ms;
@@ -720,9 +757,22 @@ static int64_t judge_leases(struct swp_dispatch *dispatch, int64_t now_ms)
 	return next_ms;
 }
 
+static void try_locked(struct swp_dispatch *dispatch, int64_t now_ms)
+{
+	while (dispatch->locked.first && dispatch->locked.first->lease_due_ms <= now_ms) {
+		struct swp_job *job = dispatch->locked.first;
+
+		queue_remove(&dispatch->locked, job);
+		make_ready(dispatch, job, false);
+	}
+	if (dispatch->locked.first && dispatch->locked.first->lease_due_ms < dispatch->next_ms)
+		dispatch->next_ms = dispatch->locked.first->lease_due_ms;
+}
+
 void swp_dispatch_run(struct swp_dispatch *dispatch, int64_t now_ms)
 {
 	dispatch->next_ms = judge_leases(dispatch, now_ms);
+	try_locked(dispatch, now_ms);
 	give_out(dispatch, now_ms);
 }
 
@@ -731,14 +781,23 @@ int64_t swp_dispatch_next_ms(const struct swp_dispatch *dispatch)
 	return dispatch->next_ms;
 }
 
-void swp_dispatch_hold(struct swp_dispatch *dispatch, bool hold)
-{
-	dispatch->held = hold;
-}
-
 void swp_dispatch_count(const struct swp_dispatch *dispatch, struct swp_dispatch_numbers *ret_numbers)
 {
 	ret_numbers->ready = dispatch->ready_count;
 	ret_numbers->running = dispatch->running_count;
 	ret_numbers->workers = dispatch->worker_count;
+	ret_numbers->leases_expired = dispatch->leases_expired;
+	ret_numbers->leases_gone = dispatch->leases_gone;
+}
+
+void swp_dispatch_count_workers(
+	const struct swp_dispatch *dispatch, struct swp_dispatch_worker_states *ret_states)
+{
+	*ret_states = (struct swp_dispatch_worker_states){0};
+	for (const struct swp_dispatch_worker *worker = dispatch->workers; worker; worker = worker->next) {
+		ret_states->lost += worker->silent;
+		ret_states->draining += !worker->silent && worker->draining;
+		ret_states->busy += !worker->silent && !worker->draining && worker->jobs.length > 0;
+		ret_states->ready += !worker->silent && !worker->draining && worker->jobs.length == 0;
+	}
 }

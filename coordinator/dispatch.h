@@ -23,7 +23,8 @@
 
 #define SWP_LIMIT_STALE_ANSWERS                                                                              \
 	3 /* times that a job's own epoch is called stale (the store lost its grant) before it is store-lost */
-#define SWP_SEND_RETRY_MS 200	  /* a worker whose queue was full is tried again after that */
+#define SWP_SEND_RETRY_MS 200 /* a worker whose queue was full is tried again after that */
+#define SWP_LOCKED_RETRY_MS 1000
 #define SWP_OLDEST_FIRST_MS 10000 /* an account that has been open for so long goes before affinity */
 
 enum swp_job_state {
@@ -33,6 +34,7 @@ enum swp_job_state {
 	SWP_JOB_RUNNING,
 	SWP_JOB_LOOKING,
 	SWP_JOB_GIVING_UP,
+	SWP_JOB_LOCKED, /* another sweep's job is done in its account and region */
 	SWP_JOB_SETTLED,
 };
 
@@ -53,7 +55,7 @@ struct swp_job {
 	struct swp_job *next,
 		*previous; /* in its region's queue (READY), or its worker's list (GRANTING, RUNNING) */
 	uint64_t number, epoch, least_epoch;
-	int64_t lease_due_ms;
+	int64_t lease_due_ms; /* LOCKED: when it is tried again */
 	int64_t sent_ms;      /* the owner's: when credentials were sent for it */
 	unsigned char region; /* number in the table; the pseudo-regions too */
 	unsigned char level;  /* enum swp_level */
@@ -67,6 +69,9 @@ struct swp_job {
 struct swp_dispatch_account {
 	struct swp_job *jobs; /* owned by the account's owner */
 	unsigned job_count;
+	void *owner; /* the owner's */
+	uint64_t
+		*running; /* counts the owner's jobs that are granted or leased; NULL: nobody wants to know */
 	/* internal */
 	unsigned slot;
 	unsigned settled;
@@ -112,7 +117,6 @@ void swp_dispatch_unpark(struct swp_dispatch *dispatch, struct swp_dispatch_acco
 /* --- workers --- */
 struct swp_dispatch_hold {
 	uint64_t job, epoch;
-	const char *account, *region; /* of a greeting; NULL in heartbeats */
 };
 /* A worker greets, for the first time or again. What it holds and is its own stays its own; what we thought it holds and it
  * does not is looked up; what is not its any more is cancelled. `credits`: jobs at once. -ENOMEM; -ENOSPC (SWP_LIMIT_WORKERS). */
@@ -134,10 +138,16 @@ void swp_dispatch_heartbeat(struct swp_dispatch *dispatch, uint64_t peer,
 void swp_dispatch_gone(struct swp_dispatch *dispatch, uint64_t peer);
 /* No more jobs for it. */
 void swp_dispatch_drain(struct swp_dispatch *dispatch, uint64_t peer);
+/* It can't do jobs of what is swept now (its version does not know all of the catalogue): no more jobs for it, until it greets anew or
+ * swp_dispatch_able. */
+void swp_dispatch_unable(struct swp_dispatch *dispatch, uint64_t peer);
+void swp_dispatch_able(struct swp_dispatch *dispatch); /* something else is swept: all may try again */
 unsigned swp_dispatch_workers(const struct swp_dispatch *dispatch);
+unsigned swp_dispatch_jobs_of(
+	const struct swp_dispatch *dispatch, uint64_t peer); /* granted to it, or leased */
 bool swp_dispatch_is_draining(const struct swp_dispatch *dispatch, uint64_t peer);
-/* Is that the number of a job of an open account? */
-bool swp_dispatch_has(const struct swp_dispatch *dispatch, uint64_t job);
+/* The job of that number, of an open account; NULL: none. */
+struct swp_job *swp_dispatch_find(const struct swp_dispatch *dispatch, uint64_t job);
 bool swp_dispatch_knows(const struct swp_dispatch *dispatch, uint64_t peer);
 
 enum swp_dispatch_done {
@@ -158,6 +168,7 @@ enum swp_dispatch_grant {
 	SWP_DISPATCH_GRANT_GIVEN,
 	SWP_DISPATCH_GRANT_SEALED, /* its record is there already */
 	SWP_DISPATCH_GRANT_LOST,   /* it was given up before */
+	SWP_DISPATCH_GRANT_LOCKED, /* another sweep is at work there: it is tried again after SWP_LOCKED_RETRY_MS */
 };
 void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t job, enum swp_dispatch_grant what,
 	uint64_t epoch, unsigned attempts, int64_t now_ms);
@@ -169,13 +180,19 @@ void swp_dispatch_given_up(struct swp_dispatch *dispatch, uint64_t job, bool sea
 /* Judges leases and gives out what can be given out. Call after each of the above, and at swp_dispatch_next_ms. */
 void swp_dispatch_run(struct swp_dispatch *dispatch, int64_t now_ms);
 int64_t swp_dispatch_next_ms(const struct swp_dispatch *dispatch); /* INT64_MAX: nothing is waited for */
-/* No new grants (true), or again (false). */
-void swp_dispatch_hold(struct swp_dispatch *dispatch, bool hold);
-
 struct swp_dispatch_numbers {
 	uint64_t ready, running; /* running: granted and leased */
 	unsigned workers;
+	uint64_t leases_expired,
+		leases_gone; /* so far: jobs taken from workers that did not renew, that went */
 };
 void swp_dispatch_count(const struct swp_dispatch *dispatch, struct swp_dispatch_numbers *ret_numbers);
+/* Each worker in one of these; walks over them. */
+struct swp_dispatch_worker_states {
+	unsigned ready, busy, draining;
+	unsigned lost; /* a lease of its ran out, and nothing was heard of it since */
+};
+void swp_dispatch_count_workers(
+	const struct swp_dispatch *dispatch, struct swp_dispatch_worker_states *ret_states);
 
 #endif

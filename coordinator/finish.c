@@ -420,8 +420,10 @@ static void ledger_lost(void *context, const struct swp_problem *problem)
 {
 	struct swp_finish *finish = context;
 
-	finish->failed = true;
-	finish->problem = *problem;
+	if (!swp_ledger_is_finished(finish->ledger)) { /* else there is nothing to do */
+		finish->failed = true;
+		finish->problem = *problem;
+	}
 	end(finish);
 }
 

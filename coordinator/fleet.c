@@ -23,10 +23,17 @@ struct peer {
 	struct peer *next;
 	swp_bus_peer number;
 	struct swp_session session;
-	char *name;   /* ZAP's user: the name that its key has */
-	bool greeted; /* told by `greeted` */
+	char *name;		    /* ZAP's user: the name that its key has */
+	char host[64], version[32]; /* as it greeted */
+	bool greeted;		    /* told by `greeted` */
 	uint64_t calls;
-	struct swp_message hello; /* of a worker that greeted before the plan was known; else empty */
+};
+
+/* What is swept. */
+struct plan {
+	struct plan *next;
+	const struct swp_message_sweep *message;
+	struct swp_wire_bytes compiled;
 };
 
 struct swp_fleet {
@@ -37,9 +44,7 @@ struct swp_fleet {
 	char refused[REFUSALS_TOLD][SWP_BUS_KEY_TEXT_BYTES];
 	unsigned refused_count;
 	int64_t refusal_told_ms; /* the last one beyond these */
-	const char *sweep;
-	const struct swp_message_sweep *plan;
-	struct swp_wire_bytes compiled;
+	struct plan *plans;
 	struct peer *peers;
 	unsigned count;
 	uint64_t calls_of_gone;
@@ -84,23 +89,23 @@ static void send_welcome(struct swp_fleet *fleet, struct peer *peer)
 	swp_fleet_send(fleet, peer->number, &message);
 }
 
-static bool send_plan(struct swp_fleet *fleet, struct peer *peer)
+static int send_plan(struct swp_fleet *fleet, const struct peer *peer, const struct plan *plan)
 {
-	struct swp_message message = {.type = SWP_MESSAGE_SWEEP};
+	struct swp_message message = {.type = SWP_MESSAGE_SWEEP, .sweep = *plan->message};
 
-	if (!fleet->plan)
-		return false;
-	message.sweep = *fleet->plan;
-	return swp_fleet_send(fleet, peer->number, &message) == 0;
+	return swp_fleet_send(fleet, peer->number, &message);
 }
 
 static void send_catalogue(struct swp_fleet *fleet, struct peer *peer, const char *hash)
 {
-	struct swp_message message = {
-		.type = SWP_MESSAGE_CATALOGUE, .catalogue = {.hash = hash, .compiled = fleet->compiled}};
+	for (const struct plan *plan = fleet->plans; plan; plan = plan->next)
+		if (swp_text_equal(hash, plan->message->catalogue)) {
+			struct swp_message message = {.type = SWP_MESSAGE_CATALOGUE,
+				.catalogue = {.hash = hash, .compiled = plan->compiled}};
 
-	if (fleet->plan && swp_text_equal(hash, fleet->plan->catalogue))
-		swp_fleet_send(fleet, peer->number, &message);
+			swp_fleet_send(fleet, peer->number, &message);
+			return;
+		}
 }
 
 /* --- peers --- */
@@ -111,6 +116,28 @@ static struct peer *find_peer(const struct swp_fleet *fleet, swp_bus_peer number
 		if (peer->number == number)
 			return peer;
 	return NULL;
+}
+
+const char *swp_fleet_name(const struct swp_fleet *fleet, uint64_t peer)
+{
+	const struct peer *found = find_peer(fleet, peer);
+
+	return found ? found->name : "";
+}
+
+void swp_fleet_each(const struct swp_fleet *fleet,
+	void (*visit)(void *context, const struct swp_fleet_worker *worker), void *context)
+{
+	for (const struct peer *peer = fleet->peers; peer; peer = peer->next) {
+		const struct swp_fleet_worker worker = {.peer = peer->number,
+			.calls = peer->calls,
+			.name = peer->name,
+			.host = peer->host,
+			.version = peer->version};
+
+		if (peer->greeted)
+			visit(context, &worker);
+	}
 }
 
 bool swp_fleet_find(const struct swp_fleet *fleet, const char *name, uint64_t *ret_peer)
@@ -125,7 +152,6 @@ bool swp_fleet_find(const struct swp_fleet *fleet, const char *name, uint64_t *r
 
 static void peer_free(struct peer *peer)
 {
-	swp_message_done(&peer->hello);
 	swp_free(peer->name);
 	swp_free(peer);
 }
@@ -171,60 +197,20 @@ static void drop_peer(struct swp_fleet *fleet, struct peer *peer, const char *wh
 
 /* --- what workers say --- */
 
-/* Jobs of this sweep; the others are of a coordinator that is gone, and nobody waits for them. */
-static size_t sort_holds(struct swp_fleet *fleet, struct peer *peer, const struct swp_message_hello *hello,
-	struct swp_dispatch_hold *holds)
+static void hello_came(struct swp_fleet *fleet, struct peer *peer, const struct swp_message_hello *hello)
 {
-	size_t count = 0;
-
-	for (size_t i = 0; i < hello->hold_count; i++) {
-		const struct swp_wire_hold *hold = &hello->holds[i];
-
-		if (swp_text_equal(hold->sweep, fleet->sweep)) {
-			holds[count++] = (struct swp_dispatch_hold){.job = hold->job,
-				.epoch = hold->epoch,
-				.account = hold->account,
-				.region = hold->region};
-		} else {
-			struct swp_message message = {.type = SWP_MESSAGE_CANCEL,
-				.cancel = {.job = hold->job, .epoch = hold->epoch, .sweep = hold->sweep}};
-
-			swp_fleet_send(fleet, peer->number, &message);
-		}
-	}
-	return count;
-}
-
-static void tell_greeted(struct swp_fleet *fleet, struct peer *peer, const struct swp_message_hello *hello)
-{
-	struct swp_dispatch_hold *holds = swp_calloc(hello->hold_count + 1, sizeof(*holds));
-	size_t count;
-
-	if (!holds || !send_plan(fleet, peer)) {
-		swp_free(holds);
-		return; /* it greets again in a second */
-	}
+	send_welcome(fleet, peer);
+	for (const struct plan *plan = fleet->plans; plan; plan = plan->next)
+		if (send_plan(fleet, peer, plan) < 0)
+			return; /* it greets again in a second */
 	if (!peer->greeted)
 		swp_log(SWP_LOG_INFO, "worker.ready", "a worker is ready", SWP_LOG_S("worker", peer->name),
 			SWP_LOG_S("host", hello->host), SWP_LOG_N("pid", hello->pid),
 			SWP_LOG_N("credits", hello->credits));
 	peer->greeted = true;
-	count = sort_holds(fleet, peer, hello, holds);
-	fleet->events.greeted(fleet->events.context, peer->number, peer->name, hello, holds, count);
-	swp_free(holds);
-}
-
-/* Takes the message. */
-static void hello_came(struct swp_fleet *fleet, struct peer *peer, struct swp_message *message)
-{
-	send_welcome(fleet, peer);
-	if (fleet->plan) {
-		tell_greeted(fleet, peer, &message->hello);
-		swp_message_done(message);
-		return;
-	}
-	swp_message_done(&peer->hello);
-	peer->hello = *message;
+	snprintf(peer->host, sizeof(peer->host), "%s", hello->host);
+	snprintf(peer->version, sizeof(peer->version), "%s", hello->version);
+	fleet->events.greeted(fleet->events.context, peer->number, peer->name, hello);
 }
 
 static void heartbeat_came(
@@ -302,7 +288,8 @@ static void received(void *context, swp_bus_peer number, const char *user, const
 		return;
 	switch (swp_session_received(&peer->session, bytes, length, now_ms(fleet), &message)) {
 	case SWP_SESSION_ESTABLISHED:
-		hello_came(fleet, peer, &message);
+		hello_came(fleet, peer, &message.hello);
+		swp_message_done(&message);
 		break;
 	case SWP_SESSION_MESSAGE:
 		message_came(fleet, peer, &message);
@@ -451,7 +438,6 @@ struct swp_fleet *swp_fleet_new(struct swp_loop *loop, const struct swp_fleet_op
 	}
 	fleet->loop = loop;
 	fleet->events = *events;
-	fleet->sweep = options->sweep;
 	swp_buf_init(&fleet->frame, SWP_LIMIT_WIRE_BYTES);
 	fleet->frame.secret = true;
 	swp_timer_init(&fleet->timer, loop, tick);
@@ -478,6 +464,12 @@ void swp_fleet_free(struct swp_fleet *fleet)
 		fleet->peers = peer->next;
 		peer_free(peer);
 	}
+	while (fleet->plans) {
+		struct plan *plan = fleet->plans;
+
+		fleet->plans = plan->next;
+		swp_free(plan);
+	}
 	swp_bus_server_free(fleet->server);
 	swp_map_free(fleet->allowed, swp_free);
 	swp_buf_done(&fleet->frame);
@@ -500,29 +492,50 @@ void swp_fleet_ended(struct swp_fleet *fleet, const char *name)
 	}
 }
 
-void swp_fleet_set_plan(
-	struct swp_fleet *fleet, const struct swp_message_sweep *plan, const void *compiled, size_t length)
+int swp_fleet_add_plan(
+	struct swp_fleet *fleet, const struct swp_message_sweep *message, const void *compiled, size_t length)
 {
-	struct peer *next;
+	struct plan *plan = swp_calloc(1, sizeof(*plan));
 
-	fleet->plan = plan;
-	fleet->compiled = (struct swp_wire_bytes){compiled, length};
-	for (struct peer *peer = fleet->peers; peer; peer = next) {
-		next = peer->next;
-		if (peer->hello.type == SWP_MESSAGE_HELLO) {
-			tell_greeted(fleet, peer, &peer->hello.hello);
-			swp_message_done(&peer->hello);
-			peer->hello = (struct swp_message){0};
-		}
-	}
+	if (!plan)
+		return -ENOMEM;
+	*plan = (struct plan){fleet->plans, message, {compiled, length}};
+	fleet->plans = plan;
+	/* Whom it does not reach gives its first job back as of an unknown sweep. */
+	for (const struct peer *peer = fleet->peers; peer; peer = peer->next)
+		if (peer->greeted)
+			send_plan(fleet, peer, plan);
+	return 0;
 }
 
-void swp_fleet_repeat_plan(struct swp_fleet *fleet, uint64_t number)
+static struct plan **find_plan(struct swp_fleet *fleet, const char *sweep)
 {
-	struct peer *peer = find_peer(fleet, number);
+	struct plan **at = &fleet->plans;
 
-	if (peer)
-		send_plan(fleet, peer);
+	while (*at && !swp_text_equal((*at)->message->sweep, sweep))
+		at = &(*at)->next;
+	return at;
+}
+
+void swp_fleet_remove_plan(struct swp_fleet *fleet, const char *sweep)
+{
+	struct plan **at = find_plan(fleet, sweep), *plan = *at;
+	struct swp_message message = {.type = SWP_MESSAGE_END_SWEEP, .end_sweep = {.sweep = sweep}};
+
+	if (!plan)
+		return;
+	swp_fleet_send_all(fleet, &message);
+	*at = plan->next;
+	swp_free(plan);
+}
+
+void swp_fleet_repeat_plan(struct swp_fleet *fleet, uint64_t number, const char *sweep)
+{
+	const struct peer *peer = find_peer(fleet, number);
+	const struct plan *plan = *find_plan(fleet, sweep);
+
+	if (peer && plan)
+		send_plan(fleet, peer, plan);
 }
 
 unsigned swp_fleet_count(const struct swp_fleet *fleet)

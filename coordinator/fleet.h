@@ -16,9 +16,9 @@
 struct swp_fleet; /* opaque */
 
 struct swp_fleet_events { /* texts are borrowed until return; none may free the fleet */
-	/* A worker greeted, for the first time or again, and may be given jobs: only once the plan is set. `holds` are of this sweep. */
-	void (*greeted)(void *context, uint64_t peer, const char *name, const struct swp_message_hello *hello,
-		struct swp_dispatch_hold *holds, size_t hold_count);
+	/* A worker greeted, for the first time or again, has been told all plans, and may be given jobs. */
+	void (*greeted)(
+		void *context, uint64_t peer, const char *name, const struct swp_message_hello *hello);
 	void (*heartbeat)(void *context, uint64_t peer, const struct swp_message_heartbeat *heartbeat,
 		const struct swp_dispatch_hold *jobs, size_t count);
 	void (*done)(void *context, uint64_t peer, const struct swp_message_done *done);
@@ -33,7 +33,6 @@ struct swp_fleet_options {
 	const char *endpoint;		 /* "ipc:///path" or "tcp://HOST:PORT" */
 	const struct swp_bus_keys *keys; /* borrowed for the call */
 	const char *allowed_folder;	 /* NAME.pub of workers; NULL: none */
-	const char *sweep;		 /* borrowed for life */
 };
 /* NULL: `problem` tells. */
 struct swp_fleet *swp_fleet_new(struct swp_loop *loop, const struct swp_fleet_options *options,
@@ -47,12 +46,14 @@ void swp_fleet_disallow(struct swp_fleet *fleet, const char *public_key);
 /* A local worker's process has ended: its peer is gone. */
 void swp_fleet_ended(struct swp_fleet *fleet, const char *name);
 
-/* What is swept: told to every worker before its first job. `plan` and `compiled` are borrowed until swp_fleet_free. */
-void swp_fleet_set_plan(
+/* What is swept: told to every worker that is there or comes. `plan` and `compiled` are borrowed until swp_fleet_remove_plan. -ENOMEM. */
+int swp_fleet_add_plan(
 	struct swp_fleet *fleet, const struct swp_message_sweep *plan, const void *compiled, size_t length);
+/* The sweep has ended: workers are told. Takes the id of one that was never added. */
+void swp_fleet_remove_plan(struct swp_fleet *fleet, const char *sweep);
 
 /* Tells the plan again to a worker that says it does not know the sweep. */
-void swp_fleet_repeat_plan(struct swp_fleet *fleet, uint64_t peer);
+void swp_fleet_repeat_plan(struct swp_fleet *fleet, uint64_t peer, const char *sweep);
 
 /* 0; -EAGAIN: its queue is full; -EHOSTUNREACH, -ENOMEM, -E2BIG. `message` is borrowed; what is sent is wiped. */
 int swp_fleet_send(struct swp_fleet *fleet, uint64_t peer, const struct swp_message *message);
@@ -60,6 +61,13 @@ int swp_fleet_send(struct swp_fleet *fleet, uint64_t peer, const struct swp_mess
 void swp_fleet_send_all(struct swp_fleet *fleet, const struct swp_message *message);
 /* The peer of a worker that greeted, by the name of its key. */
 bool swp_fleet_find(const struct swp_fleet *fleet, const char *name, uint64_t *ret_peer);
+const char *swp_fleet_name(const struct swp_fleet *fleet, uint64_t peer); /* "" when it is gone */
+struct swp_fleet_worker { /* borrowed until the visitor returns */
+	uint64_t peer, calls;
+	const char *name, *host, *version;
+};
+void swp_fleet_each(const struct swp_fleet *fleet,
+	void (*visit)(void *context, const struct swp_fleet_worker *worker), void *context);
 unsigned swp_fleet_count(const struct swp_fleet *fleet);
 /* Calls that the workers made so far, as their heartbeats tell. */
 uint64_t swp_fleet_calls(const struct swp_fleet *fleet);

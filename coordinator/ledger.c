@@ -68,7 +68,7 @@ struct swp_ledger {
 	int64_t away_ms;
 	struct swp_problem trouble;
 	bool was_up, dead, borrowed;
-	bool owning, owned, disowned, renewing, fresh, deposed;
+	bool owning, owned, disowned, renewing, fresh, deposed, finished;
 	bool was_written; /* a write was acknowledged */
 	bool refuses; /* the trouble is a write that was refused: that something can be read does not end it */
 	bool orphan;  /* freed, but a store that is not ours still owes it answers */
@@ -150,6 +150,14 @@ static void patience_ends(struct swp_timer *timer)
 
 static void ask_to_own(struct swp_ledger *ledger);
 
+static void tell_warnings(const struct swp_ledger *ledger)
+{
+	const struct swp_store_warning *warning;
+
+	for (size_t i = 0; (warning = swp_store_warning(ledger->store, i)); i++)
+		swp_log(SWP_LOG_WARNING, "store.unsafe", warning->what, SWP_LOG_S("fix", warning->fix));
+}
+
 static void store_up(void *context, bool fresh_run)
 {
 	struct swp_ledger *ledger = context;
@@ -158,6 +166,7 @@ static void store_up(void *context, bool fresh_run)
 	trouble_ends(ledger);
 	ledger->was_up = true;
 	if (first) {
+		tell_warnings(ledger);
 		ledger->events.up(ledger->events.context);
 	} else if (fresh_run && ledger->owned) {
 		ledger->fresh = true; /* told when our term stands there */
@@ -352,6 +361,8 @@ static void tell_granted(struct operation *operation, const struct swp_store_rep
 		what = SWP_DISPATCH_GRANT_SEALED;
 	else if (strcmp(reply->items[0].bytes, "lost") == 0)
 		what = SWP_DISPATCH_GRANT_LOST;
+	else if (strcmp(reply->items[0].bytes, "locked") == 0)
+		what = SWP_DISPATCH_GRANT_LOCKED;
 	ledger->events.granted(ledger->events.context, operation->job, what,
 		(uint64_t)reply_number(&reply->items[1]), (unsigned)reply_number(&reply->items[2]));
 }
@@ -414,6 +425,16 @@ static void tell_owned(struct swp_ledger *ledger, const struct swp_store_reply *
 	ledger->owning = false;
 	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < 3)
 		return;
+	if (strcmp(item_text(reply, 0), "finished") == 0) {
+		ledger->finished = true;
+		swp_problem_set(&ledger->trouble, -EALREADY,
+			"sweep %s was finished by its coordinator meanwhile: there is nothing to resume; "
+			"`orgsweep "
+			"report %s` writes its report",
+			ledger->sweep, ledger->sweep);
+		die(ledger);
+		return;
+	}
 	if (strcmp(item_text(reply, 0), "owned") != 0) {
 		wait_for_holder(ledger, reply);
 		return;
@@ -674,6 +695,11 @@ int swp_ledger_disown(struct swp_ledger *ledger, bool now)
 bool swp_ledger_is_deposed(const struct swp_ledger *ledger)
 {
 	return ledger->deposed;
+}
+
+bool swp_ledger_is_finished(const struct swp_ledger *ledger)
+{
+	return ledger->finished;
 }
 
 const struct swp_fence *swp_ledger_fence(const struct swp_ledger *ledger)
@@ -950,13 +976,15 @@ int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *accoun
 	const char *worker, bool counts, uint64_t least_epoch)
 {
 	const struct operation like = {.kind = GRANT, .script = SWP_SCRIPT_GRANT, .job = job};
-	char key[SWP_KEY_BYTES], least[32];
+	char key[SWP_KEY_BYTES], lock[SWP_KEY_BYTES], least[32];
 
 	key_of(ledger, SWP_KEY_JOB, account, region, key);
+	key_of(ledger, SWP_KEY_LOCK, account, region, lock);
 	snprintf(least, sizeof(least), "%llu", (unsigned long long)least_epoch);
 	return submit(ledger, &like,
-		(struct swp_store_argument[]){TEXT(key), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)},
-		4);
+		(struct swp_store_argument[]){
+			TEXT(key), TEXT(lock), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)},
+		5);
 }
 
 static int ask_record(

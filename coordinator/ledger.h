@@ -73,6 +73,8 @@ int swp_ledger_own(struct swp_ledger *ledger, const struct swp_owner *owner, uin
 /* No more renewals; with `now`, the lease ends at once, so that nobody need wait for it. */
 int swp_ledger_disown(struct swp_ledger *ledger, bool now);
 bool swp_ledger_is_deposed(const struct swp_ledger *ledger); /* why it was `lost` */
+bool swp_ledger_is_finished(
+	const struct swp_ledger *ledger); /* the same: its own coordinator has ended the sweep meanwhile */
 /* What it writes under; borrowed. Empty before it is owned. */
 const struct swp_fence *swp_ledger_fence(const struct swp_ledger *ledger);
 

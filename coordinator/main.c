@@ -18,6 +18,11 @@ static const struct {
 	{SWP_COMMAND_STATUS, swp_command_status},
 	{SWP_COMMAND_DOCTOR, swp_command_doctor},
 	{SWP_COMMAND_DEMO, swp_command_demo},
+	{SWP_COMMAND_SERVE, swp_command_serve},
+	{SWP_COMMAND_SWEEPS, swp_command_status},
+	{SWP_COMMAND_CANCEL, swp_command_cancel},
+	{SWP_COMMAND_DRAIN, swp_command_drain},
+	{SWP_COMMAND_STORE, swp_command_store},
 };
 
 static int unknown(const char *word)

@@ -4,9 +4,15 @@
 #include "proto/base/text.h"
 
 #define SWEEPING (SWP_COMMAND_SWEEP | SWP_COMMAND_DEMO)
-#define READING (SWP_COMMAND_REPORT | SWP_COMMAND_STATUS)
-#define EVERY (SWEEPING | READING | SWP_COMMAND_DOCTOR | SWP_COMMAND_CHECKS | SWP_COMMAND_CHAINS)
-#define REACHING (SWEEPING | SWP_COMMAND_DOCTOR)
+#define ORDERING (SWP_COMMAND_CANCEL | SWP_COMMAND_DRAIN)
+#define READING (SWP_COMMAND_REPORT | SWP_COMMAND_STATUS | SWP_COMMAND_SWEEPS)
+#define EVERY                                                                                                \
+	(SWEEPING | READING | ORDERING | SWP_COMMAND_SERVE | SWP_COMMAND_DOCTOR | SWP_COMMAND_CHECKS |       \
+		SWP_COMMAND_CHAINS)
+#define WORKING (SWEEPING | SWP_COMMAND_SERVE)
+#define REACHING (WORKING | SWP_COMMAND_DOCTOR)
+/* Also of one scheduled sweep. */
+#define OWN (REACHING | SWP_COMMAND_SCHEDULED)
 
 static const char *const severities[] = {"info", "low", "medium", "high", "critical", "none", NULL};
 static const char *const formats[] = {"json", NULL};
@@ -14,53 +20,53 @@ static const char *const log_formats[] = {"auto", "text", "json", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 
 static const struct swp_option_row rows[SWP_OPT_COUNT] = {
-	[SWP_OPT_PROFILE] = {"profile", "NAME", SWP_OPTION_TEXT, EVERY,
+	[SWP_OPT_PROFILE] = {"profile", "NAME", SWP_OPTION_TEXT, EVERY | SWP_COMMAND_SCHEDULED,
 		.help = "profile of ~/.aws to start from"},
-	[SWP_OPT_ROLE_NAME] = {"role-name", "NAME", SWP_OPTION_TEXT, REACHING, .fallback = "OrgsweepAudit",
+	[SWP_OPT_ROLE_NAME] = {"role-name", "NAME", SWP_OPTION_TEXT, OWN, .fallback = "OrgsweepAudit",
 		.help = "role to assume in every account; a path may be part of it"},
-	[SWP_OPT_EXTERNAL_ID] = {"external-id", "ID", SWP_OPTION_TEXT, REACHING,
+	[SWP_OPT_EXTERNAL_ID] = {"external-id", "ID", SWP_OPTION_TEXT, OWN,
 		.help = "external id that the role's trust policy asks for"},
-	[SWP_OPT_NO_ORG] = {"no-org", NULL, SWP_OPTION_FLAG, REACHING,
+	[SWP_OPT_NO_ORG] = {"no-org", NULL, SWP_OPTION_FLAG, OWN,
 		.help = "sweep the caller's own account only"},
-	[SWP_OPT_ACCOUNTS] = {"accounts", "LIST", SWP_OPTION_LIST, REACHING,
+	[SWP_OPT_ACCOUNTS] = {"accounts", "LIST", SWP_OPTION_LIST, OWN,
 		.help = "only these: ids, names, globs; `management` is the management account"},
-	[SWP_OPT_EXCLUDE_ACCOUNTS] = {"exclude-accounts", "LIST", SWP_OPTION_LIST, REACHING,
+	[SWP_OPT_EXCLUDE_ACCOUNTS] = {"exclude-accounts", "LIST", SWP_OPTION_LIST, OWN,
 		.help = "all but these"},
-	[SWP_OPT_OU] = {"ou", "LIST", SWP_OPTION_LIST, REACHING,
+	[SWP_OPT_OU] = {"ou", "LIST", SWP_OPTION_LIST, OWN,
 		.help = "only accounts in these organizational units and below: ids (ou-…, r-…), paths "
 			"(Workloads/Prod), globs"},
-	[SWP_OPT_EXCLUDE_OU] = {"exclude-ou", "LIST", SWP_OPTION_LIST, REACHING,
-		.help = "all but those in these"},
-	[SWP_OPT_REGIONS] = {"regions", "LIST", SWP_OPTION_LIST, REACHING, .fallback = "all",
+	[SWP_OPT_EXCLUDE_OU] = {"exclude-ou", "LIST", SWP_OPTION_LIST, OWN, .help = "all but those in these"},
+	[SWP_OPT_REGIONS] = {"regions", "LIST", SWP_OPTION_LIST, OWN, .fallback = "all",
 		.help = "only these regions; all: those enabled in each account"},
-	[SWP_OPT_EXCLUDE_REGIONS] = {"exclude-regions", "LIST", SWP_OPTION_LIST, REACHING,
+	[SWP_OPT_EXCLUDE_REGIONS] = {"exclude-regions", "LIST", SWP_OPTION_LIST, OWN,
 		.help = "all but these"},
-	[SWP_OPT_CHECKS] = {"checks", "LIST", SWP_OPTION_LIST, REACHING, .help = "only these checks; globs"},
-	[SWP_OPT_EXCLUDE_CHECKS] = {"exclude-checks", "LIST", SWP_OPTION_LIST, REACHING,
-		.help = "all but these"},
+	[SWP_OPT_CHECKS] = {"checks", "LIST", SWP_OPTION_LIST, OWN, .help = "only these checks; globs"},
+	[SWP_OPT_EXCLUDE_CHECKS] = {"exclude-checks", "LIST", SWP_OPTION_LIST, OWN, .help = "all but these"},
 	[SWP_OPT_CATALOGUE] = {"catalogue", "DIR", SWP_OPTION_TEXT,
-		REACHING | SWP_COMMAND_CHECKS | SWP_COMMAND_CHAINS,
+		OWN | SWP_COMMAND_CHECKS | SWP_COMMAND_CHAINS,
 		.help = "add a folder of your own checks and chains to the built-in catalogue"},
-	[SWP_OPT_WORKERS] = {"workers", "N", SWP_OPTION_NUMBER, SWEEPING, .most = 256,
+	[SWP_OPT_WORKERS] = {"workers", "N", SWP_OPTION_NUMBER, WORKING, .most = 256,
 		.help = "local worker processes (default: cores - 1, at least 1)"},
-	[SWP_OPT_LISTEN] = {"listen", "ENDPOINT", SWP_OPTION_TEXT, SWEEPING,
+	[SWP_OPT_LISTEN] = {"listen", "ENDPOINT", SWP_OPTION_TEXT, WORKING,
 		.help = "let workers of other hosts connect: tcp://HOST:PORT"},
-	[SWP_OPT_KEYS] = {"keys", "DIR", SWP_OPTION_TEXT, SWEEPING,
+	[SWP_OPT_KEYS] = {"keys", "DIR", SWP_OPTION_TEXT, WORKING,
 		.help = "folder with server.key and allowed/ for --listen"},
+	[SWP_OPT_METRICS] = {"metrics", "HOST:PORT", SWP_OPTION_TEXT, WORKING,
+		.help = "serve /metrics (Prometheus), /healthz and /readyz there; :PORT is all addresses"},
 	[SWP_OPT_STORE] = {"store", "URL", SWP_OPTION_TEXT, EVERY,
-		.help = "Redis to use: redis://, rediss://, unix:// (default: a private redis-server in the "
-			"state folder)"},
-	[SWP_OPT_KEEP] = {"keep", "N", SWP_OPTION_NUMBER, SWEEPING, .fallback = "10", .least = 1,
-		.most = 100000, .help = "sweeps to keep in the store"},
+		.help = "Redis to use: redis://, rediss://, unix://, sentinel:// (default: a private "
+			"redis-server in the state folder)"},
+	[SWP_OPT_KEEP] = {"keep", "N", SWP_OPTION_NUMBER, WORKING | SWP_COMMAND_SCHEDULED, .fallback = "10",
+		.least = 1, .most = 100000, .help = "sweeps to keep in the store"},
 	[SWP_OPT_CONFIG] = {"config", "FILE", SWP_OPTION_TEXT, EVERY, .help = "configuration file (YAML)"},
-	[SWP_OPT_DEADLINE] = {"deadline", "DURATION", SWP_OPTION_DURATION, SWEEPING,
+	[SWP_OPT_DEADLINE] = {"deadline", "DURATION", SWP_OPTION_DURATION, WORKING | SWP_COMMAND_SCHEDULED,
 		.help = "end the sweep after this time (90s, 15m, 2h) and report what was seen"},
 	[SWP_OPT_OUTPUT] = {"output", "FILE", SWP_OPTION_REPEATED, SWEEPING | SWP_COMMAND_REPORT,
 		.help = "write the report there (format by extension: .json); - is standard output; may be "
 			"repeated"},
 	[SWP_OPT_FORMAT] = {"format", "NAME", SWP_OPTION_CHOICE, SWEEPING | SWP_COMMAND_REPORT,
 		.choices = formats, .help = "format of `--output -` and of names without an extension"},
-	[SWP_OPT_ALL] = {"all", NULL, SWP_OPTION_FLAG, SWEEPING | SWP_COMMAND_REPORT,
+	[SWP_OPT_ALL] = {"all", NULL, SWP_OPTION_FLAG, WORKING | SWP_COMMAND_REPORT | SWP_COMMAND_SCHEDULED,
 		.help = "list PASS and NOT_APPLICABLE results too"},
 	[SWP_OPT_FAIL_ON] = {"fail-on", "SEVERITY", SWP_OPTION_CHOICE, SWEEPING, .fallback = "low",
 		.choices = severities, .help = "exit 1 (or 4) for findings at or above this severity"},
@@ -72,14 +78,17 @@ static const struct swp_option_row rows[SWP_OPT_COUNT] = {
 		.help = "enumerate, print accounts, regions, cells and expected calls, and sweep nothing"},
 	[SWP_OPT_RESUME] = {"resume", "SWEEP|latest", SWP_OPTION_TEXT, SWP_COMMAND_SWEEP,
 		.help = "go on with a sweep whose coordinator is gone; give the other options as before"},
+	[SWP_OPT_REPORTS] = {"reports", "DIR", SWP_OPTION_TEXT, SWP_COMMAND_SERVE,
+		.help = "folder for the reports of scheduled sweeps: NAME-SWEEP.json"},
 	[SWP_OPT_JSON] = {"json", NULL, SWP_OPTION_FLAG,
-		SWP_COMMAND_CHECKS | SWP_COMMAND_CHAINS | SWP_COMMAND_STATUS | SWP_COMMAND_DOCTOR,
+		SWP_COMMAND_CHECKS | SWP_COMMAND_CHAINS | SWP_COMMAND_STATUS | SWP_COMMAND_SWEEPS |
+			SWP_COMMAND_DOCTOR | ORDERING,
 		.help = "JSON on standard output"},
 	[SWP_OPT_LOG_FORMAT] = {"log-format", "NAME", SWP_OPTION_CHOICE, EVERY, .fallback = "auto",
 		.choices = log_formats, .help = "text or json (auto: text)"},
 	[SWP_OPT_LOG_LEVEL] = {"log-level", "LEVEL", SWP_OPTION_CHOICE, EVERY, .fallback = "warning",
 		.choices = log_levels, .help = "least severity of log lines"},
-	[SWP_OPT_HELP] = {"help", NULL, SWP_OPTION_FLAG, EVERY, .help = "this text"},
+	[SWP_OPT_HELP] = {"help", NULL, SWP_OPTION_FLAG, EVERY | SWP_COMMAND_STORE, .help = "this text"},
 };
 
 const struct swp_option_row *swp_option_row(enum swp_option option)
@@ -125,11 +134,35 @@ static const struct swp_command_row commands[] = {
 		"what that implies, and lists what to fix in the order to check. Exit codes: 0 all is well, "
 		"1 something is to be fixed.",
 		"  orgsweep doctor --profile audit\n  orgsweep doctor --accounts management --json\n", 0, 0},
+	{"serve", SWP_COMMAND_SERVE, "--config FILE [options]", "sweep on a schedule, as a service",
+		"Runs the sweeps that the configuration file names, each on its schedule, with local workers "
+		"or "
+		"with those that connect to\n"
+		"`listen`. Several on one store: one leads, the others stand by and take over within 15 s. "
+		"SIGTERM: no new jobs, running ones\n"
+		"finish (30 s at most), and the sweep is gone on with at the next start. SIGHUP: reads "
+		"configuration and keys again.",
+		"  orgsweep serve --config /etc/orgsweep.yaml\n", 0, 0},
+	{"sweeps", SWP_COMMAND_SWEEPS, "[options]", "sweeps in the store, newest first", NULL,
+		"  orgsweep sweeps\n  orgsweep sweeps --json --store redis://redis.internal\n", 0, 0},
+	{"cancel", SWP_COMMAND_CANCEL, "SWEEP|latest [options]", "end a running sweep early",
+		"Its coordinator hears of it within seconds: what is committed counts, the rest is "
+		"NOT_ASSESSED(cancelled).",
+		"  orgsweep cancel latest --store redis://redis.internal\n", 1, 1},
+	{"drain", SWP_COMMAND_DRAIN, "WORKER [options]", "let a worker finish what it has, and leave", NULL,
+		"  orgsweep drain worker-3 --store redis://redis.internal\n", 1, 1},
 	{"demo", SWP_COMMAND_DEMO, "[sweep options]", "sweep a simulated organization, no AWS needed",
 		"Starts the simulator on 127.0.0.1 with a demonstration organization and sweeps it with the "
 		"options given. It shows findings,\n"
 		"all chains and some gaps, so that it exits 4.",
 		"  orgsweep demo\n  orgsweep demo --output demo.json --all\n", 0, 0},
+	{"store", SWP_COMMAND_STORE, "acl", "print ACL users for the central Redis, with the least they need",
+		"Lines of a users.acl file on standard output, one for the coordinator and one for workers, "
+		"and "
+		"on standard error what to do with\n"
+		"them. docs/redis.md tells how to run the central Redis.",
+		"  orgsweep store acl\n  orgsweep store acl | sed 's/^user/ACL SETUSER/' | redis-cli\n", 1,
+		1},
 };
 
 const struct swp_command_row *swp_command_row(size_t index)

@@ -20,7 +20,14 @@ enum swp_command {
 	SWP_COMMAND_STATUS = 1u << 4,
 	SWP_COMMAND_DOCTOR = 1u << 5,
 	SWP_COMMAND_DEMO = 1u << 6,
+	SWP_COMMAND_SERVE = 1u << 7,
+	SWP_COMMAND_SWEEPS = 1u << 8,
+	SWP_COMMAND_CANCEL = 1u << 9,
+	SWP_COMMAND_DRAIN = 1u << 10,
+	SWP_COMMAND_STORE = 1u << 12,
 };
+/* Beside them: what a sweep under `sweeps` in the configuration file may have of its own. */
+#define SWP_COMMAND_SCHEDULED (1u << 31)
 
 enum swp_option_kind {
 	SWP_OPTION_FLAG,
@@ -51,6 +58,7 @@ enum swp_option {
 	SWP_OPT_WORKERS,
 	SWP_OPT_LISTEN,
 	SWP_OPT_KEYS,
+	SWP_OPT_METRICS,
 	SWP_OPT_STORE,
 	SWP_OPT_KEEP,
 	SWP_OPT_CONFIG,
@@ -63,6 +71,7 @@ enum swp_option {
 	SWP_OPT_QUIET,
 	SWP_OPT_PLAN,
 	SWP_OPT_RESUME,
+	SWP_OPT_REPORTS,
 	SWP_OPT_JSON,
 	SWP_OPT_LOG_FORMAT,
 	SWP_OPT_LOG_LEVEL,

@@ -79,8 +79,67 @@ static int open_in_place(struct swp_output *output, struct swp_problem *problem)
 	return 0;
 }
 
+#define FD_PATH_BYTES 32
+
+static const char *fd_path(int fd, char text[static FD_PATH_BYTES])
+{
+	snprintf(text, FD_PATH_BYTES, "/proc/self/fd/%d", fd);
+	return text;
+}
+
+/* A file in the report's folder that has no name until it is whole: whoever kills us in mid-sweep leaves nothing behind. -1 where the
+ * file system has none such, or /proc, by which it gets its name, is not there. */
+static int open_nameless(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	SWP_CLEANUP(swp_free_pointer)
+	char *folder = !slash	       ? swp_strdup(".")
+		       : slash == path ? swp_strdup("/")
+				       : swp_strndup(path, (size_t)(slash - path));
+	char name[FD_PATH_BYTES];
+	int fd = folder ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR) : -1;
+
+	if (fd >= 0 && access(fd_path(fd, name), F_OK) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* Names what open_nameless has opened, beside the report: only rename replaces a file. */
+static int give_name(struct swp_output *output)
+{
+	char name[FD_PATH_BYTES];
+	int error = -EEXIST;
+
+	for (unsigned i = 0; error == -EEXIST && i < 100; i++) {
+		swp_free(output->fresh_path);
+		output->fresh_path = swp_asprintf("%s.%d-%u", output->path, (int)getpid(), i);
+		if (!output->fresh_path)
+			return -ENOMEM;
+		error = linkat(AT_FDCWD, fd_path(fileno(output->stream), name), AT_FDCWD, output->fresh_path,
+				AT_SYMLINK_FOLLOW) < 0
+				? -errno
+				: 0;
+	}
+	if (error < 0) { /* it is not ours to remove */
+		swp_free(output->fresh_path);
+		output->fresh_path = NULL;
+	}
+	return error;
+}
+
 static int open_beside(struct swp_output *output, struct swp_problem *problem)
 {
+	int nameless = open_nameless(output->path);
+
+	if (nameless >= 0) {
+		output->nameless = true;
+		output->stream = fdopen(nameless, "w");
+		if (!output->stream)
+			close(nameless);
+		return output->stream ? 0 : -ENOMEM;
+	}
 	output->fresh_path = swp_asprintf("%s.XXXXXX", output->path);
 	if (!output->fresh_path)
 		return -ENOMEM;
@@ -141,6 +200,12 @@ static int output_write(
 	struct swp_output *output, struct swp_report *report, bool all, struct swp_problem *problem)
 {
 	int error = formats[0].write(report, output->stream, all, problem);
+
+	if (!error && fflush(output->stream))
+		error = -EIO;
+	if (!error && output->nameless)
+		error = give_name(output);
+
 	int closed = fclose(output->stream);
 	output->stream = NULL;
 	if (!error && closed)

@@ -12,8 +12,9 @@
 
 struct swp_output {
 	const char *path; /* borrowed; "-" is standard output */
-	char *fresh_path; /* owned; NULL: written in place (standard output, devices, pipes) */
+	char *fresh_path; /* owned; NULL: written in place (standard output, devices, pipes), or not named yet */
 	FILE *stream;
+	bool nameless; /* the file has no name until it is whole */
 };
 struct swp_outputs {
 	struct swp_output *items; /* owned */

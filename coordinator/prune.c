@@ -12,15 +12,17 @@
 #include "proto/record/scripts.h"
 
 #define SCAN_COUNT "500"
-#define SWEEPS_AT_ONCE 100 /* of one run; the next sweep goes on */
+#define SWEEPS_LOOKED_AT "9999" /* the newest so many; older ones are looked at when these are fewer */
+#define SWEEPS_AT_ONCE 10000
 
 struct swp_prune {
 	struct swp_store *store;
-	char **sweeps; /* to go; owned */
+	char **sweeps; /* to be looked at, newest first; owned */
 	size_t count, at;
 	char cursor[32];
-	char present[80];
-	char catalogue[80]; /* of the sweep that goes */
+	char present[80], name[80];
+	unsigned keep, kept; /* of that name; keep 0: the one sweep goes, whatever it is */
+	char catalogue[80];  /* of the sweep that goes */
 	int64_t now_ms;
 	struct swp_store_script leave, drop;
 	struct swp_fence fence;	     /* no rows: none */
@@ -157,18 +159,28 @@ static bool may_be_running(const struct swp_prune *prune, const struct swp_store
 	       prune->now_ms - started_ms < SWP_PRUNE_UNFINISHED_MS;
 }
 
-/* HMGET catalogue, state, started_at_ms */
+/* One of the newest of its name, or of another name. */
+static bool is_kept(struct swp_prune *prune, const struct swp_store_reply *name)
+{
+	const char *text = name->type == SWP_STORE_REPLY_TEXT ? name->bytes : "";
+
+	if (prune->keep == 0)
+		return false;
+	return strcmp(text, prune->name) != 0 || ++prune->kept <= prune->keep;
+}
+
+/* HMGET catalogue, state, started_at_ms, name */
 static void sweep_told(void *context, const struct swp_store_reply *reply)
 {
 	struct swp_prune *prune = context;
 
 	if (stopped(prune, reply))
 		return;
-	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count != 3) {
+	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count != 4) {
 		tell_done(prune);
 		return;
 	}
-	if (may_be_running(prune, &reply->items[1], &reply->items[2])) {
+	if (is_kept(prune, &reply->items[3]) || may_be_running(prune, &reply->items[1], &reply->items[2])) {
 		prune->at++;
 		next_sweep(prune);
 		return;
@@ -191,8 +203,9 @@ static void next_sweep(struct swp_prune *prune)
 	}
 	ask(prune,
 		(struct swp_store_argument[]){TEXT("HMGET"), TEXT(key), TEXT(SWP_SWEEP_FIELD_CATALOGUE),
-			TEXT(SWP_SWEEP_FIELD_STATE), TEXT(SWP_SWEEP_FIELD_STARTED_AT)},
-		5, sweep_told);
+			TEXT(SWP_SWEEP_FIELD_STATE), TEXT(SWP_SWEEP_FIELD_STARTED_AT),
+			TEXT(SWP_SWEEP_FIELD_NAME)},
+		6, sweep_told);
 }
 
 static void listed(void *context, const struct swp_store_reply *reply)
@@ -242,23 +255,23 @@ struct swp_prune *swp_prune_one(
 	return prune;
 }
 
-struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present, int64_t now_ms,
-	const struct swp_fence *fence)
+struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *name,
+	const char *present, int64_t now_ms, const struct swp_fence *fence)
 {
 	struct swp_prune *prune = keep > 0 ? swp_calloc(1, sizeof(*prune)) : NULL;
-	char index[SWP_KEY_BYTES], last[32];
+	char index[SWP_KEY_BYTES];
 
 	if (!prune)
 		return NULL;
-	prune->store = store;
-	prune->now_ms = now_ms;
-	prune->fence = *fence;
+	*prune = (struct swp_prune){
+		.store = store, .keep = keep, .kept = 1, .now_ms = now_ms, .fence = *fence};
 	know_scripts(prune);
 	snprintf(prune->present, sizeof(prune->present), "%s", present);
-	/* Oldest first; all but the newest `keep`. The present one is in the index already, so it counts. */
-	snprintf(last, sizeof(last), "-%u", keep + 1);
+	snprintf(prune->name, sizeof(prune->name), "%s", name);
 	if (swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, index) == 0)
-		ask(prune, (struct swp_store_argument[]){TEXT("ZRANGE"), TEXT(index), TEXT("0"), TEXT(last)},
+		ask(prune,
+			(struct swp_store_argument[]){
+				TEXT("ZREVRANGE"), TEXT(index), TEXT("0"), TEXT(SWEEPS_LOOKED_AT)},
 			4, listed);
 	return prune;
 }

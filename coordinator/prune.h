@@ -10,11 +10,11 @@
 
 struct swp_prune; /* opaque */
 
-/* Keeps the `keep` newest, whatever its age `present`, and what another coordinator may be at: unfinished ones that began less
+/* Of the sweeps named `name` ("" those without a name), keeps the `keep` newest, whatever its age `present`, and what another coordinator may be at: unfinished ones that began less
  * than SWP_PRUNE_UNFINISHED_MS before `now_ms` (wall clock, since 1970). Writes under `fence` (copied). NULL on -ENOMEM,
  * and when keep is 0 (all are kept). */
-struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *present, int64_t now_ms,
-	const struct swp_fence *fence);
+struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *name,
+	const char *present, int64_t now_ms, const struct swp_fence *fence);
 /* Takes one sweep out of the store with all its keys: one that could not run. `done` is called at the end, or when the store is in
  * trouble; never from inside of this function, and not after _free. NULL on -ENOMEM. */
 struct swp_prune *swp_prune_one(

@@ -1,7 +1,6 @@
 #include "coordinator/resume.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,6 +45,23 @@ const struct swp_record_account *swp_resume_account(const struct swp_resume *res
 	return row && !row->not_planned && row->unread.reason == 0 ? row : NULL;
 }
 
+/* "all retried throttled" */
+static void read_own_calls(struct swp_resume *resume)
+{
+	const char *at = swp_resume_field(resume, SWP_SWEEP_FIELD_OWN_CALLS);
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(resume->own_calls) && *at; i++) {
+		size_t length = strcspn(at, " ");
+		char digits[24] = "";
+
+		if (length < sizeof(digits))
+			memcpy(digits, at, length);
+		if (swp_parse_u64(digits, UINT64_MAX, &resume->own_calls[i]))
+			resume->own_calls[i] = 0;
+		at += length + (at[length] == ' ');
+	}
+}
+
 static int load_fields(const struct swp_asker *asker, struct swp_resume *resume, struct swp_problem *problem)
 {
 	char key[SWP_KEY_BYTES];
@@ -67,9 +83,7 @@ static int load_fields(const struct swp_asker *asker, struct swp_resume *resume,
 		    &resume->started_at_ms))
 		return swp_problem_set(
 			problem, -EBADMSG, "sweep %s: when it started is damaged", resume->sweep);
-	if (sscanf(swp_resume_field(resume, SWP_SWEEP_FIELD_OWN_CALLS), "%" SCNu64 " %" SCNu64 " %" SCNu64,
-		    &resume->own_calls[0], &resume->own_calls[1], &resume->own_calls[2]) != 3)
-		memset(resume->own_calls, 0, sizeof(resume->own_calls));
+	read_own_calls(resume);
 	return 0;
 }
 

@@ -50,9 +50,14 @@ static void setup_logs(const struct swp_options *options)
 		[SWP_LOG_WARNING] = "warning",
 		[SWP_LOG_ERROR] = "error"};
 	enum swp_log_level least = SWP_LOG_WARNING;
+	/* A service tells what it does. */
+	bool service = options->command->command == SWP_COMMAND_SERVE &&
+		       !swp_options_given(options, SWP_OPT_LOG_LEVEL);
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(names); i++)
 		if (swp_text_equal_ignoring_case(swp_options_text(options, SWP_OPT_LOG_LEVEL), names[i]))
 			least = (enum swp_log_level)i;
+	if (service)
+		least = SWP_LOG_INFO;
 	bool json = swp_text_equal_ignoring_case(swp_options_text(options, SWP_OPT_LOG_FORMAT), "json");
 	swp_log_setup(stderr, json ? SWP_LOG_JSON : SWP_LOG_TEXT, least, "orgsweep", swp_clock_system());
 }
@@ -83,16 +88,22 @@ static int read_configuration(struct swp_settings *settings, struct swp_problem 
 	SWP_CLEANUP(swp_free_pointer) const char **names = service_names(settings->catalogue);
 	if (!names)
 		return -ENOMEM;
-	return swp_configuration_read(path, swp_buf_text(&bytes), bytes.length, names, &settings->options,
-		&settings->configuration, problem);
+	return swp_configuration_read(path, settings->section, swp_buf_text(&bytes), bytes.length, names,
+		&settings->options, &settings->configuration, problem);
 }
 
 int swp_settings_resolve(struct swp_settings *settings, const struct swp_command_row *command, int argc,
 	char *const *argv, struct swp_problem *problem)
 {
+	return swp_settings_resolve_section(settings, NULL, command, argc, argv, problem);
+}
+
+int swp_settings_resolve_section(struct swp_settings *settings, const char *section,
+	const struct swp_command_row *command, int argc, char *const *argv, struct swp_problem *problem)
+{
 	size_t length = 0;
 	const char *builtin = swp_catalogue_builtin(&length);
-	*settings = (struct swp_settings){0};
+	*settings = (struct swp_settings){.section = section};
 	int error = swp_options_parse(&settings->options, command, argc, argv, problem);
 	if (error || swp_options_flag(&settings->options, SWP_OPT_HELP))
 		return error;
@@ -112,7 +123,7 @@ void swp_settings_done(struct swp_settings *settings)
 	swp_configuration_done(&settings->configuration);
 	swp_catalogue_unref(settings->catalogue);
 	swp_endpoint_options_done(&settings->endpoints);
-	swp_secret_done(&settings->store_password);
+	swp_store_access_done(&settings->store_access);
 	swp_free(settings->state_folder);
 	swp_free(settings->worker_program);
 	swp_free(settings->ca_file);
@@ -221,23 +232,6 @@ static int state_folder(struct swp_settings *settings, struct swp_problem *probl
 	return swp_folder_make(settings->state_folder, problem);
 }
 
-static int store_password(struct swp_settings *settings, struct swp_problem *problem)
-{
-	const char *text = getenv("ORGSWEEP_STORE_PASSWORD"), *path = getenv("ORGSWEEP_STORE_PASSWORD_FILE");
-	SWP_CLEANUP(swp_buf_done)
-	struct swp_buf bytes = {.secret = true, .limit_bytes = SWP_LIMIT_SECRET_BYTES};
-	if (text && *text)
-		return swp_secret_set_text(&settings->store_password, text);
-	if (!path || !*path)
-		return 0;
-	int error = swp_file_read(path, &bytes, problem);
-	if (error)
-		return error;
-	while (bytes.length && (bytes.data[bytes.length - 1] == '\n' || bytes.data[bytes.length - 1] == '\r'))
-		swp_buf_truncate(&bytes, bytes.length - 1);
-	return swp_secret_set(&settings->store_password, bytes.data, bytes.length);
-}
-
 int swp_settings_store(struct swp_settings *settings, struct swp_problem *problem)
 {
 	const char *url = swp_options_text(&settings->options, SWP_OPT_STORE);
@@ -249,12 +243,9 @@ int swp_settings_store(struct swp_settings *settings, struct swp_problem *proble
 		return 0;
 	error = swp_store_address_parse(url, &settings->store.address, problem);
 	if (!error)
-		error = store_password(settings, problem);
-	settings->store.password = &settings->store_password;
+		error = swp_store_access_read(&settings->store_access, environment, NULL, problem);
+	swp_store_access_apply(&settings->store_access, &settings->store);
 	settings->store.client_name = "orgsweep";
-	settings->store.ca_file = getenv("ORGSWEEP_STORE_CA_FILE");
-	settings->store.certificate_file = getenv("ORGSWEEP_STORE_CERTIFICATE_FILE");
-	settings->store.key_file = getenv("ORGSWEEP_STORE_KEY_FILE");
 	return error;
 }
 

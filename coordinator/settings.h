@@ -7,15 +7,17 @@
 #include "coordinator/configuration.h"
 #include "coordinator/options.h"
 #include "coordinator/sweep.h"
+#include "proto/io/store-access.h"
 #include "proto/io/store.h"
 
 struct swp_settings {
+	const char *section; /* borrowed; of `sweeps` in the configuration; NULL: none */
 	struct swp_options options;
 	struct swp_configuration configuration;
 	struct swp_catalogue *catalogue;
 	struct swp_selection selection;
 	struct swp_endpoint_options endpoints;
-	struct swp_secret store_password;
+	struct swp_store_access store_access;
 	struct swp_store_options store;
 	bool private_store;
 	char *state_folder;   /* owned */
@@ -26,6 +28,9 @@ struct swp_settings {
 /* Resolves what every command needs: options, environment, configuration, logs. -EINVAL and others: `problem` tells. */
 int swp_settings_resolve(struct swp_settings *settings, const struct swp_command_row *command, int argc,
 	char *const *argv, struct swp_problem *problem);
+/* The same for one of the sweeps of the configuration (borrowed); its options go before those of the top. */
+int swp_settings_resolve_section(struct swp_settings *settings, const char *section,
+	const struct swp_command_row *command, int argc, char *const *argv, struct swp_problem *problem);
 void swp_settings_done(struct swp_settings *settings);
 
 /* Each resolves one more part; 0 or a negative errno with `problem`. */

@@ -311,7 +311,7 @@ static void renewed(void *context, struct swp_open_account *open, enum swp_reaso
 			SWP_LOG_S("account", &open->account->id[0]),
 			SWP_LOG_S("reason", swp_reason_name(reason)));
 	swp_sweep_answer_renewals(sweep, open, reason);
-	swp_dispatch_unpark(sweep->dispatch, &open->dispatch);
+	swp_dispatch_unpark(swp_hub_dispatch(sweep->hub), &open->dispatch);
 	swp_sweep_kick(sweep);
 }
 
@@ -339,7 +339,7 @@ int swp_sweep_accounts_init(struct swp_sweep *sweep)
  * list of accounts is whole. */
 static bool may_open(const struct swp_sweep *sweep)
 {
-	if (sweep->cancelling || sweep->told || sweep->closing || !sweep->accounts)
+	if (sweep->cancelling || sweep->suspending || sweep->told || sweep->closing || !sweep->accounts)
 		return false;
 	if (!sweep->options->plan_only && !sweep->begun)
 		return false;
@@ -361,12 +361,20 @@ static struct swp_account *next_waiting(struct swp_sweep *sweep)
 	return NULL;
 }
 
+/* Sweeps that run at once have as many open accounts each. */
+static size_t open_share(const struct swp_sweep *sweep)
+{
+	unsigned sweeps = sweep->hub ? swp_hub_members(sweep->hub) : 1;
+
+	return SWP_LIMIT_OPEN_ACCOUNTS / (sweeps > 0 ? sweeps : 1);
+}
+
 void swp_sweep_open_accounts(struct swp_sweep *sweep)
 {
 	struct swp_account *account;
 
 	while (sweep->waiting > 0 && may_open(sweep) &&
-		swp_accounts_open_count(sweep->accounts) + sweep->checking < SWP_LIMIT_OPEN_ACCOUNTS &&
+		swp_accounts_open_count(sweep->accounts) + sweep->checking < open_share(sweep) &&
 		(account = next_waiting(sweep)) != NULL) {
 		if (swp_sweep_resume_account(sweep, account)) {
 			sweep->waiting--;
@@ -567,8 +575,8 @@ void swp_sweep_cancel_accounts(struct swp_sweep *sweep)
 
 		if (!open->entered)
 			cancel_account(sweep, account);
-		if (sweep->dispatch)
-			swp_dispatch_remove(sweep->dispatch, &open->dispatch);
+		if (sweep->hub)
+			swp_dispatch_remove(swp_hub_dispatch(sweep->hub), &open->dispatch);
 		swp_sweep_forget_renewals(open);
 		swp_accounts_close(open);
 		account->stage = SWP_ACCOUNT_OPEN;

@@ -11,11 +11,11 @@
 #include "coordinator/accounts.h"
 #include "coordinator/aws-calls.h"
 #include "coordinator/correlate.h"
-#include "coordinator/dispatch.h"
 #include "coordinator/enumeration.h"
-#include "coordinator/fleet.h"
+#include "coordinator/hub.h"
 #include "coordinator/job-credentials.h"
 #include "coordinator/ledger.h"
+#include "coordinator/learned-limits.h"
 #include "coordinator/organization.h"
 #include "coordinator/private-store.h"
 #include "coordinator/prune.h"
@@ -23,7 +23,6 @@
 #include "coordinator/scope.h"
 #include "coordinator/session-policy.h"
 #include "coordinator/sweep.h"
-#include "coordinator/workers.h"
 #include "proto/io/credential-source.h"
 #include "proto/io/owner.h"
 #include "proto/io/terminal.h"
@@ -31,7 +30,7 @@
 #define SWP_SWEEP_ID_BYTES 80
 #define SWP_OWN_CALLS_BYTES 64
 #define SWP_COORDINATOR_CALLS                                                                                \
-	48 /* AWS calls of the coordinator in flight: each is a TLS connection of 60 to 75 KiB */
+	32 /* AWS calls of the coordinator in flight: each is a TLS connection of 60 to 75 KiB */
 #define SWP_RECONCILE_AT_ONCE 512 /* seals that are looked up at once */
 #define SWP_ACCOUNT_REDO 3	  /* times that an account's lost records are done again */
 #define SWP_ADOPT_MS                                                                                         \
@@ -80,13 +79,12 @@ struct swp_sweep {
 	struct swp_private_store *private_store;
 	struct swp_ledger *ledger;
 	struct swp_prune *prune, *withdrawal; /* of old sweeps; of this one */
-	char *run_folder;		      /* owned; key files and the ipc socket */
-	int run_lock;			      /* its lock: held while we live */
-	struct swp_fleet *fleet;
-	struct swp_workers *workers;
-	struct swp_dispatch *dispatch;
+	struct swp_hub *hub;		      /* NULL: plan only, or released */
+	struct swp_hub *own_hub;	      /* the same, unless it is lent */
+	struct swp_hub_member member;
 	struct swp_correlator *correlator;
 	struct swp_job_services services;
+	struct swp_limits *limits; /* learned by earlier sweeps */
 	struct swp_message_sweep plan;
 	const char **plan_selection;
 	struct swp_wire_endpoint *plan_endpoints;
@@ -109,20 +107,20 @@ struct swp_sweep {
 	/* of a sweep that is resumed */
 	struct swp_account *checked_first; /* seals looked up, jobs left: to be entered before new ones */
 	size_t checking;		   /* accounts whose seals are being looked up */
-	struct swp_foreign_hold
-		*holds;		/* what workers held when they greeted, and whose account is not open yet */
-	int64_t adopt_until_ms; /* monotonic: nothing is granted before */
+	bool adopting_holds;		   /* nothing is granted: workers have time to say what they hold */
 
 	struct swp_owner owner;
-	struct swp_timer pump, lease, grace, deadline, no_worker, withdrawal_limit, adopting;
+	struct swp_timer pump, grace, deadline, no_worker, withdrawal_limit, adopting;
 	int64_t grace_ends_ms;		       /* monotonic; once it is cancelling */
 	struct swp_correlating *correlating;   /* accounts whose correlation is under way */
 	struct swp_record_gap enumeration_gap; /* owned texts; reason 0: the enumeration did not break off */
 	bool starting, described, units_known, listed_all, enumeration_broke, named;
-	bool store_ready; /* connected at least once */
-	bool disowned;
-	bool owning, owned; /* the store was asked that it be ours; it is */
-	bool begun;	    /* its rows are in the store, its plan with the fleet */
+	bool store_ready;		    /* connected at least once */
+	bool disowned, suspending, ordered; /* ordered: `orgsweep cancel` */
+	uint64_t told_planned, told_done;   /* jobs, as they stand in the store */
+	bool owning, owned;		    /* the store was asked that it be ours; it is */
+	bool limits_known;
+	bool begun; /* its rows are in the store, its plan with the fleet */
 	bool cancelling, cancelled, reconciling, reconciled, correlating_over, over_done, closing;
 	bool withdrawing, withdrawn; /* it could not run: its rows leave the store */
 	bool told;		     /* finished */
@@ -203,11 +201,8 @@ void swp_sweep_resume_checked(
 struct swp_account *swp_sweep_resume_next(struct swp_sweep *sweep);
 /* It must be the same organization, asked the same. 0; -EINVAL: `problem` tells. */
 int swp_sweep_resume_verify(struct swp_sweep *sweep, struct swp_problem *problem);
-/* A worker names what it holds; which jobs these are is known when their account is open. */
-void swp_sweep_keep_holds(
-	struct swp_sweep *sweep, uint64_t peer, const struct swp_dispatch_hold *holds, size_t count);
+/* What workers hold of an account that has just been opened goes on. */
 void swp_sweep_adopt(struct swp_sweep *sweep, struct swp_open_account *open);
-void swp_sweep_forget_holds(struct swp_sweep *sweep, uint64_t peer);   /* 0: of all */
 char *swp_sweep_filters_json(const struct swp_sweep_options *options); /* free() */
 
 /* Looks up seals of settled accounts; false while it goes on. */

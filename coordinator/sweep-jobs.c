@@ -2,23 +2,23 @@
 #include "coordinator/sweep-internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
-#include "proto/io/files.h"
-#include "proto/io/folder.h"
-#include "proto/wire/keyfile.h"
-
-#define IPC_PATH_BYTES 100 /* sun_path takes 107 */
 
 static int64_t now_ms(const struct swp_sweep *sweep)
 {
 	return swp_loop_now_ms(sweep->loop);
+}
+
+static struct swp_sweep *sweep_of(struct swp_hub_member *member)
+{
+	return SWP_CONTAINER_OF(member, struct swp_sweep, member);
 }
 
 static struct swp_open_account *open_of(const struct swp_job *job)
@@ -61,7 +61,7 @@ int swp_sweep_add_jobs(struct swp_sweep *sweep, struct swp_open_account *open)
 	if (!open->dispatch.jobs)
 		open->dispatch.jobs = jobs;
 	open->dispatch.job_count = count;
-	error = swp_dispatch_add(sweep->dispatch, &open->dispatch, now_ms(sweep));
+	error = swp_hub_add(sweep->hub, &sweep->member, &open->dispatch);
 	if (error == 0)
 		swp_sweep_adopt(sweep, open);
 	swp_sweep_kick(sweep);
@@ -94,11 +94,13 @@ static bool last_long_enough(const struct swp_sweep *sweep, const struct swp_ope
 	return left_ms >= wanted_ms;
 }
 
-static bool may_send(void *context, struct swp_dispatch_account *account)
+static bool may_send(struct swp_hub_member *member, struct swp_dispatch_account *account)
 {
-	struct swp_sweep *sweep = context;
+	struct swp_sweep *sweep = sweep_of(member);
 	struct swp_open_account *open = SWP_CONTAINER_OF(account, struct swp_open_account, dispatch);
 
+	if (sweep->cancelling || sweep->suspending || sweep->adopting_holds)
+		return false;
 	if (last_long_enough(sweep, open))
 		return true;
 	return swp_accounts_renew(open) < 0;
@@ -123,18 +125,19 @@ static int make_credentials(struct swp_sweep *sweep, const struct swp_open_accou
 
 /* --- what dispatch wants --- */
 
-static void grant(void *context, struct swp_job *job, const char *worker, bool counts, uint64_t least_epoch)
+static void grant(struct swp_hub_member *member, struct swp_job *job, const char *worker, bool counts,
+	uint64_t least_epoch)
 {
-	struct swp_sweep *sweep = context;
+	struct swp_sweep *sweep = sweep_of(member);
 
 	if (swp_ledger_grant(sweep->ledger, job->number, open_of(job)->account->id, region_of(sweep, job),
 		    worker, counts, least_epoch) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 }
 
-static int send_job(void *context, struct swp_job *job, uint64_t peer)
+static int send_job(struct swp_hub_member *member, struct swp_job *job, uint64_t peer)
 {
-	struct swp_sweep *sweep = context;
+	struct swp_sweep *sweep = sweep_of(member);
 	struct swp_open_account *open = open_of(job);
 	struct swp_message message = {.type = SWP_MESSAGE_JOB,
 		.job = {.job = job->number,
@@ -145,28 +148,33 @@ static int send_job(void *context, struct swp_job *job, uint64_t peer)
 			.region = job->region == SWP_REGION_ORGANIZATION ? SWP_JOB_GLOBAL
 									 : region_of(sweep, job),
 			.level = job->level}};
+	struct swp_wire_limit limits[SWP_LIMIT_JOB_LIMITS];
 	int error = make_credentials(sweep, open, job, &message.job.credentials);
+
+	message.job.limits = limits;
+	message.job.limit_count =
+		swp_limits_of(sweep->limits, open->account->id, region_of(sweep, job), limits);
 
 	if (error < 0)
 		return error;
-	error = swp_fleet_send(sweep->fleet, peer, &message);
+	error = swp_fleet_send(swp_hub_fleet(sweep->hub), peer, &message);
 	swp_job_credentials_done(&message.job.credentials);
 	job->sent_ms = now_ms(sweep);
 	return error;
 }
 
-static void look_up(void *context, struct swp_job *job)
+static void look_up(struct swp_hub_member *member, struct swp_job *job)
 {
-	struct swp_sweep *sweep = context;
+	struct swp_sweep *sweep = sweep_of(member);
 
 	if (swp_ledger_look_up(sweep->ledger, job->number, open_of(job)->account->id, region_of(sweep, job)) <
 		0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 }
 
-static void give_up(void *context, struct swp_job *job)
+static void give_up(struct swp_hub_member *member, struct swp_job *job)
 {
-	struct swp_sweep *sweep = context;
+	struct swp_sweep *sweep = sweep_of(member);
 
 	swp_log(SWP_LOG_ERROR, "job.lost", "three workers were lost on this job; it is given up",
 		SWP_LOG_S("account", &open_of(job)->account->id[0]),
@@ -176,32 +184,9 @@ static void give_up(void *context, struct swp_job *job)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 }
 
-static void drain_worker(struct swp_sweep *sweep, const char *worker)
+static void job_settled(struct swp_hub_member *member, struct swp_job *job)
 {
-	struct swp_message message = {.type = SWP_MESSAGE_DRAIN};
-	uint64_t peer;
-
-	if (!sweep->fleet || !swp_fleet_find(sweep->fleet, worker, &peer) ||
-		swp_dispatch_is_draining(sweep->dispatch, peer))
-		return;
-	swp_log(SWP_LOG_INFO, "worker.draining", "a worker was asked to finish and leave",
-		SWP_LOG_S("worker", worker));
-	swp_dispatch_drain(sweep->dispatch, peer);
-	swp_fleet_send(sweep->fleet, peer, &message);
-}
-
-static void cancel(void *context, uint64_t peer, uint64_t job, uint64_t epoch)
-{
-	struct swp_sweep *sweep = context;
-	struct swp_message message = {
-		.type = SWP_MESSAGE_CANCEL, .cancel = {.job = job, .epoch = epoch, .sweep = sweep->id}};
-
-	swp_fleet_send(sweep->fleet, peer, &message);
-}
-
-static void job_settled(void *context, struct swp_job *job)
-{
-	struct swp_sweep *sweep = context;
+	struct swp_sweep *sweep = sweep_of(member);
 	struct swp_account *account = open_of(job)->account;
 
 	if (job->end == SWP_JOB_SEALED) {
@@ -211,15 +196,17 @@ static void job_settled(void *context, struct swp_job *job)
 		sweep->any_lost = true;
 		if (account->redone == 0)
 			sweep->progress.cells_not_assessed += sweep->level_cells[job->level];
+		if (account->redone == 0)
+			sweep->progress.jobs_lost++;
 	}
 	if (account->redone == 0)
 		sweep->progress.jobs_done++;
 	swp_sweep_extend_grace(sweep);
 }
 
-static void account_settled(void *context, struct swp_dispatch_account *dispatch_account)
+static void account_settled(struct swp_hub_member *member, struct swp_dispatch_account *dispatch_account)
 {
-	struct swp_sweep *sweep = context;
+	struct swp_sweep *sweep = sweep_of(member);
 	struct swp_open_account *open = SWP_CONTAINER_OF(dispatch_account, struct swp_open_account, dispatch);
 	struct swp_account *account = open->account;
 
@@ -230,18 +217,9 @@ static void account_settled(void *context, struct swp_dispatch_account *dispatch
 
 void swp_sweep_run_dispatch(struct swp_sweep *sweep)
 {
-	struct swp_dispatch_numbers numbers;
-	int64_t next_ms;
-
-	swp_dispatch_run(sweep->dispatch, now_ms(sweep));
-	swp_dispatch_count(sweep->dispatch, &numbers);
-	sweep->progress.jobs_running = numbers.running;
-	sweep->progress.workers = swp_fleet_count(sweep->fleet);
-	next_ms = swp_dispatch_next_ms(sweep->dispatch);
-	if (next_ms == INT64_MAX)
-		swp_timer_stop(&sweep->lease);
-	else
-		swp_timer_start(&sweep->lease, next_ms > now_ms(sweep) ? next_ms - now_ms(sweep) : 1);
+	swp_hub_run(sweep->hub);
+	sweep->progress.jobs_running = sweep->member.running;
+	sweep->progress.workers = swp_fleet_count(swp_hub_fleet(sweep->hub));
 }
 
 /* --- renewals --- */
@@ -256,7 +234,8 @@ static void answer_renewal(struct swp_sweep *sweep, struct swp_open_account *ope
 {
 	struct swp_message message = {.type = SWP_MESSAGE_CREDENTIALS,
 		.credentials = {.job = renewal->job, .epoch = renewal->epoch, .refused = refused}};
-	struct swp_job *job = swp_dispatch_held(sweep->dispatch, renewal->peer, renewal->job, renewal->epoch);
+	struct swp_job *job =
+		swp_dispatch_held(swp_hub_dispatch(sweep->hub), renewal->peer, renewal->job, renewal->epoch);
 
 	if (!job)
 		return;
@@ -264,7 +243,7 @@ static void answer_renewal(struct swp_sweep *sweep, struct swp_open_account *ope
 		make_credentials(sweep, open, job, &message.credentials.credentials) < 0)
 		message.credentials.refused = SWP_REASON_LIMIT_REACHED;
 	job->sent_ms = now_ms(sweep);
-	swp_fleet_send(sweep->fleet, renewal->peer, &message);
+	swp_fleet_send(swp_hub_fleet(sweep->hub), renewal->peer, &message);
 	swp_job_credentials_done(&message.credentials.credentials);
 }
 
@@ -289,28 +268,22 @@ void swp_sweep_forget_renewals(struct swp_open_account *open)
 	}
 }
 
-static void renew_asked(void *context, uint64_t peer, const struct swp_message_renew *renew)
+static void renew_asked(struct swp_hub_member *member, struct swp_job *job, uint64_t peer)
 {
-	struct swp_sweep *sweep = context;
-	struct swp_job *job = swp_dispatch_held(sweep->dispatch, peer, renew->job, renew->epoch);
-	struct swp_open_account *open;
+	struct swp_sweep *sweep = sweep_of(member);
+	struct swp_open_account *open = open_of(job);
 	struct renewal *renewal;
 
-	if (!job) {
-		cancel(sweep, peer, renew->job, renew->epoch);
-		return;
-	}
-	open = open_of(job);
 	/* Another job of the account has asked already, after this one was sent. */
 	if (!open->renewing && open->issued_ms > job->sent_ms) {
-		answer_renewal(sweep, open, &(struct renewal){NULL, peer, renew->job, renew->epoch},
-			SWP_REASON_NONE);
+		answer_renewal(
+			sweep, open, &(struct renewal){NULL, peer, job->number, job->epoch}, SWP_REASON_NONE);
 		return;
 	}
 	renewal = swp_calloc(1, sizeof(*renewal));
 	if (!renewal)
 		return; /* the worker asks again, or its lease ends */
-	*renewal = (struct renewal){open->user, peer, renew->job, renew->epoch};
+	*renewal = (struct renewal){open->user, peer, job->number, job->epoch};
 	open->user = renewal;
 	if (swp_accounts_renew(open) < 0)
 		swp_sweep_answer_renewals(sweep, open, SWP_REASON_LIMIT_REACHED);
@@ -318,52 +291,27 @@ static void renew_asked(void *context, uint64_t peer, const struct swp_message_r
 
 /* --- what workers say --- */
 
-/* Those of a coordinator before, whose numbers we do not know, are kept until their accounts are open. The others are moved to the front. */
-static size_t keep_foreign(
-	struct swp_sweep *sweep, uint64_t peer, struct swp_dispatch_hold *holds, size_t count)
+static void worker_came(struct swp_hub_member *member)
 {
-	size_t known = 0;
+	struct swp_sweep *sweep = sweep_of(member);
 
-	for (size_t i = 0; i < count; i++)
-		if (swp_dispatch_has(sweep->dispatch, holds[i].job)) {
-			struct swp_dispatch_hold hold = holds[i];
-
-			holds[i] = holds[known];
-			holds[known++] = hold;
-		}
-	swp_sweep_keep_holds(sweep, peer, holds + known, count - known);
-	return known;
-}
-
-static void greeted(void *context, uint64_t peer, const char *name, const struct swp_message_hello *hello,
-	struct swp_dispatch_hold *holds, size_t hold_count)
-{
-	struct swp_sweep *sweep = context;
-	uint64_t credits = hello->credits < SWP_LIMIT_HOLDS ? hello->credits : SWP_LIMIT_HOLDS;
-
-	if (sweep->options->resume)
-		hold_count = keep_foreign(sweep, peer, holds, hold_count);
-	if (swp_dispatch_greet(
-		    sweep->dispatch, peer, name, (unsigned)credits, holds, hold_count, now_ms(sweep)) < 0)
-		swp_log(SWP_LOG_ERROR, "worker.too-many", "there is no room for another worker",
-			SWP_LOG_S("worker", name));
 	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL;
-		open && sweep->holds; open = open->next)
+		open && sweep->options->resume; open = open->next)
 		swp_sweep_adopt(sweep, open);
-	if (hello->draining)
-		swp_dispatch_drain(sweep->dispatch, peer);
 	swp_timer_stop(&sweep->no_worker);
-	swp_sweep_kick(sweep);
 }
 
-static void heartbeat(void *context, uint64_t peer, const struct swp_message_heartbeat *beat,
-	const struct swp_dispatch_hold *jobs, size_t count)
+static void store_away(struct swp_hub_member *member)
 {
-	struct swp_sweep *sweep = context;
+	struct swp_sweep *sweep = sweep_of(member);
 
-	if (beat->store_away && sweep->begun && swp_ledger_probe(sweep->ledger) < 0)
+	if (sweep->begun && swp_ledger_probe(sweep->ledger) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
-	swp_dispatch_heartbeat(sweep->dispatch, peer, jobs, count, now_ms(sweep));
+}
+
+static void kick(struct swp_hub_member *member)
+{
+	swp_sweep_kick(sweep_of(member));
 }
 
 static void count_cells(struct swp_sweep_progress *progress, const struct swp_message_done *done)
@@ -375,50 +323,20 @@ static void count_cells(struct swp_sweep_progress *progress, const struct swp_me
 	progress->cells_partial += done->partial;
 }
 
-static void done(void *context, uint64_t peer, const struct swp_message_done *message)
+static void done(
+	struct swp_hub_member *member, struct swp_job *job, const struct swp_message_done *message, bool held)
 {
-	struct swp_sweep *sweep = context;
-	enum swp_dispatch_done how =
-		message->how == SWP_DONE_STALE ? SWP_DISPATCH_STALE : SWP_DISPATCH_SEALED;
-	struct swp_job *job = swp_dispatch_held(sweep->dispatch, peer, message->job, message->epoch);
-	struct swp_account *account = job ? open_of(job)->account : NULL;
-	bool settled;
+	struct swp_sweep *sweep = sweep_of(member);
+	struct swp_account *account = open_of(job)->account;
 
-	if (account && how == SWP_DISPATCH_SEALED && message->answered)
-		account->swept = true;
-	settled = swp_dispatch_done(sweep->dispatch, peer, message->job, message->epoch, how);
-	if (settled && how == SWP_DISPATCH_SEALED && account && account->redone == 0)
+	if (!held || message->how == SWP_DONE_STALE)
+		return;
+	if (message->limit_count > 0 && swp_limits_note(sweep->limits, account->id, region_of(sweep, job),
+						message->limits, message->limit_count) < 0)
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
+	account->swept |= message->answered;
+	if (account->redone == 0)
 		count_cells(&sweep->progress, message);
-	swp_sweep_kick(sweep);
-}
-
-static void given_back(void *context, uint64_t peer, const struct swp_message_give_back *message)
-{
-	static const int64_t pauses_ms[] = {[SWP_GIVE_BACK_STORE_AWAY] = 1000,
-		[SWP_GIVE_BACK_NO_CREDIT] = 200,
-		[SWP_GIVE_BACK_UNKNOWN_SWEEP] = 1000,
-		[SWP_GIVE_BACK_CREDENTIALS] = 1000,
-		[SWP_GIVE_BACK_RESOURCES] = 5000};
-	struct swp_sweep *sweep = context;
-	int64_t pause_ms = message->why < SWP_ARRAY_SIZE(pauses_ms) ? pauses_ms[message->why] : 1000;
-
-	if (message->why == SWP_GIVE_BACK_DRAINING)
-		swp_dispatch_drain(sweep->dispatch, peer);
-	if (message->why == SWP_GIVE_BACK_UNKNOWN_SWEEP)
-		swp_fleet_repeat_plan(sweep->fleet, peer);
-	swp_log(SWP_LOG_INFO, "job.given-back", "a worker gave a job back", SWP_LOG_N("job", message->job),
-		SWP_LOG_N("why", message->why), SWP_LOG_S("detail", message->detail));
-	swp_dispatch_given_back(sweep->dispatch, peer, message->job, message->epoch, pause_ms, now_ms(sweep));
-	swp_sweep_kick(sweep);
-}
-
-static void gone(void *context, uint64_t peer)
-{
-	struct swp_sweep *sweep = context;
-
-	swp_sweep_forget_holds(sweep, peer);
-	swp_dispatch_gone(sweep->dispatch, peer);
-	swp_sweep_kick(sweep);
 }
 
 /* --- what the ledger says --- */
@@ -431,13 +349,25 @@ static void store_up(void *context)
 	swp_sweep_begin(sweep);
 }
 
+static void limits_are_known(void *context)
+{
+	struct swp_sweep *sweep = context;
+
+	sweep->limits_known = true;
+	swp_sweep_begin(sweep);
+}
+
 void swp_sweep_owned(void *context, uint64_t term)
 {
 	struct swp_sweep *sweep = context;
 
 	swp_log(SWP_LOG_DEBUG, "sweep.owned", "the sweep is ours", SWP_LOG_N("term", (int64_t)term));
 	sweep->owned = true;
-	swp_sweep_begin(sweep);
+	sweep->limits = swp_limits_new(sweep->ledger);
+	if (sweep->limits)
+		swp_limits_load(sweep->limits, limits_are_known, sweep);
+	else
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "out of memory");
 }
 
 static void assert_grant(void *context, const struct swp_job *job, const char *worker)
@@ -453,7 +383,7 @@ static void grant_gone(void *context, uint64_t job)
 {
 	struct swp_sweep *sweep = context;
 
-	swp_dispatch_grant_gone(sweep->dispatch, job);
+	swp_dispatch_grant_gone(swp_hub_dispatch(sweep->hub), job);
 	swp_sweep_kick(sweep);
 }
 
@@ -466,7 +396,7 @@ static void store_fresh(void *context)
 	swp_log(SWP_LOG_WARNING, "store.fresh",
 		"the store is another run than before; what was written is checked",
 		SWP_LOG_N("jobs_done", sweep->progress.jobs_done));
-	swp_dispatch_each_running(sweep->dispatch, assert_grant, sweep);
+	swp_dispatch_each_running(swp_hub_dispatch(sweep->hub), assert_grant, sweep);
 	swp_sweep_write_plan(sweep);
 	sweep->reconciled = false;
 	sweep->seal_account = 0;
@@ -494,7 +424,7 @@ static void granted(
 	struct swp_sweep *sweep = context;
 
 	sweep->any_granted |= what == SWP_DISPATCH_GRANT_GIVEN;
-	swp_dispatch_granted(sweep->dispatch, job, what, epoch, attempts, now_ms(sweep));
+	swp_dispatch_granted(swp_hub_dispatch(sweep->hub), job, what, epoch, attempts, now_ms(sweep));
 	swp_sweep_kick(sweep);
 }
 
@@ -502,7 +432,7 @@ static void looked_up(void *context, uint64_t job, enum swp_job_end found, unsig
 {
 	struct swp_sweep *sweep = context;
 
-	swp_dispatch_looked_up(sweep->dispatch, job, found, attempts);
+	swp_dispatch_looked_up(swp_hub_dispatch(sweep->hub), job, found, attempts);
 	swp_sweep_kick(sweep);
 }
 
@@ -510,7 +440,7 @@ static void given_up(void *context, uint64_t job, bool sealed)
 {
 	struct swp_sweep *sweep = context;
 
-	swp_dispatch_given_up(sweep->dispatch, job, sealed);
+	swp_dispatch_given_up(swp_hub_dispatch(sweep->hub), job, sealed);
 	swp_sweep_kick(sweep);
 }
 
@@ -566,179 +496,10 @@ bool swp_sweep_reconcile(struct swp_sweep *sweep)
 
 /* --- starting it all --- */
 
-static int remove_file(const char *name, void *context)
+static void workers_failed(struct swp_hub_member *member, const struct swp_problem *problem)
 {
-	char *path = swp_asprintf("%s/%s", (const char *)context, name);
+	struct swp_sweep *sweep = sweep_of(member);
 
-	if (path)
-		unlink(path);
-	swp_free(path);
-	return 0;
-}
-
-/* With whatever is in it: keys that nobody can use any more, and a socket that ZeroMQ unlinks too late for us. */
-static void remove_run_folder(char *folder)
-{
-	swp_folder_list(folder, "", remove_file, folder);
-	rmdir(folder);
-}
-
-#define SHORT_FOLDERS "/tmp" /* for run folders whose path in the state folder is too long for a socket */
-#define SHORT_PREFIX "orgsweep-run-"
-
-struct stale_runs {
-	const char *folder, *prefix;
-};
-
-static bool is_our_folder(const char *path)
-{
-	struct stat status;
-
-	return lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid();
-}
-
-/* One whose coordinator was killed. A live one holds its lock. */
-static int remove_stale(const char *name, void *context)
-{
-	const struct stale_runs *runs = context;
-	char *path = swp_text_starts(name, runs->prefix) ? swp_asprintf("%s/%s", runs->folder, name) : NULL;
-	pid_t holder;
-	int fd = -1;
-
-	if (path && is_our_folder(path) && swp_folder_lock(path, &fd, &holder) == 0)
-		remove_run_folder(path);
-	swp_folder_unlock(fd);
-	swp_free(path);
-	return 0;
-}
-
-static void remove_all_stale(const struct swp_sweep *sweep)
-{
-	struct stale_runs places[] = {{sweep->options->state_folder, "run-"}, {SHORT_FOLDERS, SHORT_PREFIX}};
-
-	for (size_t i = 0; i < SWP_ARRAY_SIZE(places); i++)
-		swp_folder_list(places[i].folder, "", remove_stale, &places[i]);
-}
-
-static int make_run_folder(struct swp_sweep *sweep, struct swp_problem *problem)
-{
-	pid_t holder;
-	int error;
-
-	remove_all_stale(sweep);
-	sweep->run_folder = swp_asprintf("%s/run-%s-%d", sweep->options->state_folder, sweep->id, (int)getpid());
-	if (sweep->run_folder && strlen(sweep->run_folder) + sizeof("/bus.sock") > IPC_PATH_BYTES) {
-		swp_free(sweep->run_folder);
-		sweep->run_folder = swp_asprintf(SHORT_FOLDERS "/" SHORT_PREFIX "%s-%d", sweep->id, (int)getpid());
-	}
-	if (!sweep->run_folder)
-		return swp_problem_set(problem, -ENOMEM, "out of memory");
-	error = swp_folder_make(sweep->run_folder, problem);
-	if (error == 0 && (error = swp_folder_lock(sweep->run_folder, &sweep->run_lock, &holder)) < 0)
-		swp_problem_set(problem, error, "can't lock %s: %s", sweep->run_folder, strerror(-error));
-	return error;
-}
-
-static int save_server_keys(
-	const char *folder, const struct swp_keyfile *keyfile, struct swp_problem *problem)
-{
-	SWP_CLEANUP(swp_buf_done) struct swp_buf pair = {.secret = true};
-	SWP_CLEANUP(swp_buf_done) struct swp_buf public_part = {0};
-	char *key = swp_asprintf("%s/server.key", folder), *pub = swp_asprintf("%s/server.pub", folder);
-	int error = key && pub ? 0 : -ENOMEM;
-
-	if (error == 0)
-		error = swp_keyfile_format(keyfile, true, &pair);
-	if (error == 0)
-		error = swp_keyfile_format(keyfile, false, &public_part);
-	if (error == 0)
-		error = swp_folder_make(folder, problem);
-	if (error == 0)
-		error = swp_file_write(key, pair.data, pair.length, problem);
-	if (error == 0)
-		error = swp_file_write(pub, public_part.data, public_part.length, problem);
-	swp_free(key);
-	swp_free(pub);
-	return error;
-}
-
-static int fresh_keys(struct swp_keyfile *ret_keyfile, struct swp_problem *problem)
-{
-	struct swp_bus_keys pair = {0};
-	int error = swp_bus_keys_make(&pair);
-
-	if (error < 0)
-		return swp_problem_set(problem, error, "can't make a CURVE key");
-	memcpy(ret_keyfile->public_key, pair.public_key, sizeof(ret_keyfile->public_key));
-	error = swp_secret_copy(&ret_keyfile->secret_key, &pair.secret_key);
-	swp_bus_keys_done(&pair);
-	return error;
-}
-
-/* The coordinator's own pair in the keys folder; made the first time. */
-static int read_server_keys(const char *folder, struct swp_keyfile *ret_keyfile, struct swp_problem *problem)
-{
-	SWP_CLEANUP(swp_buf_done) struct swp_buf text = {.secret = true};
-	char *path = swp_asprintf("%s/server.key", folder);
-	int error;
-
-	if (!path)
-		return -ENOMEM;
-	if (access(path, F_OK) < 0 && errno == ENOENT) {
-		error = fresh_keys(ret_keyfile, problem);
-		if (error == 0)
-			error = save_server_keys(folder, ret_keyfile, problem);
-	} else {
-		error = swp_file_read(path, &text, problem);
-		if (error == 0)
-			error = swp_keyfile_parse(
-				path, swp_buf_text(&text), text.length, true, ret_keyfile, problem);
-	}
-	swp_free(path);
-	return error;
-}
-
-static int start_fleet(struct swp_sweep *sweep, struct swp_keyfile *keyfile, struct swp_problem *problem)
-{
-	const struct swp_sweep_options *options = sweep->options;
-	const struct swp_fleet_events events = {.greeted = greeted,
-		.heartbeat = heartbeat,
-		.done = done,
-		.renew = renew_asked,
-		.given_back = given_back,
-		.gone = gone,
-		.context = sweep};
-	struct swp_bus_keys keys = {0};
-	char *ipc = swp_asprintf("ipc://%s/bus.sock", sweep->run_folder);
-	char *allowed = options->keys_folder ? swp_asprintf("%s/allowed", options->keys_folder) : NULL;
-	struct swp_fleet_options fleet = {.endpoint = options->listen ? options->listen : ipc,
-		.keys = &keys,
-		.allowed_folder = allowed,
-		.sweep = sweep->id};
-	int error = ipc && (allowed || !options->keys_folder) ? 0 : -ENOMEM;
-
-	memcpy(keys.public_key, keyfile->public_key, sizeof(keys.public_key));
-	if (error == 0)
-		error = swp_secret_copy(&keys.secret_key, &keyfile->secret_key);
-	if (error == 0) {
-		sweep->fleet = swp_fleet_new(sweep->loop, &fleet, &events, problem);
-		error = sweep->fleet ? 0 : -EIO;
-	}
-	swp_bus_keys_done(&keys);
-	swp_free(ipc);
-	swp_free(allowed);
-	return error;
-}
-
-static void workers_failed(void *context, const struct swp_problem *problem)
-{
-	struct swp_sweep *sweep = context;
-
-	if (swp_fleet_count(sweep->fleet) > 0 || sweep->options->listen) {
-		swp_log(SWP_LOG_ERROR, "worker.none", problem->text,
-			SWP_LOG_N("others", swp_fleet_count(sweep->fleet)));
-		return;
-	}
 	if (sweep->progress.jobs_done == 0) {
 		swp_sweep_end(sweep, SWP_SWEEP_END_COULD_NOT_RUN, problem);
 		return;
@@ -748,43 +509,48 @@ static void workers_failed(void *context, const struct swp_problem *problem)
 	swp_sweep_cancel(sweep, 0);
 }
 
-/* As a worker's --store takes it; the password goes by stdin. */
-static char *url_of(const struct swp_store_address *address)
+static void put_worker(void *context, const char *name, const char *row)
 {
-	const char *open = strchr(address->host, ':') ? "[" : "", *close = open[0] ? "]" : "";
+	struct swp_sweep *sweep = context;
+	char key[SWP_KEY_BYTES];
 
-	if (address->scheme == SWP_STORE_UNIX)
-		return swp_asprintf("unix://%s", address->host);
-	return swp_asprintf("%s://%s%s%s%s%s:%u/%u", address->scheme == SWP_STORE_TLS ? "rediss" : "redis",
-		address->user, address->user[0] ? "@" : "", open, address->host, close, address->port,
-		address->database);
+	if (swp_key_format(SWP_KEY_WORKERS, NULL, NULL, NULL, key) == 0)
+		swp_ledger_write(sweep->ledger,
+			(struct swp_store_argument[]){SWP_STORE_TEXT_ARGUMENT("HSET"),
+				SWP_STORE_TEXT_ARGUMENT(key), SWP_STORE_TEXT_ARGUMENT(name),
+				SWP_STORE_TEXT_ARGUMENT(row)},
+			4);
 }
 
-static int start_workers(struct swp_sweep *sweep, const char *public_key, struct swp_problem *problem)
+static void forget_drain(struct swp_sweep *sweep, const char *worker)
 {
-	const struct swp_sweep_options *options = sweep->options;
-	const struct swp_workers_events events = {.failed = workers_failed, .context = sweep};
-	struct swp_workers_options workers = {.program = options->worker_program,
-		.count = options->workers,
-		.folder = sweep->run_folder,
-		.server_public_key = public_key,
-		.ca_file = options->ca_file,
-		.https_proxy = options->https_proxy,
-		.no_proxy = options->no_proxy,
-		.log_form = options->log_form};
-	char *url;
+	char key[SWP_KEY_BYTES];
 
-	if (options->workers == 0)
-		return 0;
-	url = url_of(sweep->private_store ? swp_private_store_address(sweep->private_store)
-					  : &options->store->address);
-	if (!url)
-		return swp_problem_set(problem, -ENOMEM, "out of memory");
-	workers.store_url = url;
-	workers.store_password = sweep->private_store ? NULL : options->store->password;
-	sweep->workers = swp_workers_start(sweep->loop, sweep->fleet, &workers, &events, problem);
-	swp_free(url);
-	return sweep->workers ? 0 : -EIO;
+	if (swp_key_format(SWP_KEY_DRAINS, NULL, NULL, NULL, key) == 0)
+		swp_ledger_write(sweep->ledger,
+			(struct swp_store_argument[]){SWP_STORE_TEXT_ARGUMENT("HDEL"),
+				SWP_STORE_TEXT_ARGUMENT(key), SWP_STORE_TEXT_ARGUMENT(worker)},
+			3);
+}
+
+/* What `orgsweep status` shows of a sweep that runs. Where the hub is lent, its owner tells of the workers. */
+static void tell_status(struct swp_sweep *sweep)
+{
+	char planned[24], done[24];
+	const struct swp_sweep_progress *progress = &sweep->progress;
+
+	if (!sweep->begun || sweep->closing)
+		return;
+	if (sweep->own_hub)
+		swp_hub_each_worker(sweep->own_hub, put_worker, sweep);
+	if (progress->jobs_planned == sweep->told_planned && progress->jobs_done == sweep->told_done)
+		return;
+	sweep->told_planned = progress->jobs_planned;
+	sweep->told_done = progress->jobs_done;
+	snprintf(planned, sizeof(planned), "%" PRIu64, progress->jobs_planned);
+	snprintf(done, sizeof(done), "%" PRIu64, progress->jobs_done);
+	swp_ledger_set(sweep->ledger, (struct swp_ledger_field[]){{SWP_SWEEP_FIELD_PLANNED_JOBS, planned},
+					      {SWP_SWEEP_FIELD_DONE_JOBS, done}, {NULL, NULL}});
 }
 
 /* Orders given at any command line, which wait in the store. */
@@ -792,11 +558,15 @@ static void asked(void *context, const char *cancelled_by, const char *const *dr
 {
 	struct swp_sweep *sweep = context;
 
-	for (size_t i = 0; i < count; i++)
-		drain_worker(sweep, drains[i]);
+	tell_status(sweep);
+	/* Where the hub is lent, its owner hears of it as well. */
+	for (size_t i = 0; sweep->own_hub && i < count; i++)
+		if (swp_hub_drain(sweep->own_hub, drains[i]))
+			forget_drain(sweep, drains[i]);
 	if (*cancelled_by && !sweep->cancelling) {
 		swp_log(SWP_LOG_WARNING, "sweep.cancel-asked", "the sweep is to be cancelled",
 			SWP_LOG_S("by", cancelled_by));
+		sweep->ordered = true;
 		swp_sweep_cancel(sweep, 0);
 	}
 }
@@ -850,68 +620,92 @@ static int start_store(struct swp_sweep *sweep, struct swp_problem *problem)
 	return sweep->private_store ? 0 : -EIO;
 }
 
-static int make_dispatch(struct swp_sweep *sweep, struct swp_problem *problem)
-{
-	const struct swp_dispatch_actions actions = {.may_send = may_send,
-		.grant = grant,
-		.send = send_job,
-		.look_up = look_up,
-		.give_up = give_up,
-		.cancel = cancel,
-		.job_settled = job_settled,
-		.account_settled = account_settled,
-		.context = sweep};
+static const struct swp_hub_actions hub_actions = {.may_send = may_send,
+	.grant = grant,
+	.send = send_job,
+	.look_up = look_up,
+	.give_up = give_up,
+	.job_settled = job_settled,
+	.account_settled = account_settled,
+	.done = done,
+	.renew = renew_asked,
+	.worker_came = worker_came,
+	.store_away = store_away,
+	.workers_failed = workers_failed,
+	.kick = kick};
 
-	sweep->dispatch =
-		swp_dispatch_new(&actions, (uint32_t)swp_clock_random_u64(swp_loop_clock(sweep->loop)));
-	if (!sweep->dispatch || swp_job_services_init(&sweep->services, sweep->options->catalogue,
-					sweep->options->selection) < 0)
+/* A hub of its own, where nobody lends it one. */
+static int start_hub(struct swp_sweep *sweep, struct swp_problem *problem)
+{
+	const struct swp_sweep_options *options = sweep->options;
+	SWP_CLEANUP(swp_free_pointer) char *name = swp_asprintf("%s-%d", sweep->id, (int)getpid());
+	struct swp_store_options private_store = {0};
+	const struct swp_hub_options hub = {.name = name,
+		.state_folder = options->state_folder,
+		.listen = options->listen,
+		.keys_folder = options->keys_folder,
+		.workers = options->workers,
+		.worker_program = options->worker_program,
+		.store = sweep->private_store ? &private_store : options->store,
+		.ca_file = options->ca_file,
+		.https_proxy = options->https_proxy,
+		.no_proxy = options->no_proxy,
+		.log_form = options->log_form,
+		.adopts = options->resume != NULL};
+
+	if (!name)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");
-	return 0;
+	if (sweep->private_store)
+		private_store.address = *swp_private_store_address(sweep->private_store);
+	sweep->own_hub = swp_hub_new(sweep->loop, &hub, problem);
+	sweep->hub = sweep->own_hub;
+	return sweep->hub ? 0 : -EIO;
 }
 
 int swp_sweep_jobs_init(struct swp_sweep *sweep, struct swp_problem *problem)
 {
-	struct swp_keyfile keyfile = {0};
 	int error = start_store(sweep, problem);
 
-	if (error == 0)
-		error = make_run_folder(sweep, problem);
-	if (error == 0)
-		error = make_dispatch(sweep, problem);
-	if (error == 0)
-		error = sweep->options->keys_folder
-				? read_server_keys(sweep->options->keys_folder, &keyfile, problem)
-				: fresh_keys(&keyfile, problem);
-	if (error == 0)
-		error = start_fleet(sweep, &keyfile, problem);
-	if (error == 0)
-		error = start_workers(sweep, keyfile.public_key, problem);
-	swp_keyfile_done(&keyfile);
-	return error;
+	if (error == 0 && swp_job_services_init(
+				  &sweep->services, sweep->options->catalogue, sweep->options->selection) < 0)
+		error = swp_problem_set(problem, -ENOMEM, "out of memory");
+	sweep->hub = sweep->options->hub;
+	if (error == 0 && !sweep->hub)
+		error = start_hub(sweep, problem);
+	if (error < 0)
+		return error;
+	sweep->member.sweep = sweep->id;
+	sweep->member.actions = &hub_actions;
+	swp_hub_join(sweep->hub, &sweep->member);
+	return 0;
+}
+
+/* Its plan is the workers' no more, and its accounts are not dispatch's. */
+static void leave_hub(struct swp_sweep *sweep)
+{
+	if (!sweep->hub)
+		return;
+	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL;
+		open; open = open->next)
+		swp_dispatch_remove(swp_hub_dispatch(sweep->hub), &open->dispatch);
+	swp_fleet_remove_plan(swp_hub_fleet(sweep->hub), sweep->id);
+	swp_hub_leave(sweep->hub, &sweep->member);
+	swp_hub_free(sweep->own_hub);
+	sweep->hub = sweep->own_hub = NULL;
 }
 
 void swp_sweep_jobs_release(struct swp_sweep *sweep)
 {
-	swp_workers_free(sweep->workers);
-	sweep->workers = NULL;
-	swp_fleet_free(sweep->fleet);
-	sweep->fleet = NULL;
+	leave_hub(sweep);
 	swp_correlator_free(sweep->correlator);
 	swp_sweep_forget_correlating(sweep);
 	sweep->correlator = NULL;
-	swp_dispatch_free(sweep->dispatch);
-	sweep->dispatch = NULL;
 }
 
 void swp_sweep_jobs_done(struct swp_sweep *sweep)
 {
 	swp_sweep_jobs_release(sweep);
-	if (sweep->run_folder) {
-		remove_run_folder(sweep->run_folder);
-		swp_folder_unlock(sweep->run_lock);
-		swp_free(sweep->run_folder);
-	}
+	swp_limits_free(sweep->limits);
 	swp_prune_free(sweep->prune);
 	swp_prune_free(sweep->withdrawal);
 	swp_ledger_free(sweep->ledger);

@@ -11,13 +11,6 @@
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 
-struct swp_foreign_hold {
-	struct swp_foreign_hold *next;
-	uint64_t peer, job, epoch;
-	char account[SWP_ACCOUNT_ID_BYTES];
-	char region[32];
-};
-
 /* --- the same sweep? --- */
 
 static int differs(
@@ -144,75 +137,43 @@ struct swp_account *swp_sweep_resume_next(struct swp_sweep *sweep)
 
 /* --- what workers hold --- */
 
-void swp_sweep_keep_holds(
-	struct swp_sweep *sweep, uint64_t peer, const struct swp_dispatch_hold *holds, size_t count)
-{
-	swp_sweep_forget_holds(sweep, peer);
-	for (size_t i = 0; i < count; i++) {
-		struct swp_foreign_hold *hold = swp_calloc(1, sizeof(*hold));
-
-		if (!hold)
-			return; /* its job is granted anew */
-		*hold = (struct swp_foreign_hold){
-			.next = sweep->holds, .peer = peer, .job = holds[i].job, .epoch = holds[i].epoch};
-		memcpy(hold->account, holds[i].account, strnlen(holds[i].account, sizeof(hold->account) - 1));
-		memcpy(hold->region, holds[i].region, strnlen(holds[i].region, sizeof(hold->region) - 1));
-		sweep->holds = hold;
-	}
-}
-
-void swp_sweep_forget_holds(struct swp_sweep *sweep, uint64_t peer)
-{
-	struct swp_foreign_hold **at = &sweep->holds;
-
-	while (*at) {
-		struct swp_foreign_hold *hold = *at;
-
-		if (peer && hold->peer != peer) {
-			at = &hold->next;
-			continue;
-		}
-		*at = hold->next;
-		swp_free(hold);
-	}
-}
+struct adopting {
+	struct swp_sweep *sweep;
+	struct swp_open_account *open;
+	unsigned adopted;
+};
 
 static struct swp_job *job_of(
-	const struct swp_sweep *sweep, struct swp_open_account *open, const struct swp_foreign_hold *hold)
+	const struct swp_sweep *sweep, struct swp_open_account *open, const char *held_region)
 {
 	for (unsigned i = 0; i < open->dispatch.job_count; i++) {
 		struct swp_job *job = &open->dispatch.jobs[i];
-		bool pseudo = job->level != SWP_LEVEL_REGION;
 
-		/* In the management account two jobs are called "global"; they are granted anew. */
-		if (!(pseudo && open->account->management) &&
-			swp_text_equal(swp_region_table_name(&sweep->regions, job->region), hold->region))
+		if (swp_text_equal(swp_region_table_name(&sweep->regions, job->region), held_region))
 			return job;
 	}
 	return NULL;
 }
 
+static void adopt(void *context, const struct swp_hub_hold *hold)
+{
+	struct adopting *adopting = context;
+	struct swp_job *job = job_of(adopting->sweep, adopting->open, hold->region);
+	int64_t now_ms = swp_loop_now_ms(adopting->sweep->loop);
+
+	if (!job)
+		return;
+	job->sent_ms = now_ms;
+	adopting->adopted += swp_dispatch_adopt(
+		swp_hub_dispatch(adopting->sweep->hub), job, hold->peer, hold->job, hold->epoch, now_ms);
+}
+
 void swp_sweep_adopt(struct swp_sweep *sweep, struct swp_open_account *open)
 {
-	int64_t now_ms = swp_loop_now_ms(sweep->loop);
-	unsigned adopted = 0;
+	struct adopting adopting = {sweep, open, 0};
 
-	for (struct swp_foreign_hold **at = &sweep->holds; *at;) {
-		struct swp_foreign_hold *hold = *at;
-		struct swp_job *job =
-			swp_text_equal(hold->account, open->account->id) ? job_of(sweep, open, hold) : NULL;
-
-		if (!job) {
-			at = &hold->next;
-			continue;
-		}
-		adopted +=
-			swp_dispatch_adopt(sweep->dispatch, job, hold->peer, hold->job, hold->epoch, now_ms);
-		job->sent_ms = now_ms;
-		*at = hold->next;
-		swp_free(hold);
-	}
-	if (adopted > 0)
+	swp_hub_take_holds(sweep->hub, sweep->id, open->account->id, adopt, &adopting);
+	if (adopting.adopted > 0)
 		swp_log(SWP_LOG_INFO, "job.adopted", "workers go on with jobs of the coordinator before",
-			SWP_LOG_S("account", &open->account->id[0]), SWP_LOG_N("jobs", adopted));
+			SWP_LOG_S("account", &open->account->id[0]), SWP_LOG_N("jobs", adopting.adopted));
 }

@@ -61,7 +61,6 @@ void swp_sweep_kick(struct swp_sweep *sweep)
 static void tell_finished(struct swp_sweep *sweep)
 {
 	sweep->told = true;
-	swp_timer_stop(&sweep->lease);
 	swp_timer_stop(&sweep->grace);
 	swp_timer_stop(&sweep->deadline);
 	swp_timer_stop(&sweep->no_worker);
@@ -120,7 +119,8 @@ static void all_written(void *context)
 static void write_end(struct swp_sweep *sweep)
 {
 	char ended[32], cancelled[32], own_calls[SWP_OWN_CALLS_BYTES];
-	struct swp_ledger_field fields[8] = {
+	char planned[24], done[24];
+	struct swp_ledger_field fields[10] = {
 		{SWP_SWEEP_FIELD_STATE, "finished"},
 		{SWP_SWEEP_FIELD_STATUS, swp_sweep_status_name(status_of(sweep))},
 		{SWP_SWEEP_FIELD_ENUMERATION,
@@ -128,12 +128,16 @@ static void write_end(struct swp_sweep *sweep)
 		{SWP_SWEEP_FIELD_ENDED_AT, ended},
 		{SWP_SWEEP_FIELD_OWN_CALLS, swp_sweep_own_calls(sweep, own_calls)},
 		{SWP_OWNER_FIELD_UNTIL, "0"},
+		{SWP_SWEEP_FIELD_PLANNED_JOBS, planned},
+		{SWP_SWEEP_FIELD_DONE_JOBS, done},
 	};
 
 	snprintf(ended, sizeof(ended), "%lld", (long long)swp_sweep_wall_ms(sweep));
+	snprintf(planned, sizeof(planned), "%llu", (unsigned long long)sweep->progress.jobs_planned);
+	snprintf(done, sizeof(done), "%llu", (unsigned long long)sweep->progress.jobs_done);
 	snprintf(cancelled, sizeof(cancelled), "%lld", (long long)sweep->cancelled_wall_ms);
 	if (sweep->cancelled)
-		fields[6] = (struct swp_ledger_field){SWP_SWEEP_FIELD_CANCELLED_AT, cancelled};
+		fields[8] = (struct swp_ledger_field){SWP_SWEEP_FIELD_CANCELLED_AT, cancelled};
 	swp_ledger_disown(sweep->ledger, false);
 	swp_ledger_set(sweep->ledger, fields);
 }
@@ -157,12 +161,8 @@ static void finish(struct swp_sweep *sweep)
 	sweep->result.end = SWP_SWEEP_END_SWEPT;
 	sweep->result.status = status_of(sweep);
 	sweep->result.enumeration_complete = sweep->listed_all && !sweep->enumeration_broke;
-	if (sweep->fleet && sweep->begun) {
-		struct swp_message message = {
-			.type = SWP_MESSAGE_END_SWEEP, .end_sweep = {.sweep = sweep->id}};
-
-		swp_fleet_send_all(sweep->fleet, &message);
-	}
+	if (sweep->hub && sweep->begun)
+		swp_fleet_remove_plan(swp_hub_fleet(sweep->hub), sweep->id);
 	if (!sweep->begun || !sweep->ledger) {
 		if (sweep->cancelled && !sweep->options->plan_only) {
 			sweep->result.end = SWP_SWEEP_END_COULD_NOT_RUN;
@@ -273,10 +273,39 @@ static bool nothing_was_planned(const struct swp_sweep *sweep)
 
 static void cancel_now(struct swp_sweep *sweep);
 
+static void suspended(void *context)
+{
+	swp_sweep_end_text(context, SWP_SWEEP_END_SUSPENDED,
+		"suspended: `orgsweep sweep --resume %s` goes on with it", ((struct swp_sweep *)context)->id);
+}
+
+/* True: nothing of it runs any more, or is about to. */
+static bool suspend_now(struct swp_sweep *sweep)
+{
+	if (!sweep->suspending || sweep->cancelling)
+		return false;
+	if (!sweep->hub || !sweep->begun)
+		suspended(sweep);
+	else if (sweep->member.running == 0)
+		swp_ledger_when_idle(sweep->ledger, suspended);
+	return true;
+}
+
+void swp_sweep_suspend(struct swp_sweep *sweep)
+{
+	sweep->suspending = true;
+	swp_sweep_kick(sweep);
+}
+
 static void go_on(struct swp_sweep *sweep)
 {
+	if (suspend_now(sweep)) {
+		if (sweep->hub)
+			swp_sweep_run_dispatch(sweep);
+		return;
+	}
 	swp_sweep_open_accounts(sweep);
-	if (sweep->dispatch)
+	if (sweep->hub)
 		swp_sweep_run_dispatch(sweep);
 	if (sweep->correlator)
 		swp_sweep_correlate_accounts(sweep);
@@ -300,7 +329,8 @@ static void count_own_calls(struct swp_sweep *sweep)
 	if (!sweep->caller) /* released: the numbers stand */
 		return;
 	swp_caller_statistics_get(sweep->caller, &sweep->own_calls);
-	sweep->progress.calls = sweep->own_calls.calls + (sweep->fleet ? swp_fleet_calls(sweep->fleet) : 0);
+	sweep->progress.calls =
+		sweep->own_calls.calls + (sweep->hub ? swp_fleet_calls(swp_hub_fleet(sweep->hub)) : 0);
 }
 
 const char *swp_sweep_own_calls(struct swp_sweep *sweep, char ret_text[static SWP_OWN_CALLS_BYTES])
@@ -375,6 +405,13 @@ static void pump(struct swp_timer *timer)
 		sweep->starting = true;
 		swp_sweep_identity_start(sweep);
 	}
+	if (sweep->closing && sweep->result.end == SWP_SWEEP_END_SUSPENDED && sweep->owned &&
+		!sweep->disowned) {
+		sweep->disowned = true; /* nobody need wait for our lease */
+		swp_ledger_disown(sweep->ledger, true);
+		swp_ledger_when_idle(sweep->ledger, all_written);
+		return;
+	}
 	if (sweep->closing) {
 		/* `finish` waits for the store by itself. */
 		if ((sweep->result.end != SWP_SWEEP_END_SWEPT || !sweep->begun) && is_given_up(sweep) &&
@@ -385,27 +422,24 @@ static void pump(struct swp_timer *timer)
 	go_on(sweep);
 }
 
-static void lease_fires(struct swp_timer *timer)
-{
-	swp_sweep_kick(SWP_CONTAINER_OF(timer, struct swp_sweep, lease));
-}
-
 static void no_worker_fires(struct swp_timer *timer)
 {
 	struct swp_sweep *sweep = SWP_CONTAINER_OF(timer, struct swp_sweep, no_worker);
 
-	if (swp_fleet_count(sweep->fleet) == 0)
+	if (sweep->hub && swp_fleet_count(swp_hub_fleet(sweep->hub)) == 0)
 		swp_log(SWP_LOG_WARNING, "worker.waiting",
 			"no worker is there yet; waiting for one to connect",
-			SWP_LOG_S("endpoint", swp_fleet_endpoint(sweep->fleet)));
+			SWP_LOG_S("endpoint", swp_fleet_endpoint(swp_hub_fleet(sweep->hub))));
 }
 
 static void adopting_over(struct swp_timer *timer)
 {
 	struct swp_sweep *sweep = SWP_CONTAINER_OF(timer, struct swp_sweep, adopting);
 
-	if (!sweep->cancelling && sweep->dispatch)
-		swp_dispatch_hold(sweep->dispatch, false);
+	sweep->adopting_holds = false;
+	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL;
+		open && sweep->hub; open = open->next)
+		swp_dispatch_unpark(swp_hub_dispatch(sweep->hub), &open->dispatch);
 	swp_sweep_kick(sweep);
 }
 
@@ -420,8 +454,8 @@ static void cancel_now(struct swp_sweep *sweep)
 		return;
 	sweep->cancelled = true;
 	swp_timer_stop(&sweep->grace);
-	if (sweep->fleet)
-		swp_fleet_send_all(sweep->fleet, &message);
+	if (sweep->hub)
+		swp_fleet_send_all(swp_hub_fleet(sweep->hub), &message);
 	swp_sweep_identity_stop(sweep);
 	if (!sweep->listed_all)
 		swp_sweep_enumeration_cancelled(sweep);
@@ -453,13 +487,12 @@ void swp_sweep_cancel(struct swp_sweep *sweep, int number)
 	swp_log(SWP_LOG_WARNING, "sweep.cancelled", "what is committed counts, the rest is cancelled",
 		SWP_LOG_S("by", number == SIGINT    ? "SIGINT"
 				: number == SIGTERM ? "SIGTERM"
+				: sweep->ordered    ? "order"
 						    : "deadline"),
 		SWP_LOG_N("jobs_running", sweep->progress.jobs_running));
 	sweep->cancelling = true;
 	sweep->cancelled_by = number;
 	sweep->cancelled_wall_ms = swp_sweep_wall_ms(sweep);
-	if (sweep->dispatch)
-		swp_dispatch_hold(sweep->dispatch, true);
 	if (sweep->ledger && number)
 		swp_ledger_hurry(sweep->ledger, SWP_CANCEL_STORE_MS);
 	sweep->grace_ends_ms = swp_loop_now_ms(sweep->loop);
@@ -635,6 +668,7 @@ static int make_plan(struct swp_sweep *sweep)
 		.started_at_ms = (uint64_t)sweep->started_wall_ms,
 		.endpoints = sweep->plan_endpoints,
 		.endpoint_count = rows,
+		.max_share_percent = options->max_share_percent,
 		.fips = endpoints && endpoints->fips,
 		.dual_stack = endpoints && endpoints->dual_stack};
 	return visit_selected(sweep, add_plan_id, &sweep->plan);
@@ -685,7 +719,7 @@ static bool is_owned(struct swp_sweep *sweep)
 		if (swp_ledger_own(sweep->ledger, &sweep->owner, sweep->options->leader_term) < 0)
 			swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "out of memory");
 	}
-	return sweep->owned;
+	return sweep->owned && sweep->limits_known;
 }
 
 static bool may_resume(struct swp_sweep *sweep)
@@ -713,9 +747,11 @@ void swp_sweep_begin(struct swp_sweep *sweep)
 	sweep->begun = true;
 	swp_sweep_write_plan(sweep); /* accounts may have been listed before the store was there */
 	compiled = swp_catalogue_compiled(sweep->options->catalogue, &length);
-	sweep->prune = swp_prune_start(swp_ledger_store(sweep->ledger), sweep->options->keep, sweep->id,
-		swp_sweep_wall_ms(sweep), swp_ledger_fence(sweep->ledger));
-	swp_fleet_set_plan(sweep->fleet, &sweep->plan, compiled, length);
+	sweep->prune = swp_prune_start(swp_ledger_store(sweep->ledger), sweep->options->keep,
+		sweep->options->name ? sweep->options->name : "", sweep->id, swp_sweep_wall_ms(sweep),
+		swp_ledger_fence(sweep->ledger));
+	if (swp_fleet_add_plan(swp_hub_fleet(sweep->hub), &sweep->plan, compiled, length) < 0)
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 	if (sweep->progress.phase < SWP_SWEEP_SWEEPING && sweep->organization.count > 0)
 		swp_sweep_set_phase(sweep, SWP_SWEEP_SWEEPING);
 	swp_sweep_kick(sweep);
@@ -763,6 +799,8 @@ static int check_options(const struct swp_sweep_options *options, struct swp_pro
 		return swp_problem_set(problem, -EINVAL, "no check is selected");
 	if (options->plan_only)
 		return 0;
+	if (options->hub)
+		return 0;
 	if (options->workers > 0 && !options->worker_program)
 		return swp_problem_set(problem, -ENOENT,
 			"orgsweep-worker was not found beside orgsweep or on PATH; set ORGSWEEP_WORKER to "
@@ -776,7 +814,6 @@ static int check_options(const struct swp_sweep_options *options, struct swp_pro
 static void init_timers(struct swp_sweep *sweep)
 {
 	swp_timer_init(&sweep->pump, sweep->loop, pump);
-	swp_timer_init(&sweep->lease, sweep->loop, lease_fires);
 	swp_timer_init(&sweep->grace, sweep->loop, grace_over);
 	swp_timer_init(&sweep->deadline, sweep->loop, deadline_over);
 	swp_timer_init(&sweep->no_worker, sweep->loop, no_worker_fires);
@@ -813,7 +850,6 @@ struct swp_sweep *swp_sweep_new(struct swp_loop *loop, const struct swp_sweep_op
 	if (events)
 		sweep->events = *events;
 	sweep->home_region = "";
-	sweep->run_lock = -1;
 	init_timers(sweep);
 	sweep->started_wall_ms = swp_sweep_wall_ms(sweep);
 	sweep->progress.started_ms = swp_loop_now_ms(loop);
@@ -834,10 +870,10 @@ int swp_sweep_start(struct swp_sweep *sweep)
 	if (sweep->options->deadline_ms > 0 &&
 		swp_timer_start(&sweep->deadline, sweep->options->deadline_ms) < 0)
 		return -ENOMEM;
-	if (sweep->fleet)
+	if (sweep->hub)
 		swp_timer_start(&sweep->no_worker, SWP_NO_WORKER_MS);
-	if (sweep->dispatch && sweep->options->resume && sweep->options->listen) {
-		swp_dispatch_hold(sweep->dispatch, true);
+	if (sweep->hub && sweep->options->resume && (sweep->options->listen || sweep->options->hub)) {
+		sweep->adopting_holds = true;
 		swp_timer_start(&sweep->adopting, SWP_ADOPT_MS);
 	}
 	sweep->starting = sweep->closing; /* what failed already asks AWS nothing */
@@ -860,13 +896,11 @@ void swp_sweep_free(struct swp_sweep *sweep)
 		return;
 	sweep->told = true;
 	swp_timer_stop(&sweep->pump);
-	swp_timer_stop(&sweep->lease);
 	swp_timer_stop(&sweep->grace);
 	swp_timer_stop(&sweep->deadline);
 	swp_timer_stop(&sweep->no_worker);
 	swp_timer_stop(&sweep->withdrawal_limit);
 	swp_timer_stop(&sweep->adopting);
-	swp_sweep_forget_holds(sweep, 0);
 	for (struct swp_open_account *open = sweep->accounts ? swp_accounts_first(sweep->accounts) : NULL;
 		open; open = open->next)
 		swp_sweep_forget_renewals(open);
@@ -897,6 +931,23 @@ const struct swp_sweep_progress *swp_sweep_progress(const struct swp_sweep *swee
 struct swp_store *swp_sweep_store(const struct swp_sweep *sweep)
 {
 	return sweep->ledger ? swp_ledger_store(sweep->ledger) : NULL;
+}
+
+void swp_sweep_own_statistics(const struct swp_sweep *sweep, struct swp_caller_statistics *ret_statistics)
+{
+	count_own_calls((struct swp_sweep *)sweep);
+	*ret_statistics = sweep->own_calls;
+}
+
+void swp_sweep_dispatch_numbers(const struct swp_sweep *sweep, struct swp_dispatch_numbers *ret_numbers,
+	struct swp_dispatch_worker_states *ret_workers)
+{
+	*ret_numbers = (struct swp_dispatch_numbers){0};
+	*ret_workers = (struct swp_dispatch_worker_states){0};
+	if (!sweep->hub)
+		return;
+	swp_dispatch_count(swp_hub_dispatch(sweep->hub), ret_numbers);
+	swp_dispatch_count_workers(swp_hub_dispatch(sweep->hub), ret_workers);
 }
 
 const char *swp_sweep_partition(const struct swp_sweep *sweep)

@@ -37,6 +37,8 @@ struct swp_sweep_role {
 	const char *external_id;       /* NULL: none */
 };
 
+struct swp_hub; /* hub.h */
+
 struct swp_sweep_options {
 	/* who */
 	const char *profile;   /* NULL: none chosen (AWS_PROFILE then counts) */
@@ -54,7 +56,8 @@ struct swp_sweep_options {
 	struct swp_catalogue *catalogue;
 	const struct swp_selection *selection;
 
-	/* who works */
+	/* who works: a hub that is lent, or one of its own */
+	struct swp_hub *hub;	    /* borrowed; NULL: the next ones tell */
 	unsigned workers;	    /* local processes; 0: wait for others */
 	const char *worker_program; /* path of orgsweep-worker; may be NULL when workers is 0 */
 	const char *listen;	    /* NULL: an ipc endpoint in the state folder */
@@ -68,8 +71,9 @@ struct swp_sweep_options {
 	unsigned keep;			       /* sweeps kept in the store, this one included; 0: all */
 	const char *name;		       /* of the sweep in the index; NULL: none */
 	const struct swp_resume
-		*resume;      /* NULL: a new sweep. Its catalogue and selection are those of this struct */
-	uint64_t leader_term; /* of whom it was scheduled by: its row fences, too; 0: nobody */
+		*resume; /* NULL: a new sweep. Its catalogue and selection are those of this struct */
+	unsigned max_share_percent; /* of the rates that services allow; 0: the default */
+	uint64_t leader_term;	    /* of whom it was scheduled by: its row fences, too; 0: nobody */
 
 	/* how AWS is reached */
 	const struct swp_endpoint_options *endpoints;
@@ -103,6 +107,7 @@ enum swp_sweep_end {
 	SWP_SWEEP_END_SWEPT, /* the store holds the sweep: report it (exit 0, 1, 3, 4, or 130/143 when cancelled) */
 	SWP_SWEEP_END_COULD_NOT_RUN, /* exit 2; nothing was swept */
 	SWP_SWEEP_END_STORE_LOST,    /* exit 5; can be continued or reported once the store is back */
+	SWP_SWEEP_END_SUSPENDED,     /* as swp_sweep_suspend asked */
 	SWP_SWEEP_END_DEPOSED,	     /* exit 5; another coordinator goes on with it */
 };
 
@@ -125,6 +130,7 @@ struct swp_sweep_progress {
 	unsigned accounts_done;	       /* all jobs settled */
 	unsigned accounts_failed;      /* role not assumable: part of accounts_done */
 	uint64_t jobs_planned, jobs_running, jobs_done; /* done: sealed or given up */
+	uint64_t jobs_lost;				/* given up: part of jobs_done */
 	uint64_t cells_planned, cells_pass, cells_fail, cells_not_applicable, cells_not_assessed,
 		cells_partial, cells_closed;
 	uint64_t findings[SWP_SEVERITY_COUNT]; /* FAIL results of sealed jobs, by severity */
@@ -166,6 +172,9 @@ struct swp_sweep_events {
 };
 
 struct swp_sweep; /* opaque */
+struct swp_caller_statistics;
+struct swp_dispatch_numbers;
+struct swp_dispatch_worker_states;
 
 /* Checks the options that can be checked without AWS. NULL: `problem` tells, the exit-2 class. Nothing runs yet. */
 struct swp_sweep *swp_sweep_new(struct swp_loop *loop, const struct swp_sweep_options *options,
@@ -175,6 +184,9 @@ int swp_sweep_start(struct swp_sweep *sweep);
 /* Signal or deadline: what is committed within SWP_CANCEL_GRACE_MS (SWP_CANCEL_IDLE_MS after the last job) counts, the rest is NOT_ASSESSED(cancelled).
  * `finished` follows. `number`: SIGINT, SIGTERM, or 0 for a deadline. Later calls change nothing. */
 void swp_sweep_cancel(struct swp_sweep *sweep, int number);
+/* Gives out no more jobs, and ends when those that run are committed; nothing is written of its end, so that it can be resumed. Whoever
+ * does not want to wait frees it. */
+void swp_sweep_suspend(struct swp_sweep *sweep);
 /* After `finished`: ends the workers and frees all but the store and what can be asked, so that the report does not come on top of
  * it in memory. May be left out. */
 void swp_sweep_release(struct swp_sweep *sweep);
@@ -186,6 +198,10 @@ const char *swp_sweep_id(const struct swp_sweep *sweep); /* known from swp_sweep
 const struct swp_sweep_progress *swp_sweep_progress(const struct swp_sweep *sweep);
 /* NULL before the store is open, and with plan_only. */
 struct swp_store *swp_sweep_store(const struct swp_sweep *sweep);
+/* The coordinator's own calls to AWS so far; and who does what, zeros before and after there is work. */
+void swp_sweep_own_statistics(const struct swp_sweep *sweep, struct swp_caller_statistics *ret_statistics);
+void swp_sweep_dispatch_numbers(const struct swp_sweep *sweep, struct swp_dispatch_numbers *ret_numbers,
+	struct swp_dispatch_worker_states *ret_workers);
 const char *swp_sweep_partition(const struct swp_sweep *sweep); /* "" while unknown; also the next ones */
 const char *swp_sweep_caller_arn(const struct swp_sweep *sweep);
 const char *swp_sweep_caller_account(const struct swp_sweep *sweep);

@@ -12,6 +12,7 @@
 #include "proto/base/text.h"
 #include "proto/io/files.h"
 #include "proto/io/process.h"
+#include "proto/io/store-access.h"
 #include "proto/wire/keyfile.h"
 
 /* One that dies more often than this in its window dies of something that starting it again does not cure. */
@@ -32,7 +33,8 @@ struct swp_workers {
 	struct swp_fleet *fleet;
 	struct swp_workers_events events;
 	struct swp_workers_options options; /* texts owned */
-	struct swp_secret store_password;
+	char *store_url;
+	struct swp_secret input; /* passwords of the store, one a line: what a worker reads from stdin */
 	char *server_key_path;
 	char **environment;
 	struct worker *list;
@@ -92,9 +94,31 @@ void swp_workers_environment_free(char **environment)
 	swp_free(environment);
 }
 
+static bool has(const struct swp_secret *secret)
+{
+	return secret && swp_secret_is_set(secret);
+}
+
+/* What store-access.h reads again. */
+static int make_input(struct swp_workers *workers, const struct swp_store_options *store)
+{
+	const struct swp_secret *secrets[] = {store->password, store->sentinel_password};
+	SWP_CLEANUP(swp_buf_done) struct swp_buf text = {.secret = true};
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(secrets); i++)
+		if (has(secrets[i])) {
+			swp_buf_append(&text, secrets[i]->bytes, secrets[i]->length);
+			swp_buf_append_byte(&text, '\n');
+		}
+	if (text.failed)
+		return text.failed;
+	return text.length > 0 ? swp_secret_set(&workers->input, text.data, text.length) : 0;
+}
+
 static int make_environment(struct swp_workers *workers)
 {
 	const struct swp_workers_options *options = &workers->options;
+	const struct swp_store_options *store = options->store;
 	struct {
 		const char *name, *value;
 	} rows[] = {
@@ -102,8 +126,11 @@ static int make_environment(struct swp_workers *workers)
 		{"HTTPS_PROXY", options->https_proxy},
 		{"NO_PROXY", options->no_proxy},
 		/* Not the password itself: who may look at processes sees their environment. */
-		{"ORGSWEEP_STORE_PASSWORD_FILE",
-			swp_secret_is_set(&workers->store_password) ? "/dev/stdin" : NULL},
+		{SWP_STORE_PASSWORD_FILE, has(store->password) ? "/dev/stdin" : NULL},
+		{SWP_STORE_SENTINEL_PASSWORD_FILE, has(store->sentinel_password) ? "/dev/stdin" : NULL},
+		{SWP_STORE_CA_FILE, store->ca_file},
+		{SWP_STORE_CERTIFICATE_FILE, store->certificate_file},
+		{SWP_STORE_KEY_FILE, store->key_file},
 	};
 	char *extra[SWP_ARRAY_SIZE(rows) + 1] = {NULL};
 	size_t count = 0;
@@ -201,8 +228,8 @@ static int start_worker(struct worker *worker, struct swp_problem *problem)
 	error = path ? make_worker_key(worker, path, problem) : -ENOMEM;
 	if (error == 0) {
 		const char *arguments[] = {workers->options.program, "--connect", endpoint, "--key", path,
-			"--server-key", workers->server_key_path, "--store", workers->options.store_url,
-			"--name", worker->name, "--die-with-parent", parent, "--log-format",
+			"--server-key", workers->server_key_path, "--store", workers->store_url, "--name",
+			worker->name, "--die-with-parent", parent, "--log-format",
 			workers->options.log_form == SWP_LOG_JSON ? "json" : "text", NULL};
 		struct swp_process_options options = {.arguments = arguments,
 			.environment = (const char *const *)workers->environment,
@@ -210,9 +237,9 @@ static int start_worker(struct worker *worker, struct swp_problem *problem)
 			.error_fd = STDERR_FILENO,
 			.capture_secret = true};
 
-		if (swp_secret_is_set(&workers->store_password)) {
-			options.input = workers->store_password.bytes;
-			options.input_length = workers->store_password.length;
+		if (swp_secret_is_set(&workers->input)) {
+			options.input = workers->input.bytes;
+			options.input_length = workers->input.length;
 		}
 		worker->process = swp_process_start(workers->loop, &options, worker_ended, worker, problem);
 		if (!worker->process)
@@ -279,11 +306,10 @@ static int copy_options(struct swp_workers *workers, const struct swp_workers_op
 	workers->options = *options;
 	workers->options.program = swp_strdup(options->program);
 	workers->options.folder = swp_strdup(options->folder);
-	workers->options.store_url = swp_strdup(options->store_url);
-	if (!workers->options.program || !workers->options.folder || !workers->options.store_url)
+	workers->store_url = swp_store_address_format(&options->store->address);
+	if (!workers->options.program || !workers->options.folder || !workers->store_url)
 		return -ENOMEM;
-	return options->store_password ? swp_secret_copy(&workers->store_password, options->store_password)
-				       : 0;
+	return make_input(workers, options->store);
 }
 
 static int write_server_key(struct swp_workers *workers, const char *public_key, struct swp_problem *problem)
@@ -330,6 +356,8 @@ struct swp_workers *swp_workers_start(struct swp_loop *loop, struct swp_fleet *f
 	}
 	if (error == 0)
 		error = start_all(workers, options->server_public_key, problem);
+	if (workers)
+		workers->options.store = NULL; /* used up */
 	if (error == 0)
 		return workers;
 	if (!problem->text[0])
@@ -352,10 +380,10 @@ void swp_workers_free(struct swp_workers *workers)
 		unlink(workers->server_key_path);
 	swp_free(workers->server_key_path);
 	swp_workers_environment_free(workers->environment);
-	swp_secret_done(&workers->store_password);
+	swp_secret_done(&workers->input);
 	swp_free(workers->list);
 	swp_free((char *)workers->options.program);
 	swp_free((char *)workers->options.folder);
-	swp_free((char *)workers->options.store_url);
+	swp_free(workers->store_url);
 	swp_free(workers);
 }

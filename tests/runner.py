@@ -149,6 +149,8 @@ STEPS = [
     ("unit, scenario and fuzz tests, clang with sanitizers", lambda: meson_tests("clang-sanitizers", multiplier=8),
      ("build clang with sanitizers",)),
     *scripts("sweeps", "sweep", GCC, needs=("build gcc",)),
+    ("chaos, short", python("chaos/chaos.py", GCC, "--short"), ("build gcc",)),
+    *scripts("chaos", "chaos", GCC, needs=("build gcc",)),
     *scripts("simulator", "simulator", GCC / "tests/simulator/orgsweep-simulator", needs=("build gcc",)),
     *scripts("contract", "contract", GCC, needs=("build gcc",)),
     ("model", python("model/run.py"), ()),

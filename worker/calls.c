@@ -132,16 +132,32 @@ static int give_held(struct swp_job_call *call, int reason)
 
 /* --- starting --- */
 
+/* In calls of 1,000 s; 0: none. */
+static uint64_t learned_rate(const struct swp_job *job, const struct swp_job_service *service)
+{
+	const struct swp_message_job *message = &job->message.job;
+
+	for (size_t i = 0; i < message->limit_count; i++)
+		if (strcmp(message->limits[i].service, service->service->name) == 0)
+			return message->limits[i].millihertz;
+	return 0;
+}
+
 static void init_scope(const struct swp_job *job, struct swp_job_service *service)
 {
-	uint64_t share = job->sweep->message.sweep.max_share_percent;
+	uint64_t share = job->sweep->message.sweep.max_share_percent, learned = learned_rate(job, service);
 	double rate =
 		service->service->rate_per_second > 0 ? service->service->rate_per_second : SWP_DEFAULT_RATE;
 
-	if (share == 0)
+	if (share == 0 && learned == 0)
 		return; /* the caller sets the default: half */
+	if (share == 0)
+		share = 50;
 	swp_limiter_init(
 		&service->scope.limiter, rate * (double)share / 50.0, swp_loop_now_ms(job->worker->loop));
+	if (learned > 0)
+		swp_limiter_start_at(&service->scope.limiter, (double)learned / 1000.0);
+	service->limited = learned > 0;
 	swp_retry_quota_init(&service->scope.quota);
 	service->scope.ready = true;
 }
@@ -159,6 +175,7 @@ static struct swp_job_service *find_service(struct swp_job *job, const struct sw
 		return NULL;
 	service->job = job;
 	service->service = aws;
+	service->counts = swp_worker_metrics_service(job->worker->metrics, aws->name);
 	init_scope(job, service);
 	service->next = job->services;
 	job->services = service;
@@ -183,6 +200,7 @@ static int send_call(struct swp_job_call *call)
 		"the answer before lacks what this call must name", ""};
 	int r = service ? swp_call_start(job->sweep->caller, &request, &call->call, call_done) : -ENOMEM;
 
+	call->counts = service ? service->counts : NULL;
 	if (r == -EINVAL)
 		return give_failed(call, &unusable);
 	if (r == 0)
@@ -298,8 +316,11 @@ static enum swp_reason probed_reason(const struct swp_job *job)
 static void probe_done(struct swp_call *probe, struct swp_answer *answer)
 {
 	struct swp_job *job = SWP_CONTAINER_OF(probe, struct swp_job, probe_call);
+	struct swp_worker_metrics *metrics = job->worker->metrics;
 	int r;
 
+	swp_worker_metrics_call(
+		metrics, swp_worker_metrics_service(metrics, swp_credential_probe.service->name), answer);
 	job->made += answer->tries;
 	job->progress_ms = swp_loop_now_ms(job->worker->loop);
 	if (answer->outcome == SWP_OUTCOME_EXPIRED) {
@@ -486,6 +507,7 @@ static void call_done(struct swp_call *aws_call, struct swp_answer *answer)
 	struct swp_job *job = call->job;
 	int r;
 
+	swp_worker_metrics_call(job->worker->metrics, call->counts, answer);
 	job->made += answer->tries;
 	job->retried += answer->tries ? answer->tries - 1 : 0;
 	job->throttled += answer->throttled;

@@ -8,6 +8,8 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
+#include "proto/record/keys.h"
+#include "proto/record/scripts.h"
 #include "worker/job.h"
 
 #define FIRST_PAUSE_MS 100
@@ -23,6 +25,7 @@ struct swp_commit {
 	struct swp_worker *worker;
 	struct swp_job *job; /* NULL: dropped; the request ends with its answer */
 	enum kind kind;
+	char lock[SWP_KEY_BYTES];
 	char key[256], epoch[24], number[16]; /* number: the part's index, or the count of parts */
 	char *bytes, *part;		      /* part, or seal and the part that comes along */
 	size_t length, part_length;
@@ -64,6 +67,13 @@ static void again(struct swp_timer *timer)
 		free_request(commit);
 }
 
+static enum swp_commit_result result_of(int64_t answer)
+{
+	if (answer == SWP_SCRIPT_STALE)
+		return SWP_COMMIT_STALE;
+	return answer == SWP_SCRIPT_PARTS_MISSING ? SWP_COMMIT_MISSING : SWP_COMMIT_TAKEN;
+}
+
 static void tell_job(struct swp_commit *commit, int64_t answer)
 {
 	struct swp_job *job = commit->job;
@@ -71,6 +81,7 @@ static void tell_job(struct swp_commit *commit, int64_t answer)
 	size_t bytes = kind == COMMIT_PART ? commit->length : commit->part_length;
 	struct swp_worker *worker = commit->worker;
 
+	swp_worker_metrics_commit(worker->metrics, result_of(answer), commit->length + commit->part_length);
 	free_request(commit);
 	swp_worker_account(worker, -(int64_t)bytes);
 	if (kind == COMMIT_PART)
@@ -94,6 +105,8 @@ static void answered(void *context, const struct swp_store_reply *reply)
 		tell_job(commit, reply->number);
 		return;
 	}
+	swp_worker_metrics_commit(commit->worker->metrics,
+		reply->type == SWP_STORE_REPLY_LOST ? SWP_COMMIT_LOST : SWP_COMMIT_ERROR, 0);
 	if (reply->type != SWP_STORE_REPLY_LOST && commit->pause_ms == 0)
 		swp_log(SWP_LOG_WARNING, "store.error", "the store did not take a record; it is tried again",
 			SWP_LOG_S("key", commit->key), SWP_LOG_S("answer", reply->bytes),
@@ -103,7 +116,8 @@ static void answered(void *context, const struct swp_store_reply *reply)
 
 static void send_request(struct swp_commit *commit)
 {
-	const struct swp_store_argument key = SWP_STORE_TEXT_ARGUMENT(commit->key);
+	const struct swp_store_argument keys[] = {
+		SWP_STORE_TEXT_ARGUMENT(commit->key), SWP_STORE_TEXT_ARGUMENT(commit->lock)};
 	const struct swp_store_argument arguments[] = {
 		SWP_STORE_TEXT_ARGUMENT(commit->epoch),
 		SWP_STORE_TEXT_ARGUMENT(commit->number),
@@ -115,8 +129,8 @@ static void send_request(struct swp_commit *commit)
 	struct swp_store_script *script =
 		commit->kind == COMMIT_PART ? &worker->part_script : &worker->seal_script;
 
-	if (swp_store_run(worker->store, script, &key, 1, arguments, commit->part ? 5 : 3, answered, commit) <
-		0)
+	if (swp_store_run(worker->store, script, keys, commit->kind == COMMIT_PART ? 1 : 2, arguments,
+		    commit->part ? 5 : 3, answered, commit) < 0)
 		send_later(commit);
 }
 
@@ -130,6 +144,8 @@ static struct swp_commit *new_request(struct swp_job *job, enum kind kind, uint3
 	commit->job = job;
 	commit->kind = kind;
 	memcpy(commit->key, job->key, sizeof(commit->key));
+	if (swp_key_lock_of(commit->key, commit->lock) < 0)
+		commit->lock[0] = '\0'; /* it is none: the script finds nothing there */
 	memcpy(commit->epoch, job->epoch_text, sizeof(commit->epoch));
 	snprintf(commit->number, sizeof(commit->number), "%" PRIu32, number);
 	swp_timer_init(&commit->again, job->worker->loop, again);

@@ -346,6 +346,7 @@ void swp_job_drop(struct swp_job *job)
 		job->next->previous = job->previous;
 	worker->job_count--;
 	worker->calls += job->made;
+	swp_worker_metrics_job(worker->metrics, job->how, swp_loop_now_ms(worker->loop) - job->started_ms);
 	swp_link_job_removed(job->link);
 	swp_sweeps_release(job->sweep);
 	free_memory(job);
@@ -358,13 +359,35 @@ void swp_job_give_back(struct swp_job *job, enum swp_give_back_why why, const ch
 	swp_log(SWP_LOG_WARNING, "job.give_back", "a job is given back", SWP_LOG_S("account", job->account),
 		SWP_LOG_S("region", job->region), SWP_LOG_N("why", why), SWP_LOG_S("detail", detail));
 	swp_link_give_back(job->link, job->number, job->epoch, why, detail);
+	job->how = SWP_JOB_ENDED_GIVEN_BACK;
 	swp_job_drop(job);
 	swp_worker_check_end(worker);
 }
 
+/* Of services that refused for the rate, and of those that began with a rate learned before and did not. */
+static size_t learned_limits(
+	const struct swp_job *job, struct swp_wire_limit limits[static SWP_LIMIT_JOB_LIMITS])
+{
+	size_t count = 0;
+
+	for (const struct swp_job_service *service = job->services; service && count < SWP_LIMIT_JOB_LIMITS;
+		service = service->next) {
+		double rate = service->scope.ready ? service->scope.limiter.learned_rate : 0;
+
+		if (rate > 0 || service->limited)
+			limits[count++] =
+				(struct swp_wire_limit){service->service->name, (uint64_t)(rate * 1000)};
+	}
+	return count;
+}
+
 static void tell_done(struct swp_job *job, enum swp_done_how how)
 {
+	static const enum swp_job_ended ended[] = {[SWP_DONE_SEALED] = SWP_JOB_ENDED_SEALED,
+		[SWP_DONE_STALE] = SWP_JOB_ENDED_STALE,
+		[SWP_DONE_DUPLICATE] = SWP_JOB_ENDED_DUPLICATE};
 	const struct swp_results *results = &job->results;
+	struct swp_wire_limit limits[SWP_LIMIT_JOB_LIMITS];
 	const struct swp_message message = {
 		.type = SWP_MESSAGE_DONE,
 		.done = {.job = job->number,
@@ -381,11 +404,14 @@ static void tell_done(struct swp_job *job, enum swp_done_how how)
 			.not_assessed = results->states[SWP_STATUS_NOT_ASSESSED],
 			.partial = results->partial,
 			.answered = job->answered,
-			.elapsed_ms = (uint64_t)(swp_loop_now_ms(job->worker->loop) - job->started_ms)},
+			.elapsed_ms = (uint64_t)(swp_loop_now_ms(job->worker->loop) - job->started_ms),
+			.limits = limits,
+			.limit_count = learned_limits(job, limits)},
 	};
 	struct swp_worker *worker = job->worker;
 
 	swp_link_send(job->link, &message);
+	job->how = ended[how];
 	swp_job_drop(job);
 	swp_worker_check_end(worker);
 }

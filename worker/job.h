@@ -12,6 +12,7 @@
 #include "proto/base/region.h"
 #include "proto/io/caller.h"
 #include "proto/wire/message.h"
+#include "worker/metrics.h"
 #include "worker/results.h"
 #include "worker/state.h"
 #include "worker/sweeps.h"
@@ -34,6 +35,7 @@ struct swp_job_call {
 	struct swp_call call;
 	struct swp_job *job;
 	struct swp_wanted_call wanted; /* borrowed from the evaluation until answered */
+	const struct swp_service_counts *counts;
 	enum swp_job_call_state state;
 	bool renewed;	     /* was made again after a renewal: once is enough */
 	struct swp_gap held; /* what AWS said, while it waits; texts in the job's region */
@@ -51,7 +53,9 @@ struct swp_job_service { /* account × region × service */
 	struct swp_job_service *next;
 	struct swp_job *job;
 	const struct swp_aws_service *service;
+	const struct swp_service_counts *counts;
 	struct swp_call_scope scope;
+	bool limited; /* it began with a learned rate */
 	enum swp_offered offered;
 	struct swp_http_lookup lookup;
 };
@@ -74,6 +78,7 @@ struct swp_job {
 	uint64_t number, epoch;
 	char epoch_text[24], key[256];
 	enum swp_job_state state;
+	enum swp_job_ended how;	   /* it ends, if nothing else is said */
 	struct swp_region *memory; /* what lives as long as the job */
 
 	struct swp_evaluation *evaluation;

@@ -26,6 +26,7 @@ struct swp_link {
 	char *endpoint;
 	struct frame *first, **last; /* the outbox, in order */
 	size_t frame_count, jobs;
+	uint64_t losses;
 	bool draining;
 	struct swp_buf scratch; /* encodes heartbeats without allocating each time */
 };
@@ -33,6 +34,11 @@ struct swp_link {
 const char *swp_link_endpoint(const struct swp_link *link)
 {
 	return link->endpoint;
+}
+
+uint64_t swp_link_losses(const struct swp_link *link)
+{
+	return link->losses;
 }
 
 bool swp_link_is_open(const struct swp_link *link)
@@ -184,8 +190,10 @@ static void send_hello(struct swp_link *link)
 	};
 
 	message.hello.catalogue_count = swp_sweeps_hashes(worker, hashes, SWP_ARRAY_SIZE(hashes));
+	/* Those of a coordinator that is silent are told to the others too: one of them may go on with its sweep. */
 	for (const struct swp_job *job = worker->jobs; job; job = job->next) {
-		if (job->link != link || message.hello.hold_count == SWP_LIMIT_HOLDS)
+		if ((job->link != link && swp_link_is_open(job->link)) ||
+			message.hello.hold_count == SWP_LIMIT_HOLDS)
 			continue;
 		holds[message.hello.hold_count++] = (struct swp_wire_hold){job->number, job->epoch,
 			job->sweep->message.sweep.sweep, job->account, job->region_part};
@@ -193,6 +201,16 @@ static void send_hello(struct swp_link *link)
 	/* Not connected yet, as at the start: a whole second more would be lost before the first job. */
 	if (send_now(link, &message) == -EAGAIN)
 		link->session.due_ms = swp_loop_now_ms(worker->loop) + GREET_AGAIN_MS;
+}
+
+/* What was this coordinator's may be another one's from now on. */
+static void tell_others(const struct swp_link *silent)
+{
+	const struct swp_worker *worker = silent->worker;
+
+	for (size_t i = 0; silent->jobs > 0 && i < worker->link_count; i++)
+		if (worker->links[i] != silent && swp_link_is_open(worker->links[i]))
+			send_hello(worker->links[i]);
 }
 
 /* --- receiving: one function a type; each may take the message --- */
@@ -226,8 +244,10 @@ static enum swp_give_back_why why_not(
 {
 	if (link->draining || link->worker->draining)
 		return SWP_GIVE_BACK_DRAINING;
-	if (!sweep || sweep->unusable)
+	if (!sweep)
 		return SWP_GIVE_BACK_UNKNOWN_SWEEP;
+	if (sweep->unusable)
+		return SWP_GIVE_BACK_CANNOT;
 	if (link->worker->store_gone)
 		return SWP_GIVE_BACK_STORE_AWAY;
 	if (link->jobs >= link->worker->credits)
@@ -248,7 +268,7 @@ static void on_job(struct swp_link *link, struct swp_message *message)
 	if (is_repeated(link, &message->job))
 		return;
 	if (why) {
-		swp_link_give_back(link, number, epoch, why, "");
+		swp_link_give_back(link, number, epoch, why, why == SWP_GIVE_BACK_CANNOT ? sweep->why : "");
 		return;
 	}
 	r = sweep->catalogue ? swp_job_start(worker, link, sweep, message) : swp_sweeps_wait(sweep, message);
@@ -388,9 +408,11 @@ static void handle(struct swp_link *link, enum swp_session_event event, struct s
 		flush_outbox(link);
 		return;
 	case SWP_SESSION_LOST:
+		link->losses++;
 		swp_log(SWP_LOG_WARNING, "link.lost",
 			"the coordinator is silent; jobs go on and are committed",
 			SWP_LOG_S("coordinator", link->endpoint), SWP_LOG_N("jobs", link->jobs));
+		tell_others(link);
 		return;
 	case SWP_SESSION_VIOLATION:
 		swp_log(SWP_LOG_WARNING, "link.violation", "a message was dropped",

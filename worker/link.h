@@ -3,6 +3,7 @@
 #define SWP_WORKER_LINK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "proto/wire/message.h"
 #include "worker/worker.h"
@@ -17,6 +18,8 @@ void swp_link_send(struct swp_link *link, const struct swp_message *message);
 void swp_link_give_back(
 	struct swp_link *link, uint64_t job, uint64_t epoch, enum swp_give_back_why why, const char *detail);
 bool swp_link_is_open(const struct swp_link *link);
+/* Times that the coordinator fell silent. */
+uint64_t swp_link_losses(const struct swp_link *link);
 const char *swp_link_endpoint(const struct swp_link *link);
 /* Takes no new jobs from now on, and tells so. */
 void swp_link_drain(struct swp_link *link);

@@ -11,7 +11,9 @@
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 #include "proto/io/files.h"
+#include "proto/io/metrics-server.h"
 #include "proto/io/process.h"
+#include "proto/io/store-access.h"
 #include "proto/wire/keyfile.h"
 #include "worker/options.h"
 #include "worker/worker.h"
@@ -23,9 +25,10 @@ struct program {
 	struct swp_loop *loop;
 	struct swp_signals *signals;
 	struct swp_worker *worker;
+	struct swp_metrics_server *metrics;
 	struct swp_bus_keys keys;
 	char server_public_key[SWP_BUS_KEY_TEXT_BYTES];
-	struct swp_secret store_password;
+	struct swp_store_access store_access;
 	char name[128], host[128];
 	int exit_code;
 };
@@ -76,24 +79,6 @@ static int read_keys(struct program *program, struct swp_problem *problem)
 	swp_keyfile_done(&own);
 	swp_keyfile_done(&server);
 	return r;
-}
-
-static int read_password(struct program *program, struct swp_problem *problem)
-{
-	SWP_CLEANUP(swp_buf_done)
-	struct swp_buf text = {.limit_bytes = SWP_LIMIT_SECRET_BYTES, .secret = true};
-	int r;
-
-	if (program->options.store_password)
-		return swp_secret_set_text(&program->store_password, program->options.store_password);
-	if (!program->options.store_password_file)
-		return 0;
-	r = swp_file_read(program->options.store_password_file, &text, problem);
-	if (r < 0)
-		return r;
-	while (text.length && strchr("\r\n", text.data[text.length - 1]))
-		swp_buf_truncate(&text, text.length - 1);
-	return swp_secret_set(&program->store_password, text.data, text.length);
 }
 
 static void choose_name(struct program *program)
@@ -164,7 +149,7 @@ static struct swp_worker *make_worker(struct program *program, struct swp_proble
 		.endpoint_count = options->connect_count,
 		.keys = &program->keys,
 		.server_public_key = program->server_public_key,
-		.store = {.password = &program->store_password, .client_name = "orgsweep-worker"},
+		.store = {.client_name = "orgsweep-worker"},
 		.http = {.ca_file = options->ca_file,
 			.https_proxy = options->https_proxy,
 			.no_proxy = options->no_proxy,
@@ -174,6 +159,7 @@ static struct swp_worker *make_worker(struct program *program, struct swp_proble
 	};
 	uint64_t credits = 0;
 
+	swp_store_access_apply(&program->store_access, &settings.store);
 	if (find_store(options->store, &settings.store.address, problem) < 0)
 		return NULL;
 	if (options->credits)
@@ -182,13 +168,37 @@ static struct swp_worker *make_worker(struct program *program, struct swp_proble
 	return swp_worker_new(program->loop, &settings, problem);
 }
 
+static int write_metrics(void *context, struct swp_buf *out)
+{
+	return swp_worker_metrics_write(((struct program *)context)->worker, out);
+}
+
+static int tell_ready(void *context, struct swp_problem *why)
+{
+	return swp_worker_ready(((struct program *)context)->worker, why);
+}
+
+static int start_metrics(struct program *program, struct swp_problem *problem)
+{
+	const struct swp_metrics_server_events events = {write_metrics, tell_ready, program};
+
+	if (!program->options.metrics)
+		return 0;
+	program->metrics = swp_metrics_server_new(program->loop, program->options.metrics, &events, problem);
+	if (!program->metrics)
+		return -EIO;
+	swp_log(SWP_LOG_INFO, "metrics.listening", "metrics are served",
+		SWP_LOG_S("address", swp_metrics_server_address(program->metrics)));
+	return 0;
+}
+
 static int run(struct program *program, struct swp_problem *problem)
 {
 	static const int numbers[] = {SIGTERM, SIGINT};
 	int r = read_keys(program, problem);
 
 	if (r == 0)
-		r = read_password(program, problem);
+		r = swp_store_access_read(&program->store_access, from_environment, NULL, problem);
 	if (r < 0)
 		return r;
 	choose_name(program);
@@ -202,16 +212,18 @@ static int run(struct program *program, struct swp_problem *problem)
 	swp_bus_keys_done(&program->keys);
 	if (!program->worker)
 		return -EINVAL;
-	return swp_loop_run(program->loop);
+	r = start_metrics(program, problem);
+	return r < 0 ? r : swp_loop_run(program->loop);
 }
 
 static void release(struct program *program)
 {
+	swp_metrics_server_free(program->metrics);
 	swp_worker_free(program->worker);
 	swp_signals_free(program->signals);
 	swp_loop_free(program->loop);
 	swp_bus_keys_done(&program->keys);
-	swp_secret_done(&program->store_password);
+	swp_store_access_done(&program->store_access);
 }
 
 static int show(bool help)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/base/text.h"
+#include "proto/io/store-access.h"
 
 enum kind {
 	KIND_TEXT,
@@ -27,11 +28,15 @@ static const struct option {
 	{"key", "FILE", "this worker's key pair (NAME.key, mode 0600)", TEXT(key), true},
 	{"server-key", "FILE", "the coordinator's public key (server.pub)", TEXT(server_key), true},
 	{"store", "URL",
-		"where records go: redis://…, rediss://…, unix:///PATH; default: the private store of this "
-		"user's running sweep",
+		"where records go: redis://…, rediss://…, unix:///PATH, sentinel://…; default: the private "
+		"store of this user's running sweep",
 		TEXT(store), false},
 	{"name", "NAME", "how coordinators and records call this worker; default: HOST-PID", TEXT(name),
 		false},
+	{"metrics", "HOST:PORT",
+		"serve /metrics (Prometheus), /healthz and /readyz there; :PORT is all addresses; default: "
+		"none",
+		TEXT(metrics), false},
 	{"log-format", "FORMAT", "text or json", TEXT(log_format), false},
 	{"help", NULL, "show this", FLAG(help), false},
 	{"version", NULL, "show the version", FLAG(version), false},
@@ -39,16 +44,13 @@ static const struct option {
 	{"credits", "NUMBER", NULL, TEXT(credits), false},
 };
 
-/* What is read from the environment beside ORGSWEEP_<OPTION>; the first that is set and not empty counts. */
+/* What is read from the environment beside ORGSWEEP_<OPTION> and what proto/io/store-access.c reads; the first that is set and not empty
+ * counts. */
 static const struct variable {
 	const char *name;
 	const char *help; /* NULL: another spelling of the one before */
 	size_t offset;
 } variables[] = {
-	{"ORGSWEEP_STORE_PASSWORD", "password of the store",
-		offsetof(struct swp_worker_options, store_password)},
-	{"ORGSWEEP_STORE_PASSWORD_FILE", "file with the password of the store",
-		offsetof(struct swp_worker_options, store_password_file)},
 	{"AWS_CA_BUNDLE", "certificates to trust, instead of the system's",
 		offsetof(struct swp_worker_options, ca_file)},
 	{"HTTPS_PROXY", "proxy for AWS calls", offsetof(struct swp_worker_options, https_proxy)},
@@ -211,7 +213,7 @@ int swp_worker_options_help(struct swp_buf *out)
 
 	swp_buf_append_text(out,
 		"usage: orgsweep-worker --connect ENDPOINT... --key FILE --server-key FILE [--store URL] "
-		"[--name NAME]\n\n"
+		"[--name NAME]\n                       [--metrics HOST:PORT]\n\n"
 		"Takes jobs from coordinators, calls AWS, commits results to the store.\n\n");
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(options); i++) {
 		if (!options[i].help)
@@ -222,9 +224,12 @@ int swp_worker_options_help(struct swp_buf *out)
 	}
 	swp_buf_append_text(
 		out, "\nenvironment: ORGSWEEP_<OPTION> for each option (the command line wins), and\n\n");
+	for (size_t i = 0; swp_store_variable(i); i++)
+		swp_buf_append_format(
+			out, "  %-36s %s\n", swp_store_variable(i)->name, swp_store_variable(i)->help);
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(variables); i++)
 		if (variables[i].help)
-			swp_buf_append_format(out, "  %-29s %s\n", variables[i].name, variables[i].help);
+			swp_buf_append_format(out, "  %-36s %s\n", variables[i].name, variables[i].help);
 	swp_buf_append_text(out, "\nexit: 0 drained (SIGTERM), 2 could not work\n");
 	return out->failed;
 }

@@ -13,9 +13,8 @@
 struct swp_worker_options { /* texts are borrowed from arguments and environment */
 	const char *connect[SWP_LIMIT_COORDINATORS];
 	size_t connect_count;
-	const char *key, *server_key, *store, *name, *log_format, *die_with_parent, *credits;
+	const char *key, *server_key, *store, *name, *log_format, *die_with_parent, *credits, *metrics;
 	const char *ca_file, *https_proxy, *no_proxy;
-	const char *store_password, *store_password_file;
 	bool help, version;
 };
 

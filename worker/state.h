@@ -13,12 +13,14 @@ struct swp_job;
 struct swp_link;
 struct swp_worker_sweep;
 struct swp_commit;
+struct swp_worker_metrics;
 
 struct swp_worker {
 	struct swp_loop *loop;	       /* borrowed */
 	const struct swp_clock *clock; /* borrowed */
 	struct swp_http_client *http;  /* owned, as all that follow */
 	struct swp_store *store;
+	struct swp_worker_metrics *metrics;
 	struct swp_link *links[SWP_LIMIT_COORDINATORS];
 	size_t link_count;
 	struct swp_worker_sweep *sweeps;

@@ -8,6 +8,7 @@
 #include "proto/base/log.h"
 #include "worker/job.h"
 #include "worker/link.h"
+#include "worker/metrics.h"
 #include "worker/state.h"
 
 #define CATALOGUES_KEPT 8 /* the built-in one, and those of the last sweeps */
@@ -51,6 +52,7 @@ static int keep_catalogue(struct swp_worker *worker, struct swp_catalogue *catal
 		swp_catalogue_unref(catalogue);
 		return -ENOMEM;
 	}
+	swp_worker_metrics_catalogue(worker->metrics, catalogue);
 	entry->catalogue = catalogue;
 	entry->next = worker->catalogues;
 	worker->catalogues = entry;
@@ -143,11 +145,17 @@ static int make_caller(struct swp_worker_sweep *sweep)
 	return sweep->caller ? 0 : -ENOMEM;
 }
 
-static void give_back_waiting(struct swp_worker_sweep *sweep)
+/* This worker will never do a job of it. */
+static void give_up(struct swp_worker_sweep *sweep, const char *why)
 {
+	sweep->unusable = true;
+	snprintf(sweep->why, sizeof(sweep->why), "%s", why);
+	swp_log(SWP_LOG_ERROR, "sweep.unusable",
+		"this worker can't do jobs of the sweep; it may be older than its coordinator: upgrade it",
+		SWP_LOG_S("sweep", sweep->message.sweep.sweep), SWP_LOG_S("why", why));
 	for (struct swp_waiting_job *waiting = sweep->waiting; waiting; waiting = waiting->next)
 		swp_link_give_back(sweep->link, waiting->message.job.job, waiting->message.job.epoch,
-			SWP_GIVE_BACK_UNKNOWN_SWEEP, "");
+			SWP_GIVE_BACK_CANNOT, sweep->why);
 	swp_sweeps_drop_waiting(sweep, 0, 0, true);
 }
 
@@ -185,10 +193,7 @@ static void catalogue_is_there(struct swp_worker_sweep *sweep, struct swp_catalo
 	if (r == 0)
 		r = make_caller(sweep);
 	if (r < 0) {
-		sweep->unusable = true;
-		swp_log(SWP_LOG_ERROR, "sweep.unusable", "jobs of this sweep are given back",
-			SWP_LOG_S("sweep", sweep->message.sweep.sweep), SWP_LOG_N("error", -r));
-		give_back_waiting(sweep);
+		give_up(sweep, !sweep->partition ? "its partition is not known here" : strerror(-r));
 		return;
 	}
 	start_waiting(sweep);
@@ -204,10 +209,39 @@ struct swp_worker_sweep *swp_sweeps_find(struct swp_link *link, struct swp_worke
 	return NULL;
 }
 
+/* The same sweep of a coordinator that is silent: another has taken it over, and with it the jobs that this worker holds of it. */
+static struct swp_worker_sweep *take_over(struct swp_link *link, struct swp_worker *worker, const char *id)
+{
+	struct swp_worker_sweep *sweep = worker->sweeps;
+
+	while (sweep && (sweep->ended || sweep->link == link || swp_link_is_open(sweep->link) ||
+				strcmp(sweep->message.sweep.sweep, id) != 0))
+		sweep = sweep->next;
+	if (!sweep)
+		return NULL;
+	swp_log(SWP_LOG_INFO, "sweep.taken-over", "another coordinator goes on with the sweep",
+		SWP_LOG_S("sweep", id), SWP_LOG_S("coordinator", swp_link_endpoint(link)));
+	sweep->link = link;
+	for (struct swp_job *job = worker->jobs; job; job = job->next)
+		if (job->sweep == sweep) {
+			swp_link_job_removed(job->link);
+			job->link = link;
+			swp_link_job_added(link);
+		}
+	return sweep;
+}
+
 void swp_sweeps_begin(struct swp_link *link, struct swp_worker *worker, struct swp_message *message)
 {
 	struct swp_worker_sweep *sweep = swp_sweeps_find(link, worker, message->sweep.sweep);
 	struct swp_catalogue *catalogue;
+
+	struct swp_worker_sweep *before = take_over(link, worker, message->sweep.sweep);
+
+	if (!sweep)
+		sweep = before;
+	else if (before)
+		before->ended = true; /* it goes with its last job; new ones are the other's */
 
 	if (sweep && !sweep->unusable &&
 		strcmp(sweep->message.sweep.catalogue, message->sweep.catalogue) == 0)
@@ -230,6 +264,13 @@ void swp_sweeps_begin(struct swp_link *link, struct swp_worker *worker, struct s
 		ask_catalogue(sweep);
 }
 
+static void give_up_all(struct swp_worker *worker, const char *hash, const char *why)
+{
+	for (struct swp_worker_sweep *sweep = worker->sweeps; sweep; sweep = sweep->next)
+		if (!sweep->catalogue && strcmp(sweep->message.sweep.catalogue, hash) == 0)
+			give_up(sweep, why);
+}
+
 void swp_sweeps_catalogue(struct swp_link *link, struct swp_worker *worker, const struct swp_message *message)
 {
 	const struct swp_message_catalogue *sent = &message->catalogue;
@@ -241,6 +282,7 @@ void swp_sweeps_catalogue(struct swp_link *link, struct swp_worker *worker, cons
 			0) {
 			swp_log(SWP_LOG_ERROR, "catalogue.broken", problem.text,
 				SWP_LOG_S("coordinator", swp_link_endpoint(link)));
+			give_up_all(worker, sent->hash, problem.text);
 			return;
 		}
 		if (strcmp(swp_catalogue_hash(catalogue), sent->hash) != 0) {
@@ -314,6 +356,7 @@ static void free_sweep(struct swp_worker_sweep *sweep)
 		at = &(*at)->next;
 	*at = sweep->next;
 	swp_sweeps_drop_waiting(sweep, 0, 0, true);
+	swp_worker_metrics_caller_ends(sweep->worker->metrics, sweep->caller);
 	swp_caller_free(sweep->caller);
 	swp_endpoint_options_done(&sweep->endpoints);
 	swp_wanted_facts_free(sweep->wanted);

@@ -25,6 +25,7 @@ struct swp_worker_sweep {
 	struct swp_message message;	 /* the SWEEP; owned */
 	struct swp_catalogue *catalogue; /* a reference; NULL until it has come */
 	bool unusable;			 /* its catalogue or endpoints can't be used */
+	char why[160];			 /* of `unusable` */
 	bool ended;			 /* goes with its last job */
 	unsigned jobs;
 	struct swp_selection selection;

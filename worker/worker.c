@@ -9,6 +9,7 @@
 #include "worker/commit.h"
 #include "worker/job.h"
 #include "worker/link.h"
+#include "worker/metrics.h"
 #include "worker/state.h"
 #include "worker/sweeps.h"
 
@@ -174,7 +175,8 @@ static int make_parts(
 
 	worker->name = swp_strdup(settings->name);
 	worker->host = swp_strdup(settings->host);
-	if (!worker->name || !worker->host)
+	worker->metrics = swp_worker_metrics_new(swp_clock_wall_ms(worker->clock));
+	if (!worker->name || !worker->host || !worker->metrics)
 		return swp_problem_set(problem, -1, "out of memory");
 	r = swp_sweeps_init(worker);
 	if (r < 0)
@@ -235,6 +237,7 @@ void swp_worker_free(struct swp_worker *worker)
 	swp_timer_stop(&worker->drain_timer);
 	swp_timer_stop(&worker->ended_timer);
 	swp_timer_stop(&worker->housekeeping_timer);
+	swp_worker_metrics_free(worker->metrics);
 	swp_free(worker->name);
 	swp_free(worker->host);
 	swp_free(worker);

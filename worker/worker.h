@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "proto/base/buf.h"
 #include "proto/base/error.h"
 #include "proto/io/bus.h"
 #include "proto/io/http.h"
@@ -32,6 +33,10 @@ struct swp_worker *swp_worker_new(
 	struct swp_loop *loop, const struct swp_worker_settings *settings, struct swp_problem *problem);
 /* Takes no new jobs; running ones may finish for SWP_DRAIN_MS, then they are given back; then `ended` is called with 0. Twice: at once. */
 void swp_worker_drain(struct swp_worker *worker);
+/* Appends the worker's metrics (Prometheus text format 0.0.4). 0, -ENOMEM, -E2BIG. */
+int swp_worker_metrics_write(struct swp_worker *worker, struct swp_buf *out);
+/* Can it take jobs? 0, or negative and `why` says what is missing. */
+int swp_worker_ready(const struct swp_worker *worker, struct swp_problem *why);
 /* Drops everything. Takes NULL. */
 void swp_worker_free(struct swp_worker *worker);
 

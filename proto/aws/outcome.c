@@ -61,6 +61,24 @@ const char *swp_reason_name(enum swp_reason reason)
 	return (size_t)reason < SWP_REASON_COUNT ? reason_rows[reason].name : "";
 }
 
+static const char *const outcome_names[SWP_OUTCOME_COUNT] = {
+	[SWP_OUTCOME_OK] = "ok",
+	[SWP_OUTCOME_NOT_FOUND] = "not-found",
+	[SWP_OUTCOME_REFUSED] = "refused",
+	[SWP_OUTCOME_THROTTLED] = "throttled",
+	[SWP_OUTCOME_TRANSIENT] = "transient",
+	[SWP_OUTCOME_EXPIRED] = "expired",
+	[SWP_OUTCOME_SKEWED] = "skewed",
+	[SWP_OUTCOME_CREDENTIALS_UNKNOWN] = "credentials-unknown",
+	[SWP_OUTCOME_NOT_IN_USE] = "not-in-use",
+	[SWP_OUTCOME_FAILED] = "failed",
+};
+
+const char *swp_outcome_name(enum swp_outcome outcome)
+{
+	return (size_t)outcome < SWP_OUTCOME_COUNT ? outcome_names[outcome] : "";
+}
+
 int swp_reason_parse(const char *name, enum swp_reason *ret_reason)
 {
 	for (size_t i = 0; i < SWP_REASON_COUNT; i++) {

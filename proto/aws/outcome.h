@@ -52,7 +52,10 @@ enum swp_outcome {
 	SWP_OUTCOME_CREDENTIALS_UNKNOWN, /* UnrecognizedClient / InvalidClientTokenId: region disabled if GetCallerIdentity at that region's STS is refused too */
 	SWP_OUTCOME_NOT_IN_USE,		 /* AWSOrganizationsNotInUseException */
 	SWP_OUTCOME_FAILED,		 /* final, reason says */
+	SWP_OUTCOME_COUNT,
 };
+/* "ok", "not-found", "refused", …: for metrics and logs. */
+const char *swp_outcome_name(enum swp_outcome outcome);
 
 /* An API error code that an operation or resource treats as "not there" beside the general ones; from the catalogue. */
 struct swp_gone_rule {

@@ -131,6 +131,17 @@ void swp_limiter_throttled(struct swp_limiter *limiter, int64_t now_ms)
 	limiter->rate_per_second /= 2;
 	if (limiter->rate_per_second < LIMITER_FLOOR_PER_SECOND)
 		limiter->rate_per_second = LIMITER_FLOOR_PER_SECOND;
+	limiter->learned_rate = limiter->rate_per_second;
+}
+
+void swp_limiter_start_at(struct swp_limiter *limiter, double rate_per_second)
+{
+	if (rate_per_second >= limiter->full_rate_per_second)
+		return;
+	limiter->rate_per_second =
+		rate_per_second > LIMITER_FLOOR_PER_SECOND ? rate_per_second : LIMITER_FLOOR_PER_SECOND;
+	if (limiter->tokens > limiter->rate_per_second)
+		limiter->tokens = limiter->rate_per_second > 1 ? limiter->rate_per_second : 1;
 }
 
 /* --- page walks --- */

@@ -27,9 +27,12 @@ void swp_retry_succeeded(struct swp_retry *retry, struct swp_retry_quota *quota)
 /* Token bucket: burst 20, then half of the service's rate; halved on a throttle (at most once a second), recovering slowly. */
 struct swp_limiter {
 	double tokens, rate_per_second, full_rate_per_second;
+	double learned_rate; /* what was left after the last refusal; 0: nothing was refused */
 	int64_t updated_ms, last_throttle_ms;
 };
 void swp_limiter_init(struct swp_limiter *limiter, double service_rate_per_second, int64_t now_ms);
+/* Begins with what was learned before: that rate, and no burst. Behind _init. */
+void swp_limiter_start_at(struct swp_limiter *limiter, double rate_per_second);
 /* 0: go (a token is taken); else wait that many ms and ask again. */
 int64_t swp_limiter_take(struct swp_limiter *limiter, int64_t now_ms);
 void swp_limiter_throttled(struct swp_limiter *limiter, int64_t now_ms);

@@ -95,6 +95,8 @@
 #define SWP_LIMIT_RECORD_REGIONS 1024	     /* regions of one account; AWS has under 40 */
 #define SWP_LIMIT_CHAIN_ENTRIES 100000	     /* resources or findings of one chain instance */
 #define SWP_LIMIT_WIRE_TEXT_BYTES (4u << 10) /* a text member of a message: name, ARN, URL */
+#define SWP_LIMIT_JOB_LIMITS 64 /* services of a job whose learned rates are told */
+#define SWP_LIMIT_LEARNED 200000 /* rates that a sweep takes over; only places that were throttled have some */
 #define SWP_LIMIT_HOLDS 4096		     /* jobs of one worker, held or named in a heartbeat */
 #define SWP_LIMIT_SIGNING_KEYS 1024	     /* services × regions × days of one job */
 #define SWP_LIMIT_ENDPOINT_ROWS 4096	     /* configured endpoints */
@@ -108,6 +110,23 @@
 	(64u << 20) /* commands not sent yet: twice what a worker may have uncommitted */
 #define SWP_LIMIT_STORE_COMMAND_MS                                                                           \
 	30000 /* Redis says nothing for that long though it was asked: connection is dead */
+#define SWP_LIMIT_STORE_SENTINEL_COMMAND_MS                                                                  \
+	5000 /* the same where sentinels can be asked for a better one: under half a lease; more for long records */
+#define SWP_LIMIT_SENTINELS 16	   /* hosts of one sentinel:// URL; three or five are usual */
+#define SWP_LIMIT_SENTINEL_MS 2000 /* one sentinel's answers, once it is connected: it does little else */
+
+/* --- metrics --- */
+#define SWP_LIMIT_METRIC_SERIES 1024	 /* of one metric: services × outcomes of the largest catalogue */
+#define SWP_LIMIT_METRIC_SERVICES 100	 /* AWS services that a worker counts apart, each with ten outcomes */
+#define SWP_LIMIT_METRIC_SWEEPS 128	 /* names of sweeps, each with at most six series a metric */
+#define SWP_LIMIT_METRIC_LABEL_BYTES 255 /* one label value: an endpoint, a name */
+#define SWP_LIMIT_METRICS_BYTES (8u << 20) /* one answer; a full worker's is under 100 KiB */
+#define SWP_LIMIT_METRICS_CONNECTIONS                                                                        \
+	16 /* of scrapers at once; one Prometheus needs one, further ones wait in the kernel's queue */
+#define SWP_LIMIT_METRICS_CONNECTION_BYTES                                                                   \
+	(16u << 10) /* memory for one request and the head of its answer: a scraper's is under 1 KiB */
+#define SWP_LIMIT_METRICS_CONNECTION_MS                                                                      \
+	10000 /* from connecting to the answer's last byte: Prometheus' own default deadline of a scrape */
 
 /* --- catalogue --- */
 #define SWP_LIMIT_CATALOGUE_BYTES (32u << 20)

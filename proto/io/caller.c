@@ -243,6 +243,23 @@ static void places_fill(struct swp_caller *caller)
 
 /* --- limiter: only the first call of a scope's queue has a timer --- */
 
+static void begin_wait(struct swp_running_call *running)
+{
+	running->limited_since_ms = swp_loop_now_ms(running->caller->loop);
+	running->scope->waits++;
+	running->caller->statistics.limiter_waits++;
+}
+
+static void end_wait(struct swp_running_call *running)
+{
+	struct swp_caller *caller = running->caller;
+
+	if (running->limited_since_ms)
+		caller->statistics.limiter_wait_ms +=
+			(uint64_t)(swp_loop_now_ms(caller->loop) - running->limited_since_ms);
+	running->limited_since_ms = 0;
+}
+
 static void scope_pump(struct swp_call_scope *scope)
 {
 	while (scope->queue_first != NULL) {
@@ -255,6 +272,7 @@ static void scope_pump(struct swp_call_scope *scope)
 		swp_timer_stop(&running->timer);
 		queue_remove(scope_queue(scope), running);
 		caller->statistics.waiting--;
+		end_wait(running);
 		call_place(running);
 	}
 }
@@ -277,17 +295,14 @@ static void call_admit(struct swp_running_call *running)
 	else
 		queue_append(scope_queue(scope), running);
 	if (scope->queue_first != running) {
-		scope->waits++;
-		caller->statistics.limiter_waits++;
+		begin_wait(running);
 		return;
 	}
 	if (first != NULL)
 		swp_timer_stop(&first->timer);
 	scope_pump(scope);
-	if (scope->queue_first == running) {
-		scope->waits++;
-		caller->statistics.limiter_waits++;
-	}
+	if (scope->queue_first == running)
+		begin_wait(running);
 }
 
 /* --- answers --- */
@@ -408,6 +423,7 @@ static void running_reset(struct swp_running_call *running, const struct swp_cal
 	running->wanted_ms = request->deadline_ms > 0 ? request->deadline_ms : SWP_LIMIT_CALL_MS;
 	running->secret = request->secret;
 	running->queue_next = NULL;
+	running->limited_since_ms = 0;
 	running->own_scope = (struct swp_call_scope){.ready = false};
 	running->retry = (struct swp_retry){0};
 	running->deadline_ms = 0;

@@ -102,6 +102,7 @@ void swp_call_cancel(struct swp_call *call); /* takes idle ones */
 struct swp_caller_statistics {
 	uint64_t calls; /* HTTP requests sent, retries included */
 	uint64_t retried, throttled, limiter_waits;
+	uint64_t limiter_wait_ms; /* of the waits that are over */
 	unsigned in_flight, waiting;
 };
 /* AWS's clock minus ours, as the last host told that did not believe ours; 0 while none complained. Takes NULL. */

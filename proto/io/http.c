@@ -290,9 +290,13 @@ static void fill_response(struct transfer *transfer, CURLcode code, struct swp_h
 static void count_transfer(struct transfer *transfer)
 {
 	struct swp_http_statistics *statistics = &transfer->client->statistics;
+	curl_off_t handshake_us = 0;
 	long connects = 0;
 
 	curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+	if (connects > 0)
+		curl_easy_getinfo(transfer->easy, CURLINFO_APPCONNECT_TIME_T, &handshake_us);
+	statistics->handshakes += handshake_us > 0;
 	statistics->connections += connects > 0 ? (uint64_t)connects : 0;
 	statistics->reused += connects == 0 && transfer->headers_done;
 	statistics->bytes_received += transfer->header_bytes + transfer->body.length;

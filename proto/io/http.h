@@ -113,6 +113,7 @@ bool swp_http_uses_proxy(const struct swp_http_client *client, const char *host)
 
 struct swp_http_statistics {
 	uint64_t exchanges, connections, reused, bytes_received;
+	uint64_t handshakes; /* of TLS that were finished */
 	unsigned in_flight;
 };
 void swp_http_statistics_get(

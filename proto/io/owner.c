@@ -72,16 +72,29 @@ void swp_owner_make(struct swp_owner *ret_owner, uint64_t random)
 		snprintf(ret_owner->host, sizeof(ret_owner->host), "unknown");
 }
 
+/* The number before the next slash. */
+static bool next_number(const char *at, const char **ret_rest, int64_t *ret_number)
+{
+	const char *slash = strchr(at, '/');
+	char digits[24] = "";
+
+	if (!slash || (size_t)(slash - at) >= sizeof(digits))
+		return false;
+	memcpy(digits, at, (size_t)(slash - at));
+	*ret_rest = slash + 1;
+	return swp_parse_i64(digits, 0, INT64_MAX, ret_number) == 0;
+}
+
 bool swp_owner_is_dead(const char *text)
 {
-	unsigned machine;
-	long process;
-	uint64_t started, now;
+	char here[16];
+	int64_t process = 0, started = 0;
+	uint64_t now;
 
-	if (sscanf(text, "%8x/%9ld/%20" SCNu64 "/", &machine, &process, &started) != 3)
+	snprintf(here, sizeof(here), "%08x/", machine_number());
+	if (strncmp(text, here, strlen(here)) != 0 || !next_number(text + strlen(here), &text, &process) ||
+		!next_number(text, &text, &started) || started == 0 || process > INT32_MAX)
 		return false;
-	if (machine != machine_number() || started == 0 || process <= 0)
-		return false;
-	now = started_at(process);
-	return now == 0 ? access("/proc/self/stat", R_OK) == 0 : now != started;
+	now = started_at((long)process);
+	return now == 0 ? access("/proc/self/stat", R_OK) == 0 : now != (uint64_t)started;
 }

@@ -137,12 +137,22 @@ static enum swp_store_verdict judge_server(
 static enum swp_store_verdict judge_persistence(
 	struct swp_store_greeting *greeting, const struct swp_store_reply *reply)
 {
-	char loading[8];
+	char loading[8], log[8];
 
+	greeting->keeps_no_log = info_value(reply, "aof_enabled", log, sizeof(log)) && strcmp(log, "0") == 0;
 	if (!info_value(reply, "loading", loading, sizeof(loading)) || strcmp(loading, "0") == 0)
 		return SWP_STORE_GOOD;
 	swp_problem_set(&greeting->problem, 0, "Redis is still loading its data");
 	return SWP_STORE_AGAIN;
+}
+
+static enum swp_store_verdict judge_memory(
+	struct swp_store_greeting *greeting, const struct swp_store_reply *reply)
+{
+	if (!info_value(reply, "maxmemory_policy", greeting->policy, sizeof(greeting->policy)) ||
+		strcmp(greeting->policy, "noeviction") == 0)
+		greeting->policy[0] = '\0';
+	return SWP_STORE_GOOD;
 }
 
 static enum swp_store_verdict judge_replication(
@@ -187,8 +197,7 @@ const char *swp_store_advice(const char *words)
 	} rows[] = {
 		{"OOM", "; raise maxmemory of this Redis, or give another one (--store)"},
 		{"MISCONF", "; free disk space where this Redis keeps its files"},
-		{"NOPERM", "; the user needs to read and write the keys swp:* (docs/store.md lists the "
-			   "commands)"},
+		{"NOPERM", "; give this user what `orgsweep store acl` prints (docs/redis.md)"},
 		{"NOAUTH", "; put the password into ORGSWEEP_STORE_PASSWORD"},
 		{"WRONGPASS", "; give the right user in the URL and password in ORGSWEEP_STORE_PASSWORD"},
 		{"NOREPLICAS", "; this Redis waits for replicas (min-replicas-to-write)"},
@@ -265,6 +274,7 @@ static const struct step {
 	{.write = write_auth},
 	{.section = "server", .judge = judge_server},
 	{.section = "persistence", .judge = judge_persistence},
+	{.section = "memory", .judge = judge_memory},
 	{.section = "replication", .judge = judge_replication},
 	{.section = "cluster", .judge = judge_cluster},
 	{.selects = true},

@@ -30,6 +30,8 @@ struct swp_store_greeting {
 	const struct swp_store_options *options; /* borrowed */
 	size_t step;				 /* place in the list: the one whose answer comes next */
 	char run_id[48];
+	bool keeps_no_log;	    /* no append-only file */
+	char policy[24];	    /* maxmemory-policy, unless it is noeviction */
 	struct swp_problem problem; /* for all but GOOD */
 };
 

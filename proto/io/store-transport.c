@@ -35,10 +35,12 @@ struct swp_store_transport {
 	struct swp_loop *loop;
 	const struct swp_store_options *options;
 	struct swp_store_transport_events events;
-	SSL_CTX *tls; /* NULL: none */
+	struct swp_store_host host; /* where it is connected, or tries to */
+	SSL_CTX *tls;		    /* NULL: none */
 	SSL *session;
 	int fd;
 	bool opened, wants_write;
+	bool lacks_certificate; /* it was asked for and is not there; false once the peer has said something */
 	struct swp_watch watch, resolved_watch;
 	struct swp_timer timer;
 	struct resolution *resolution;
@@ -86,6 +88,17 @@ static int load_tls_files(SSL_CTX *tls, const struct swp_store_options *options,
 	return 0;
 }
 
+/* The peer asks for a client certificate, and we have none: it may let us in all the same. */
+static int certificate_asked(SSL *session, X509 **certificate, EVP_PKEY **key)
+{
+	struct swp_store_transport *transport = SSL_get_app_data(session);
+
+	*certificate = NULL;
+	*key = NULL;
+	transport->lacks_certificate = true;
+	return 0;
+}
+
 static int make_tls(struct swp_store_transport *transport, struct swp_problem *problem)
 {
 	transport->tls = SSL_CTX_new(TLS_client_method());
@@ -93,6 +106,7 @@ static int make_tls(struct swp_store_transport *transport, struct swp_problem *p
 		return tls_problem(problem, "OpenSSL", "context");
 	SSL_CTX_set_min_proto_version(transport->tls, TLS1_2_VERSION);
 	SSL_CTX_set_verify(transport->tls, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_client_cert_cb(transport->tls, certificate_asked);
 	/* A retried write may come from another place of the send buffer, and may be taken in part. */
 	SSL_CTX_set_mode(transport->tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	return load_tls_files(transport->tls, transport->options, problem);
@@ -101,7 +115,7 @@ static int make_tls(struct swp_store_transport *transport, struct swp_problem *p
 /* The certificate must be for the host asked for: a name, which is sent along too (SNI), or an address. */
 static int start_session(struct swp_store_transport *transport)
 {
-	const char *host = transport->options->address.host;
+	const char *host = transport->host.name;
 	unsigned char address[sizeof(struct in6_addr)];
 	bool ok, is_address =
 			 inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
@@ -114,10 +128,43 @@ static int start_session(struct swp_store_transport *transport)
 	else
 		ok = SSL_set1_host(transport->session, host) == 1 &&
 		     SSL_set_tlsext_host_name(transport->session, host) == 1;
+	SSL_set_app_data(transport->session, transport);
 	if (!ok || SSL_set_fd(transport->session, transport->fd) != 1)
 		return -ENOMEM;
 	SSL_set_connect_state(transport->session);
 	return 0;
+}
+
+/* What the peer's alert means for us. */
+static const char *advice_on_alert(const struct swp_store_transport *transport, unsigned long code)
+{
+	static const struct {
+		int reason;
+		const char *advice;
+	} rows[] = {
+		{SSL_R_TLSV1_ALERT_UNKNOWN_CA,
+			"; it does not trust the certificate in ORGSWEEP_STORE_CERTIFICATE_FILE"},
+		{SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
+			"; renew the certificate in ORGSWEEP_STORE_CERTIFICATE_FILE"},
+	};
+
+	if (transport->lacks_certificate)
+		return "; it asks for a client certificate: give ORGSWEEP_STORE_CERTIFICATE_FILE and "
+		       "ORGSWEEP_STORE_KEY_FILE";
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++)
+		if (ERR_GET_REASON(code) == rows[i].reason)
+			return rows[i].advice;
+	return "";
+}
+
+/* OpenSSL's last error as the problem of the connection. */
+static void set_tls_problem(struct swp_store_transport *transport, const char *what)
+{
+	const char *advice = advice_on_alert(transport, ERR_peek_error());
+	char words[256];
+
+	swp_problem_set(
+		&transport->problem, -EPROTO, "%s: %s%s", what, tls_words(words, sizeof(words)), advice);
 }
 
 /* --- watching --- */
@@ -151,11 +198,10 @@ static void fail(struct swp_store_transport *transport, bool untrusted)
 	transport->events.failed(transport->events.context, untrusted, why);
 }
 
-/* What OpenSSL's last call on the session wants. 0: goes on by itself. */
+/* What OpenSSL's last call on the session wants. 0: the end of the stream. A peer that wants a certificate may just hang up. */
 static int tls_result(struct swp_store_transport *transport, int result)
 {
 	int saved_errno = errno;
-	char words[256];
 
 	switch (SSL_get_error(transport->session, result)) {
 	case SSL_ERROR_WANT_READ:
@@ -164,15 +210,19 @@ static int tls_result(struct swp_store_transport *transport, int result)
 		want(transport, true);
 		return -EAGAIN;
 	case SSL_ERROR_ZERO_RETURN:
-		return 0;
+		if (!transport->lacks_certificate)
+			return 0;
+		break;
 	case SSL_ERROR_SYSCALL:
 		ERR_clear_error();
+		if (transport->lacks_certificate)
+			break;
 		return saved_errno ? -saved_errno : -ECONNRESET;
 	default:
-		tls_words(words, sizeof(words));
-		swp_problem_set(&transport->problem, -EPROTO, "TLS: %s", words);
-		return -EPROTO;
+		break;
 	}
+	set_tls_problem(transport, "TLS");
+	return -EPROTO;
 }
 
 static void try_next_address(struct swp_store_transport *transport);
@@ -187,7 +237,6 @@ static void on_opened(struct swp_store_transport *transport)
 
 static void tls_handshake(struct swp_store_transport *transport)
 {
-	char words[256];
 	long verified;
 	int result, error;
 
@@ -205,13 +254,13 @@ static void tls_handshake(struct swp_store_transport *transport)
 	verified = SSL_get_verify_result(transport->session);
 	if (verified != X509_V_OK) {
 		swp_problem_set(&transport->problem, -EPROTO,
-			"the store's certificate is not trusted: %s; give its CA file, or the host name it "
-			"was issued for",
+			"the store's certificate is not trusted: %s; give its CA in ORGSWEEP_STORE_CA_FILE, "
+			"or the host name it was issued for",
 			X509_verify_cert_error_string(verified));
 		fail(transport, true);
 		return;
 	}
-	swp_problem_set(&transport->problem, -EPROTO, "TLS handshake: %s", tls_words(words, sizeof(words)));
+	set_tls_problem(transport, "TLS handshake");
 	close_socket(transport);
 	try_next_address(transport);
 }
@@ -372,14 +421,13 @@ static int start_thread(struct resolution *resolution)
 
 static int start_resolution(struct swp_store_transport *transport)
 {
-	const struct swp_store_address *address = &transport->options->address;
 	struct resolution *resolution = swp_calloc(1, sizeof(*resolution));
 	int error;
 
 	if (!resolution)
 		return -ENOMEM;
-	memcpy(resolution->host, address->host, sizeof(resolution->host));
-	snprintf(resolution->port, sizeof(resolution->port), "%u", address->port);
+	memcpy(resolution->host, transport->host.name, sizeof(resolution->host));
+	snprintf(resolution->port, sizeof(resolution->port), "%u", transport->host.port);
 	resolution->answered_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (resolution->answered_fd < 0) {
 		swp_free(resolution);
@@ -409,6 +457,7 @@ ssize_t swp_store_transport_read(struct swp_store_transport *transport, void *by
 		ERR_clear_error();
 		errno = 0;
 		result = SSL_read(transport->session, bytes, size > INT32_MAX ? INT32_MAX : (int)size);
+		transport->lacks_certificate &= result <= 0;
 		return result > 0 ? result : tls_result(transport, result);
 	}
 	do
@@ -464,13 +513,15 @@ const char *swp_store_transport_why(const struct swp_store_transport *transport,
 	return error == -EPROTO && transport->problem.text[0] ? transport->problem.text : strerror(-error);
 }
 
-int swp_store_transport_open(struct swp_store_transport *transport)
+int swp_store_transport_open(struct swp_store_transport *transport, const struct swp_store_host *host)
 {
 	int error = swp_timer_start(&transport->timer, SWP_LIMIT_CONNECT_MS);
 
 	if (error)
 		return error;
 	transport->problem.text[0] = '\0';
+	transport->host = *host;
+	transport->lacks_certificate = false;
 	if (transport->options->address.scheme == SWP_STORE_UNIX)
 		error = connect_unix(transport);
 	else
@@ -505,7 +556,7 @@ struct swp_store_transport *swp_store_transport_new(struct swp_loop *loop,
 	transport->events = *events;
 	transport->fd = -1;
 	swp_timer_init(&transport->timer, loop, timed_out);
-	if (options->address.scheme == SWP_STORE_TLS && make_tls(transport, problem) != 0) {
+	if (swp_store_address_uses_tls(&options->address) && make_tls(transport, problem) != 0) {
 		swp_store_transport_free(transport);
 		return NULL;
 	}

@@ -23,14 +23,14 @@ struct swp_store_transport_events {
 	void *context;
 };
 
-/* `options` are borrowed for life. NULL: `problem` tells. */
+/* `options` are borrowed for life: scheme and TLS files are theirs, and the path of a unix socket. NULL: `problem` tells. */
 struct swp_store_transport *swp_store_transport_new(struct swp_loop *loop,
 	const struct swp_store_options *options, const struct swp_store_transport_events *events,
 	struct swp_problem *problem);
 void swp_store_transport_free(struct swp_store_transport *transport);
-/* Starts to open (must be closed); `opened` or `failed` comes later, at the latest after SWP_LIMIT_CONNECT_MS. A negative
- * errno when that is clear at once: closed again, no call-back. */
-int swp_store_transport_open(struct swp_store_transport *transport);
+/* Starts to open (must be closed) a connection to `host` (copied; not looked at for a unix socket); `opened` or `failed` comes later, at the
+ * latest after SWP_LIMIT_CONNECT_MS. A negative errno when that is clear at once: closed again, no call-back. */
+int swp_store_transport_open(struct swp_store_transport *transport, const struct swp_store_host *host);
 void swp_store_transport_close(struct swp_store_transport *transport);
 /* Words for a negative errno of open, read or write. Borrowed until the next call. */
 const char *swp_store_transport_why(const struct swp_store_transport *transport, int error);

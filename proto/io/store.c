@@ -2,6 +2,8 @@
  *
  * Commands stand in one list in the order asked: those sent and waiting for their answer first, then (from `unsent` on)
  * those whose bytes lie in `out`. When the connection dies the sent ones are lost; the others wait for the next.
+ *
+ * With sentinel:// each connection begins anew at the sentinels, one after the other, until one of them names a primary that is one.
  */
 #include "proto/io/store.h"
 
@@ -16,6 +18,7 @@
 #include "proto/base/text.h"
 #include "proto/io/store-greeting.h"
 #include "proto/io/store-reply.h"
+#include "proto/io/store-sentinel.h"
 #include "proto/io/store-transport.h"
 
 #define BACK_OFF_LEAST_MS 50
@@ -26,6 +29,7 @@
 #define KEPT_BUFFER_BYTES (1u << 20) /* a larger send buffer is given back once it is empty */
 #define OUT_LIMIT_BYTES (2 * (size_t)SWP_LIMIT_STORE_WAITING_BYTES + (1u << 20))
 #define SHA1_TEXT_BYTES 41
+#define SLOWEST_BYTES_A_MS 256 /* a record takes its time on a long line: 2 Mbit/s */
 
 struct known_script {
 	struct known_script *next;
@@ -56,9 +60,11 @@ enum state {
 struct swp_store {
 	struct swp_loop *loop;
 	struct swp_store_options options; /* texts are owned */
-	struct swp_secret password;
+	struct swp_secret password, sentinel_password;
 	struct swp_store_events events;
 	enum state state;
+	bool asks_sentinel; /* opening and greeting: that is a sentinel, not yet Redis */
+	struct swp_store_sentinels sentinels;
 	struct swp_store_transport *transport;
 	struct swp_store_reader *reader;
 	struct swp_store_greeting greeting;
@@ -67,13 +73,19 @@ struct swp_store {
 	struct command *head, **tail, *unsent;
 	size_t front_sent; /* bytes of *unsent that are gone already */
 	size_t open_commands;
+	size_t unanswered_bytes; /* sent, and not answered yet */
 	struct swp_buf out;
 	size_t out_sent;	  /* bytes at the front of `out` that are gone already */
 	struct swp_buf first_out; /* before all commands: greeting, then the scripts */
 	bool blocked, read_more, was_up, told_down, closing;
+	uint64_t connections; /* that came up */
+	unsigned connection;  /* counts them, so that who read from one sees that it is gone */
 	int64_t last_heard_ms;
 	unsigned failures; /* in a row */
 	char run_id[sizeof(((struct swp_store_greeting *)NULL)->run_id)];
+	struct swp_store_warning warnings[2];
+	size_t warning_count;
+	char policy_warning[128];
 	struct known_script *scripts;
 	bool *freed; /* see guard */
 };
@@ -131,6 +143,7 @@ static struct command *take_head(struct swp_store *store)
 	if (!store->head)
 		store->tail = &store->head;
 	store->open_commands -= !command->internal;
+	store->unanswered_bytes -= command->wire_length;
 	return command;
 }
 
@@ -151,6 +164,7 @@ static struct command *take_sent(struct swp_store *store)
 
 	if (store->front_sent > 0) {
 		store->out_sent += store->unsent->wire_length - store->front_sent;
+		store->unanswered_bytes += store->unsent->wire_length - store->front_sent;
 		store->unsent = store->unsent->next;
 		store->front_sent = 0;
 	}
@@ -195,6 +209,12 @@ static void close_connection(struct swp_store *store)
 	swp_buf_clear(&store->first_out);
 	swp_timer_stop(&store->silence);
 	store->blocked = store->read_more = false;
+	store->connection++;
+}
+
+static bool has_sentinels(const struct swp_store *store)
+{
+	return store->options.address.scheme == SWP_STORE_SENTINEL;
 }
 
 static int64_t back_off_ms(struct swp_store *store)
@@ -208,17 +228,14 @@ static int64_t back_off_ms(struct swp_store *store)
 	return most / 2 + (int64_t)(swp_clock_random_unit(swp_loop_clock(store->loop)) * (double)(most / 2));
 }
 
-/* The connection is no more, or was not to be had: tells the lost ones, then that we are down, and tries again later.
- * The store may be gone when it returns. */
-static void lose(struct swp_store *store, const char *cause)
+static void refuse(struct swp_store *store, const char *cause);
+
+/* Tells the lost ones, then that we are down, and tries again later. The store may be gone when it returns. */
+static void go_down(struct swp_store *store, const char *why)
 {
-	struct swp_problem why;
 	struct command *sent;
 	struct guard guard;
 
-	/* `cause` may lie in what is closed now. */
-	swp_problem_set(&why, 0, "%s", cause);
-	close_connection(store);
 	store->state = STORE_DOWN;
 	swp_timer_start(&store->retry, back_off_ms(store));
 	sent = take_sent(store);
@@ -227,9 +244,48 @@ static void lose(struct swp_store *store, const char *cause)
 	if (!guard.freed && !store->told_down) {
 		store->told_down = true;
 		if (store->events.down)
-			store->events.down(store->events.context, why.text);
+			store->events.down(store->events.context, why);
 	}
 	guard_leave(store, &guard);
+}
+
+static void open_next_sentinel(struct swp_store *store)
+{
+	const struct swp_store_host *host;
+	struct swp_problem why;
+	bool for_ever;
+
+	store->state = STORE_OPENING;
+	store->asks_sentinel = true;
+	while ((host = swp_store_sentinels_next(&store->sentinels))) {
+		int error = swp_store_transport_open(store->transport, host);
+
+		if (!error)
+			return;
+		swp_store_sentinels_failed(
+			&store->sentinels, swp_store_transport_why(store->transport, error));
+	}
+	for_ever = swp_store_sentinels_sum_up(&store->sentinels, &why);
+	if (for_ever && !store->was_up)
+		refuse(store, why.text);
+	else
+		go_down(store, why.text);
+}
+
+/* The connection is no more, or was not to be had. The store may be gone when it returns. */
+static void lose(struct swp_store *store, const char *cause)
+{
+	struct swp_problem why;
+
+	/* `cause` may lie in what is closed now. */
+	swp_problem_set(&why, 0, "%s", cause);
+	close_connection(store);
+	if (!has_sentinels(store) || store->state == STORE_UP) {
+		go_down(store, why.text);
+		return;
+	}
+	swp_store_sentinels_failed(&store->sentinels, why.text);
+	open_next_sentinel(store);
 }
 
 static void refuse(struct swp_store *store, const char *cause)
@@ -244,6 +300,16 @@ static void refuse(struct swp_store *store, const char *cause)
 }
 
 /* --- writing --- */
+
+/* So long may it say nothing. */
+static int64_t patience_ms(const struct swp_store *store)
+{
+	int64_t least_ms = store->asks_sentinel ? SWP_LIMIT_SENTINEL_MS : store->options.command_timeout_ms;
+	int64_t ms = least_ms + (int64_t)(store->unanswered_bytes / SLOWEST_BYTES_A_MS);
+	int64_t most_ms = least_ms > SWP_LIMIT_STORE_COMMAND_MS ? least_ms : SWP_LIMIT_STORE_COMMAND_MS;
+
+	return ms < most_ms ? ms : most_ms;
+}
 
 /* Writes from `bytes`; takes what was sent off `ret_sent`'s budget. 0, -EAGAIN, or the connection is dead. */
 static int write_some(struct swp_store *store, const char *bytes, size_t length, size_t *ret_sent)
@@ -267,6 +333,7 @@ static void account_sent(struct swp_store *store, size_t sent)
 {
 	store->out_sent += sent;
 	store->front_sent += sent;
+	store->unanswered_bytes += sent;
 	while (store->unsent && store->front_sent >= store->unsent->wire_length) {
 		store->front_sent -= store->unsent->wire_length;
 		store->unsent = store->unsent->next;
@@ -300,7 +367,7 @@ static void flush(struct swp_store *store)
 		return;
 	}
 	if (!swp_timer_is_running(&store->silence))
-		swp_timer_start(&store->silence, store->options.command_timeout_ms);
+		swp_timer_start(&store->silence, patience_ms(store));
 }
 
 static bool has_to_send(const struct swp_store *store)
@@ -313,6 +380,23 @@ static bool has_to_send(const struct swp_store *store)
 
 static void load_scripts(struct swp_store *store);
 
+static void keep_warnings(struct swp_store *store)
+{
+	store->warning_count = 0;
+	if (store->greeting.policy[0]) {
+		snprintf(store->policy_warning, sizeof(store->policy_warning),
+			"when its memory is full this Redis drops records (maxmemory-policy %s)",
+			store->greeting.policy);
+		store->warnings[store->warning_count++] =
+			(struct swp_store_warning){store->policy_warning, "set maxmemory-policy noeviction"};
+	}
+	if (store->greeting.keeps_no_log)
+		store->warnings[store->warning_count++] = (struct swp_store_warning){
+			"this Redis keeps no append-only file: when it restarts, sweeps since its last "
+			"snapshot are gone",
+			"set appendonly yes"};
+}
+
 static void become_up(struct swp_store *store)
 {
 	bool fresh_run = store->was_up && strcmp(store->run_id, store->greeting.run_id) != 0;
@@ -320,8 +404,12 @@ static void become_up(struct swp_store *store)
 	memcpy(store->run_id, store->greeting.run_id, sizeof(store->run_id));
 	store->state = STORE_UP;
 	store->was_up = true;
+	store->connections++;
 	store->told_down = false;
 	store->failures = 0;
+	if (has_sentinels(store))
+		swp_store_sentinels_succeeded(&store->sentinels);
+	keep_warnings(store);
 	load_scripts(store);
 	if (store->events.up)
 		store->events.up(store->events.context, fresh_run);
@@ -335,9 +423,9 @@ static void on_greeting_reply(struct swp_store *store, const struct swp_store_re
 			become_up(store);
 		return;
 	case SWP_STORE_REPLICA:
-		if (!store->was_up)
+		if (!store->was_up && !has_sentinels(store))
 			break;
-		lose(store, store->greeting.problem.text);
+		lose(store, has_sentinels(store) ? "it is a replica" : store->greeting.problem.text);
 		return;
 	case SWP_STORE_AGAIN:
 		lose(store, store->greeting.problem.text);
@@ -346,6 +434,29 @@ static void on_greeting_reply(struct swp_store *store, const struct swp_store_re
 		break;
 	}
 	refuse(store, store->greeting.problem.text);
+}
+
+/* The sentinel has answered: on to the primary that it named, or to the next one. */
+static void on_sentinel_reply(struct swp_store *store, const struct swp_store_reply *reply)
+{
+	int error;
+
+	switch (swp_store_sentinels_answer(&store->sentinels, reply, &store->first_out)) {
+	case SWP_SENTINEL_MORE:
+		return;
+	case SWP_SENTINEL_NEXT:
+		close_connection(store);
+		open_next_sentinel(store);
+		return;
+	case SWP_SENTINEL_TOLD:
+		break;
+	}
+	close_connection(store);
+	store->asks_sentinel = false;
+	store->state = STORE_OPENING;
+	error = swp_store_transport_open(store->transport, swp_store_sentinels_primary(&store->sentinels));
+	if (error)
+		lose(store, swp_store_transport_why(store->transport, error));
 }
 
 /* The words of a Redis that is no master any more, also from inside a script. */
@@ -363,7 +474,10 @@ static void on_reply(struct swp_store *store, const struct swp_store_reply *repl
 	struct command *command = store->head;
 
 	if (store->state == STORE_GREETING) {
-		on_greeting_reply(store, reply);
+		if (store->asks_sentinel)
+			on_sentinel_reply(store, reply);
+		else
+			on_greeting_reply(store, reply);
 		return;
 	}
 	if (command == store->unsent) {
@@ -403,6 +517,7 @@ static void on_bad_reply(struct swp_store *store, int error)
 static bool take_bytes(struct swp_store *store, const char *bytes, size_t length)
 {
 	const struct swp_store_reply *reply;
+	unsigned connection = store->connection;
 	struct guard guard;
 	int error = swp_store_reader_feed(store->reader, bytes, length);
 
@@ -415,8 +530,7 @@ static bool take_bytes(struct swp_store *store, const char *bytes, size_t length
 			return true;
 		guard_enter(store, &guard);
 		on_reply(store, reply);
-		if (guard_leave(store, &guard) || store->state < STORE_GREETING ||
-			store->state == STORE_REFUSED)
+		if (guard_leave(store, &guard) || store->connection != connection)
 			return false;
 	}
 	on_bad_reply(store, error);
@@ -453,8 +567,12 @@ static void transport_opened(void *context)
 	int error;
 
 	store->reader = swp_store_reader_new();
-	error = store->reader ? swp_store_greeting_start(&store->greeting, &store->options, &store->first_out)
-			      : -ENOMEM;
+	if (!store->reader)
+		error = -ENOMEM;
+	else if (store->asks_sentinel)
+		error = swp_store_sentinels_ask(&store->sentinels, &store->first_out);
+	else
+		error = swp_store_greeting_start(&store->greeting, &store->options, &store->first_out);
 	if (error) {
 		lose(store, strerror(-error));
 		return;
@@ -468,7 +586,7 @@ static void transport_failed(void *context, bool untrusted, const char *why)
 {
 	struct swp_store *store = context;
 
-	if (untrusted && !store->was_up)
+	if (untrusted && !store->was_up && !has_sentinels(store))
 		refuse(store, why);
 	else
 		lose(store, why);
@@ -505,10 +623,18 @@ static bool store_prepare(struct swp_prepare *prepare)
 static void retry_now(struct swp_timer *timer)
 {
 	struct swp_store *store = SWP_CONTAINER_OF(timer, struct swp_store, retry);
+	const struct swp_store_address *address = &store->options.address;
+	struct swp_store_host host = {.port = address->port};
 	int error;
 
+	if (has_sentinels(store)) {
+		swp_store_sentinels_begin(&store->sentinels);
+		open_next_sentinel(store);
+		return;
+	}
+	memcpy(host.name, address->host, sizeof(host.name));
 	store->state = STORE_OPENING;
-	error = swp_store_transport_open(store->transport);
+	error = swp_store_transport_open(store->transport, &host);
 	if (error)
 		lose(store, swp_store_transport_why(store->transport, error));
 }
@@ -521,11 +647,12 @@ static void silence_ended(struct swp_timer *timer)
 
 	if (store->state == STORE_UP && !store->head)
 		return;
-	if (silent_ms < store->options.command_timeout_ms) {
-		swp_timer_start(&store->silence, store->options.command_timeout_ms - silent_ms);
+	if (silent_ms < patience_ms(store)) {
+		swp_timer_start(&store->silence, patience_ms(store) - silent_ms);
 		return;
 	}
-	swp_problem_set(&why, 0, "Redis has not answered for %d s", (int)(silent_ms / 1000));
+	swp_problem_set(&why, 0, "%s has not answered for %d s", store->asks_sentinel ? "it" : "Redis",
+		(int)(silent_ms / 1000));
 	lose(store, why.text);
 }
 
@@ -711,6 +838,16 @@ size_t swp_store_open_commands(const struct swp_store *store)
 	return store->open_commands;
 }
 
+uint64_t swp_store_connections(const struct swp_store *store)
+{
+	return store->connections;
+}
+
+const struct swp_store_warning *swp_store_warning(const struct swp_store *store, size_t index)
+{
+	return index < store->warning_count ? &store->warnings[index] : NULL;
+}
+
 bool swp_store_is_up(const struct swp_store *store)
 {
 	return store->state == STORE_UP;
@@ -733,9 +870,13 @@ static int copy_options(
 	*own = (struct swp_store_options){
 		.address = options->address, .command_timeout_ms = options->command_timeout_ms};
 	if (own->command_timeout_ms <= 0)
-		own->command_timeout_ms = SWP_LIMIT_STORE_COMMAND_MS;
+		own->command_timeout_ms = has_sentinels(store) ? SWP_LIMIT_STORE_SENTINEL_COMMAND_MS
+							       : SWP_LIMIT_STORE_COMMAND_MS;
 	error = options->password ? swp_secret_copy(&store->password, options->password) : 0;
 	own->password = &store->password;
+	if (!error && options->sentinel_password)
+		error = swp_secret_copy(&store->sentinel_password, options->sentinel_password);
+	own->sentinel_password = &store->sentinel_password;
 	if (!error)
 		error = copy_text(&own->ca_file, options->ca_file);
 	if (!error)
@@ -765,6 +906,7 @@ static int open_store(
 
 	if (error)
 		return error;
+	swp_store_sentinels_init(&store->sentinels, &store->options);
 	store->transport = swp_store_transport_new(store->loop, &store->options, &events, problem);
 	if (!store->transport)
 		return -EINVAL;
@@ -825,6 +967,7 @@ void swp_store_free(struct swp_store *store)
 	swp_buf_done(&store->out);
 	swp_buf_done(&store->first_out);
 	swp_secret_done(&store->password);
+	swp_secret_done(&store->sentinel_password);
 	free_text(store->options.ca_file);
 	free_text(store->options.certificate_file);
 	free_text(store->options.key_file);

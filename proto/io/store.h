@@ -1,4 +1,4 @@
-/* Redis: commands out, replies in, over TCP, TLS (own OpenSSL transport) or a unix socket, with hiredis' reader (commands
+/* Redis: commands out, replies in, over TCP, TLS (own OpenSSL transport) or a unix socket, found by sentinels where those are told, with hiredis' reader (commands
  * are written straight into the send buffer). What is asked in one round of the loop goes out in one write. Reconnects by itself with back-off. Each command is answered exactly once, also when the connection dies
  * (then with SWP_STORE_REPLY_LOST: it may or may not have been carried out; all our writes are idempotent scripts).
  */
@@ -10,35 +10,53 @@
 #include <stdint.h>
 
 #include "proto/base/error.h"
+#include "proto/base/limits.h"
 #include "proto/base/secret.h"
 #include "proto/io/loop.h"
 
 struct swp_store; /* opaque */
 
 enum swp_store_scheme {
-	SWP_STORE_TCP,	/* redis://[user@]host[:port][/db] */
-	SWP_STORE_TLS,	/* rediss://… */
-	SWP_STORE_UNIX, /* unix:///path */
+	SWP_STORE_TCP,	    /* redis://[user@]host[:port][/db] */
+	SWP_STORE_TLS,	    /* rediss://… */
+	SWP_STORE_UNIX,	    /* unix:///path */
+	SWP_STORE_SENTINEL, /* sentinel://[user@]host[:port],host[:port]/NAME[/db][?tls=yes] */
+};
+
+struct swp_store_host {
+	char name[256]; /* or address */
+	uint16_t port;
 };
 
 struct swp_store_address {
 	enum swp_store_scheme scheme;
-	char host[256]; /* or path, for unix */
+	char host[256]; /* or path, for unix; "" for sentinel */
 	uint16_t port;
 	unsigned database;
-	char user[128]; /* "" none */
+	char user[128]; /* of Redis; "" none */
+	/* For sentinel alone: whom to ask, for which primary, and whether they and Redis speak TLS. */
+	struct swp_store_host sentinels[SWP_LIMIT_SENTINELS];
+	size_t sentinel_count;
+	char primary_name[128];
+	bool sentinel_tls;
 };
-/* Port 6379 and database 0 where none is told; an IPv6 host stands in brackets. -EINVAL: `problem` names what is wrong. A password in the URL is refused with a hint to ORGSWEEP_STORE_PASSWORD. */
+/* Port 6379 (of sentinels: 26379) and database 0 where none is told; an IPv6 host stands in brackets. -EINVAL: `problem` names what is
+ * wrong. A password in the URL is refused with a hint to ORGSWEEP_STORE_PASSWORD. */
 int swp_store_address_parse(
 	const char *url, struct swp_store_address *ret_address, struct swp_problem *problem);
+/* The URL that parses to this address; the caller frees (swp_free). It holds no password. NULL: out of memory. */
+char *swp_store_address_format(const struct swp_store_address *address);
+bool swp_store_address_uses_tls(const struct swp_store_address *address);
 
 struct swp_store_options {
 	struct swp_store_address address;
-	const struct swp_secret *password;	 /* copied; NULL or unset: none */
-	const char *ca_file;			 /* TLS: NULL = system's */
-	const char *certificate_file, *key_file; /* TLS client certificate, NULL: none */
-	const char *client_name;		 /* CLIENT SETNAME; NULL: none */
-	int64_t command_timeout_ms;		 /* 0: SWP_LIMIT_STORE_COMMAND_MS */
+	const struct swp_secret *password;	    /* copied; NULL or unset: none */
+	const struct swp_secret *sentinel_password; /* of the sentinels; copied; NULL or unset: none */
+	const char *ca_file;			    /* TLS: NULL = system's */
+	const char *certificate_file, *key_file;    /* TLS client certificate, NULL: none */
+	const char *client_name;		    /* CLIENT SETNAME; NULL: none */
+	/* 0: SWP_LIMIT_STORE_COMMAND_MS, or where sentinels may know a better one SWP_LIMIT_STORE_SENTINEL_COMMAND_MS */
+	int64_t command_timeout_ms;
 };
 
 enum swp_store_reply_type {
@@ -65,8 +83,8 @@ struct swp_store_events {
 	/* Connection lost or not to be had; reconnecting. `why` for the log. Said once per outage. */
 	void (*down)(void *context, const char *why);
 	/* It can never work: wrong password, ACL, older than 6.2, Redis Cluster; and, if it never worked yet, a replica or a
-	 * certificate that is not trusted (later these may be a fail-over on its way). `why` says what to do. No more tries;
-	 * commands wait until swp_store_free. Any of the three may free the store. */
+	 * certificate that is not trusted (later these may be a fail-over on its way), or a name that no sentinel knows. `why`
+	 * says what to do. No more tries; commands wait until swp_store_free. Any of the three may free the store. */
 	void (*refused)(void *context, const char *why);
 	void *context;
 };
@@ -79,6 +97,8 @@ struct swp_store *swp_store_new(struct swp_loop *loop, const struct swp_store_op
 /* Answers what is open with LOST, from inside. Takes NULL. */
 void swp_store_free(struct swp_store *store);
 bool swp_store_is_up(const struct swp_store *store);
+/* How often it came up; each time after the first was a reconnection. */
+uint64_t swp_store_connections(const struct swp_store *store);
 
 struct swp_store_argument {
 	const void *bytes;
@@ -106,6 +126,12 @@ int swp_store_run(struct swp_store *store, struct swp_store_script *script,
 	size_t argument_count, swp_store_done done, void *context);
 /* What can be done about an ERROR reply of these words: "; free disk space where Redis keeps its files". "" when that is not known. */
 const char *swp_store_advice(const char *words);
+/* What is amiss with the Redis that was greeted last, though it works: it may forget. By index from 0; NULL: no more. Borrowed until the
+ * store is gone or greets again. */
+struct swp_store_warning {
+	const char *what, *fix;
+};
+const struct swp_store_warning *swp_store_warning(const struct swp_store *store, size_t index);
 /* Commands sent or waiting whose answer is out. */
 size_t swp_store_open_commands(const struct swp_store *store);
 

@@ -25,14 +25,23 @@ static const struct swp_key_row rows[SWP_KEY_COUNT] = {
 		"partition number to packed instances over accounts", WITH_SWEEP},
 	[SWP_KEY_PARTITION] = {"swp:SWEEP:partition:NUMBER", "hash",
 		"account id to a part with its rows for joins over accounts", WITH_SWEEP},
+	[SWP_KEY_LOCK] = {"swp:lock:ACCOUNT:REGION", "string",
+		"key of the job that was granted there last: no two sweeps work in one place at once",
+		"when that job is sealed, else after two hours"},
 	[SWP_KEY_LEADER] = {"swp:leader", "hash",
 		"which `orgsweep serve` leads: owner, term, end of its lease", "never"},
 	[SWP_KEY_DRAINS] = {"swp:drains", "hash", "worker's name to who asked to drain it, and when",
 		"when the worker has gone"},
 	[SWP_KEY_WORKERS] = {"swp:workers", "hash", "worker's name to its row (JSON), for `orgsweep status`",
 		"a day after it was last seen"},
+	[SWP_KEY_LIMITS] = {"swp:limits", "hash",
+		"account, region and service to the rate that it allowed when it last refused for that "
+		"(calls in 1,000 s)",
+		"when a sweep was not refused there"},
 	[SWP_KEY_SCHEDULES] = {"swp:schedules", "hash",
-		"name of a scheduled sweep to its last start and its last due time", "never"},
+		"name of a scheduled sweep to its last start, its last due time, and when one was complete "
+		"last",
+		"never"},
 };
 
 const struct swp_key_row *swp_key_row(enum swp_key key)
@@ -60,7 +69,8 @@ static bool is_plain_text(const char *text, size_t max)
 
 bool swp_key_is_sweep_id(const char *text)
 {
-	static const char *const taken[] = {"index", "catalogue", "leader", "drains", "workers", "schedules"};
+	static const char *const taken[] = {
+		"index", "catalogue", "lock", "leader", "drains", "workers", "schedules", "limits"};
 
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (text && strcmp(text, taken[i]) == 0)
@@ -119,6 +129,15 @@ int swp_key_format(enum swp_key key, const char *sweep, const char *first, const
 	if (r == 0)
 		memcpy(ret_key, text, length + 1);
 	return r;
+}
+
+int swp_key_lock_of(const char *job_key, char ret_key[static SWP_KEY_BYTES])
+{
+	const char *place = strstr(job_key, ":job:");
+	size_t length = 0;
+	int r = place ? add(ret_key, &length, "swp:lock:", strlen("swp:lock:")) : -EINVAL;
+
+	return r == 0 ? add(ret_key, &length, place + strlen(":job:"), strlen(place + strlen(":job:"))) : r;
 }
 
 int swp_key_sweep_pattern(const char *sweep, char ret_pattern[static SWP_KEY_BYTES])

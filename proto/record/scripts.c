@@ -30,17 +30,29 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 	[SWP_SCRIPT_GRANT] =
 		{
 			.name = "grant",
-			.keys = "job",
+			.keys = "job, lock",
 			.arguments = "worker, counts (1 or 0), least epoch",
-			.answers = "{granted, epoch, attempts}, {sealed, epoch, attempts} or {lost, epoch, "
-				   "attempts}",
-			.own_keys = 1,
+			.answers = "{granted, epoch, attempts}, {sealed, epoch, attempts}, {lost, epoch, "
+				   "attempts} or {locked, epoch, attempts}",
+			.own_keys = 2,
 			.fenced = true,
-			.source = REFUSE_DEPOSED("1") DROP_PARTS
+			.source = REFUSE_DEPOSED("2") DROP_PARTS NOW_MS
 			"local job = redis.call('HMGET', KEYS[1], 'e', 's', 'l', 'a')\n"
 			"local epoch, attempts = tonumber(job[1] or '0'), tonumber(job[4] or '0')\n"
 			"if job[2] then return {'sealed', epoch, attempts} end\n"
 			"if job[3] then return {'lost', epoch, attempts} end\n"
+			"local holder = redis.call('GET', KEYS[2])\n"
+			"if holder and holder ~= KEYS[1] then\n"
+			"  local held = redis.call('HMGET', holder, 'e', 's', 'l')\n"
+			"  local owner = redis.call('HMGET', string.gsub(holder, ':job:.*', ':sweep'), "
+			"'state', "
+			"'until')\n"
+			"  if held[1] and not held[2] and not held[3] and owner[1] == 'running' and "
+			"tonumber(owner[2] or '0') + 15000 > now then\n"
+			"    return {'locked', epoch, attempts}\n"
+			"  end\n"
+			"end\n"
+			"redis.call('SET', KEYS[2], KEYS[1], 'PX', 7200000)\n"
 			"drop_parts(KEYS[1])\n"
 			"epoch = math.max(epoch + 1, tonumber(ARGV[3]))\n"
 			"if ARGV[2] == '1' then attempts = attempts + 1 end\n"
@@ -62,11 +74,11 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 	[SWP_SCRIPT_SEAL] =
 		{
 			.name = "seal",
-			.keys = "job",
+			.keys = "job, lock",
 			.arguments = "epoch, count of parts, seal, then index and part for each part that "
 				     "comes along",
 			.answers = "1 sealed, 0 was sealed already, -1 stale epoch, -2 parts are missing",
-			.own_keys = 1,
+			.own_keys = 2,
 			.source = REFUSE_STALE
 			"if job[2] then return 0 end\n"
 			"for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], 'p' .. ARGV[i], ARGV[i + 1]) "
@@ -76,6 +88,7 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			"return -2 end\n"
 			"end\n" NOW_MS
 			"redis.call('HSET', KEYS[1], 's', ARGV[3], 't', string.format('%.0f', now))\n"
+			"if redis.call('GET', KEYS[2]) == KEYS[1] then redis.call('DEL', KEYS[2]) end\n"
 			"return 1\n",
 		},
 	[SWP_SCRIPT_GIVE_UP] =
@@ -179,7 +192,8 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.arguments =
 				"owner, host, lease (ms), wall clock (ms), term to assert or 0, owner that "
 				"is known to be dead or empty",
-			.answers = "{owned, term, the owner before} or {held, ms left, owner, host}",
+			.answers = "{owned, term, the owner before}, {held, ms left, owner, host} or "
+				   "{finished, 0, empty}",
 			.own_keys = 1,
 			.fenced = true,
 			.source = REFUSE_DEPOSED("1") NOW_MS
@@ -190,6 +204,8 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			"  if stored > term then return redis.error_reply('" SWP_SCRIPT_DEPOSED
 			" another coordinator has taken over') end\n"
 			"else\n"
+			"  if redis.call('HGET', KEYS[1], 'state') == 'finished' then return {'finished', 0, "
+			"''} end\n"
 			"  if row[2] and row[2] ~= ARGV[1] and row[2] ~= ARGV[6] and ends > now then\n"
 			"    return {'held', ends - now, row[2], row[4] or ''}\n"
 			"  end\n"

@@ -14,14 +14,15 @@
 #include <stdbool.h>
 
 enum swp_script {
-	/* KEYS job; ARGV worker, counts ("1": an attempt, "0": not, e.g. after give-back), least (the lowest epoch to give: one more than the
+	/* KEYS job, lock; ARGV worker, counts ("1": an attempt, "0": not, e.g. after give-back), least (the lowest epoch to give: one more than the
 	 * coordinator has ever given for this job, else "1"; so that a store that lost writes never grants an epoch twice).
-	 * → list {"granted", epoch, attempts}: parts of older epochs are gone; or {"sealed", epoch, attempts}; or {"lost", epoch, attempts}.
+	 * → list {"granted", epoch, attempts}: parts of older epochs are gone; or {"sealed", epoch, attempts}; or {"lost", epoch, attempts}; or
+	 * {"locked", epoch, attempts}: an unsealed job of another sweep, whose coordinator lives, holds account and region.
 	 * Repeated: a higher epoch. */
 	SWP_SCRIPT_GRANT,
 	/* KEYS job; ARGV epoch, index (decimal), part bytes → 1 written (again: the same); 0 sealed already with that epoch; -1 stale epoch. */
 	SWP_SCRIPT_COMMIT_PART,
-	/* KEYS job; ARGV epoch, count of parts, seal bytes, then for each part that comes along: index, bytes.
+	/* KEYS job, lock; ARGV epoch, count of parts, seal bytes, then for each part that comes along: index, bytes.
 	 * → 1 sealed; 0 was sealed already with that epoch; -1 stale epoch; -2 not all parts are there (the store lost some: send all again). */
 	SWP_SCRIPT_SEAL,
 	/* KEYS job; ARGV why ("worker-lost", "store-lost": kept in the mark) → 1 marked lost; 0 it is sealed, nothing done. Parts go; later grants answer "lost", later commits are stale. */
@@ -43,7 +44,8 @@ enum swp_script {
 	 * term "0": takes the row over, if it has no owner, is the owner's own, or its lease has ended (or its owner is `dead`: one whose
 	 * process is known to be gone): term = max(stored term, wall clock, clock of Redis) + 1. Else asserts that term again (a store that
 	 * lost it), or answers SWP_SCRIPT_DEPOSED.
-	 * → {"owned", term, owner before or ""}, or {"held", ms left, owner, host}. */
+	 * → {"owned", term, owner before or ""}, {"held", ms left, owner, host}, or, for term "0", {"finished", 0, ""}: a sweep that has
+	 * come to its end is nobody's any more. */
 	SWP_SCRIPT_TAKE_OVER,
 	/* KEYS row, drains; ARGV lease in ms, "0": given up → {who asked to cancel or "", worker …}. Lengthens the lease from now. */
 	SWP_SCRIPT_RENEW,

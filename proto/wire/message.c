@@ -130,6 +130,13 @@ static const struct member want_catalogue_members[] = {
 	END,
 };
 
+static const struct member limit_members[] = {
+	TEXT(swp_wire_limit, service, "service", REQUIRED),
+	NUMBER(swp_wire_limit, millihertz, "millihertz", OPTIONAL, 1000000000),
+	END,
+};
+static const struct shape limit_shape = SHAPE(swp_wire_limit, limit_members);
+
 static const struct member done_members[] = {
 	NUMBER(swp_message_done, job, "job", REQUIRED, ANY_NUMBER),
 	NUMBER(swp_message_done, epoch, "epoch", REQUIRED, ANY_NUMBER),
@@ -146,6 +153,7 @@ static const struct member done_members[] = {
 	NUMBER(swp_message_done, partial, "partial", OPTIONAL, ANY_NUMBER),
 	FLAG(swp_message_done, answered, "answered"),
 	NUMBER(swp_message_done, elapsed_ms, "elapsed_ms", OPTIONAL, ANY_NUMBER),
+	RECORDS(swp_message_done, limits, limit_count, "limits", SWP_LIMIT_JOB_LIMITS, &limit_shape),
 	END,
 };
 
@@ -158,7 +166,7 @@ static const struct member renew_members[] = {
 static const struct member give_back_members[] = {
 	NUMBER(swp_message_give_back, job, "job", REQUIRED, ANY_NUMBER),
 	NUMBER(swp_message_give_back, epoch, "epoch", REQUIRED, ANY_NUMBER),
-	NUMBER(swp_message_give_back, why, "why", REQUIRED, SWP_GIVE_BACK_RESOURCES),
+	NUMBER(swp_message_give_back, why, "why", REQUIRED, 255 /* a newer one may know more */),
 	TEXT(swp_message_give_back, detail, "detail", OPTIONAL),
 	END,
 };
@@ -254,6 +262,7 @@ static const struct member job_members[] = {
 	TEXT(swp_message_job, region, "region", REQUIRED),
 	NUMBER(swp_message_job, level, "level", OPTIONAL, 2),
 	NUMBER(swp_message_job, deadline_ms, "deadline_ms", OPTIONAL, SWP_LIMIT_JOB_MS),
+	RECORDS(swp_message_job, limits, limit_count, "limits", SWP_LIMIT_JOB_LIMITS, &limit_shape),
 	RECORD(swp_message_job, credentials, "credentials", REQUIRED, &credentials_shape),
 	END,
 };
@@ -697,7 +706,7 @@ static int find_type(struct swp_unpack unpack, enum swp_message_type *ret_type)
 		return r;
 	if (version == 0 || !type || swp_unpack_peek(&unpack) != SWP_UNPACK_END)
 		return -EBADMSG;
-	if (version != SWP_WIRE_VERSION)
+	if (!swp_wire_is_compatible(version))
 		return -EPROTONOSUPPORT;
 	for (int i = SWP_MESSAGE_NONE + 1; i < SWP_MESSAGE_TYPE_COUNT; i++) {
 		if (strlen(messages[i].name) == type_length &&

@@ -38,6 +38,13 @@
 
 #define SWP_WIRE_VERSION 1
 
+/* Versions next to ours work with it: members are only ever added, unknown ones are skipped, absent ones have defaults. So coordinators
+ * and workers are upgraded in any order, one version at a time. */
+static inline bool swp_wire_is_compatible(uint64_t version)
+{
+	return version > 0 && version <= SWP_WIRE_VERSION + 1 && version + 1 >= SWP_WIRE_VERSION;
+}
+
 enum swp_message_type {
 	SWP_MESSAGE_NONE,
 	/* from workers */
@@ -88,6 +95,12 @@ struct swp_message_hello {
 	size_t hold_count;
 };
 
+/* How fast a service let itself be called in an account and region, where it refused for that. Kept for the next sweep. */
+struct swp_wire_limit {
+	const char *service;
+	uint64_t millihertz; /* calls in 1,000 seconds; 0 in a DONE: what was learned before holds no more */
+};
+
 struct swp_message_want_catalogue {
 	const char *hash;
 };
@@ -105,6 +118,8 @@ struct swp_message_done {
 	uint64_t pass, fail, not_applicable, not_assessed, partial; /* cells */
 	bool answered; /* AWS answered at least one planned call */
 	uint64_t elapsed_ms;
+	const struct swp_wire_limit *limits; /* learned */
+	size_t limit_count;
 };
 
 struct swp_message_renew {
@@ -118,6 +133,7 @@ enum swp_give_back_why {
 	SWP_GIVE_BACK_UNKNOWN_SWEEP, /* no sweep message came before it, or its catalogue can't be used */
 	SWP_GIVE_BACK_CREDENTIALS,   /* too little time left in them, or no key for today */
 	SWP_GIVE_BACK_RESOURCES, /* out of memory; counts as an attempt, since the job itself may be the cause */
+	SWP_GIVE_BACK_CANNOT, /* its catalogue has what this worker's version does not know; the detail says what */
 };
 struct swp_message_give_back {
 	uint64_t job, epoch;
@@ -138,7 +154,7 @@ struct swp_message_heartbeat { /* from the coordinator: empty */
 };
 
 struct swp_message_welcome {
-	uint64_t protocol; /* SWP_WIRE_VERSION; another one: the worker leaves */
+	uint64_t protocol; /* SWP_WIRE_VERSION; one that is not compatible: the worker leaves */
 	const char *version;
 	uint64_t heartbeat_ms, lease_ms;
 };
@@ -197,6 +213,9 @@ struct swp_message_job {
 	const char *region;   /* cell's region: "eu-west-1", or "global" */
 	uint64_t level;	      /* enum swp_level: 0 region, 1 global, 2 organization */
 	uint64_t deadline_ms; /* for the whole job; 0: SWP_LIMIT_JOB_MS */
+	const struct swp_wire_limit
+		*limits; /* as learned by an earlier sweep; others as the catalogue says */
+	size_t limit_count;
 	struct swp_wire_credentials credentials;
 };
 

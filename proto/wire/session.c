@@ -48,7 +48,7 @@ static enum swp_session_event take_welcome(
 {
 	uint64_t heartbeat_ms = message->welcome.heartbeat_ms;
 
-	if (message->welcome.protocol != SWP_WIRE_VERSION)
+	if (!swp_wire_is_compatible(message->welcome.protocol))
 		return refuse(session);
 	if (heartbeat_ms >= 10 && heartbeat_ms <= SWP_LEASE_MS / 2) {
 		session->heartbeat_ms = (int64_t)heartbeat_ms;
@@ -77,8 +77,8 @@ static enum swp_session_event coordinator_received(
 	struct swp_session *session, struct swp_message *message, int64_t now_ms)
 {
 	if (message->type == SWP_MESSAGE_HELLO)
-		return message->hello.protocol == SWP_WIRE_VERSION ? open_session(session, now_ms)
-								   : refuse(session);
+		return swp_wire_is_compatible(message->hello.protocol) ? open_session(session, now_ms)
+								       : refuse(session);
 	if (session->state != SWP_SESSION_OPEN)
 		return violation(session, -EPROTO, message);
 	if (message->type == SWP_MESSAGE_BYE)

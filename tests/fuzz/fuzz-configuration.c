@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct swp_configuration configuration = {0};
 	struct swp_problem problem = {0};
 	int error = swp_configuration_read(
-		"F", (const char *)data, size, services, &options, &configuration, &problem);
+		"F", "nightly", (const char *)data, size, services, &options, &configuration, &problem);
 
 	SWP_ASSERT(error == 0 || problem.text[0] || error == -ENOMEM);
 	for (size_t i = 0; error == 0 && i < configuration.endpoint_count; i++)

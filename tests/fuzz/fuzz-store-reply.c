@@ -1,5 +1,5 @@
 /* Bytes of Redis: however they are cut into pieces, the same replies come out, whole and within their bounds, and the
- * greeting judges any of them.
+ * greeting, and whoever asks sentinels, judges any of them.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -10,6 +10,7 @@
 #include "proto/base/limits.h"
 #include "proto/io/store-greeting.h"
 #include "proto/io/store-reply.h"
+#include "proto/io/store-sentinel.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,6 +43,35 @@ static void greet(const struct swp_store_reply *reply)
 	SWP_ASSERT(memchr(greeting.run_id, '\0', sizeof(greeting.run_id)));
 }
 
+/* The reply as the answer to each question that a sentinel is asked. */
+static void ask_sentinel(const struct swp_store_reply *reply)
+{
+	struct swp_store_options options = {
+		.address = {.sentinels = {{"s", 1}, {"s", 2}}, .sentinel_count = 2, .primary_name = "main"}};
+	SWP_CLEANUP(swp_buf_done) struct swp_buf out = {.secret = true};
+	struct swp_store_sentinels sentinels;
+	struct swp_problem why = {""};
+
+	swp_store_sentinels_init(&sentinels, &options);
+	for (int step = SWP_SENTINEL_LOGIN; step <= SWP_SENTINEL_NAMES; step++) {
+		swp_store_sentinels_begin(&sentinels);
+		while (swp_store_sentinels_next(&sentinels)) {
+			if (swp_store_sentinels_ask(&sentinels, &out) != 0)
+				return;
+			sentinels.step = (enum swp_sentinel_step)step;
+			if (swp_store_sentinels_answer(&sentinels, reply, &out) == SWP_SENTINEL_TOLD) {
+				const struct swp_store_host *primary =
+					swp_store_sentinels_primary(&sentinels);
+
+				SWP_ASSERT(primary->port > 0 && primary->name[0] != '\0');
+				SWP_ASSERT(memchr(primary->name, '\0', sizeof(primary->name)));
+			}
+		}
+		swp_store_sentinels_sum_up(&sentinels, &why);
+		SWP_ASSERT(why.text[0] != '\0');
+	}
+}
+
 /* All replies of the bytes, fed in pieces of `step`. */
 static uint64_t replies_in_pieces(const uint8_t *data, size_t size, size_t step, bool with_greeting)
 {
@@ -60,8 +90,10 @@ static uint64_t replies_in_pieces(const uint8_t *data, size_t size, size_t step,
 			if (error || !reply)
 				break;
 			sum = sum * 41 + sum_of(reply, 0);
-			if (with_greeting)
+			if (with_greeting) {
 				greet(reply);
+				ask_sentinel(reply);
+			}
 		}
 	}
 	swp_store_reader_free(reader);

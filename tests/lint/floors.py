@@ -14,14 +14,14 @@ FLOORS = {
     "proto/aws": ({"proto/base", "proto/aws"}, {"openssl/", "jansson.h", "expat.h"}),
     "proto/wire": ({"proto/base", "proto/wire"}, {"msgpack.h"}),
     "proto/record": ({"proto/base", "proto/record"}, {"msgpack.h"}),
-    "proto/io": ({"proto/base", "proto/aws", "proto/io"}, {"uthash.h", "curl/", "zmq.h", "hiredis/", "openssl/", "jansson.h"}),
+    "proto/io": ({"proto/base", "proto/aws", "proto/io"}, {"uthash.h", "curl/", "zmq.h", "hiredis/", "openssl/", "jansson.h", "systemd/", "microhttpd.h"}),
     "checks": ({"proto/base", "proto/aws", "checks"}, {"jansson.h", "yaml.h"}),
     "worker": ({"proto/base", "proto/aws", "proto/wire", "proto/record", "proto/io", "checks", "worker"}, {"jansson.h"}),
     "coordinator": ({"proto/base", "proto/aws", "proto/wire", "proto/record", "proto/io", "checks", "coordinator"},
                     {"jansson.h"}),
 }
 # proto/wire and proto/record read and write MessagePack through one pair of files.
-THIRD_PARTY = re.compile(r"^(uthash|openssl/|jansson|expat|msgpack|curl/|zmq|hiredis|yaml|microhttpd|cmocka)")
+THIRD_PARTY = re.compile(r"^(uthash|openssl/|jansson|expat|msgpack|curl/|zmq|hiredis|yaml|microhttpd|systemd/|cmocka)")
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|strtok|strtok_r|atoi|atol|atoll|atof|alloca|strncpy|strncat|"
                     r"scanf|sscanf|fscanf|system|popen|setjmp|longjmp)\s*\(")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")

@@ -41,6 +41,7 @@ struct swp_store {
 	struct swp_timer up_timer;
 	struct request *requests; /* in order */
 	bool up;
+	uint64_t connections;
 };
 
 struct answer { /* a reply being made */
@@ -221,14 +222,37 @@ static int64_t seal(const char *key, const struct swp_store_argument *arguments,
 	return 1;
 }
 
-/* "granted", "sealed" or "lost" in ret_word. */
-static void grant(const char *key, const struct swp_store_argument *arguments, const char **ret_word)
+/* Does an unsealed job of another sweep that runs hold the place? */
+static const char *lock_word(const char *key, const char *lock)
+{
+	const char *holder = player_store_get(lock, "", NULL), *state;
+	char sweep[SWP_KEY_BYTES];
+
+	if (!holder || strcmp(holder, key) == 0 || !find(holder, "e") || find(holder, "s") ||
+		find(holder, "l"))
+		return "granted";
+	snprintf(sweep, sizeof(sweep), "%.*s:sweep", (int)(strstr(holder, ":job:") - holder), holder);
+	state = player_store_get(sweep, "state", NULL);
+	return state && strcmp(state, "running") == 0 &&
+			       number_at(sweep, "until") + 15000 > swp_clock_wall_ms(player_clock())
+		       ? "locked"
+		       : "granted";
+}
+
+/* "granted", "sealed", "lost" or "locked" in ret_word. */
+static void grant(
+	const char *key, const char *lock, const struct swp_store_argument *arguments, const char **ret_word)
 {
 	int64_t epoch = number_at(key, "e") + 1, least = strtoll(arguments[2].bytes, NULL, 10);
 
-	*ret_word = find(key, "s") ? "sealed" : find(key, "l") ? "lost" : "granted";
+	*ret_word = find(key, "s")   ? "sealed"
+		    : find(key, "l") ? "lost"
+		    : lock	     ? lock_word(key, lock)
+				     : "granted";
 	if (strcmp(*ret_word, "granted") != 0)
 		return;
+	if (lock)
+		player_store_put(lock, "", key, strlen(key));
 	drop_parts(key);
 	put_number(key, "e", epoch > least ? epoch : least);
 	put_number(key, "a", number_at(key, "a") + (strcmp(arguments[1].bytes, "1") == 0));
@@ -473,7 +497,7 @@ static void run_script(const struct request *request, struct answer *answer)
 	}
 	switch ((enum swp_script)request->script) {
 	case SWP_SCRIPT_GRANT:
-		grant(key, arguments, &word);
+		grant(key, request->key_count > 1 ? request->arguments[1].bytes : NULL, arguments, &word);
 		add_item(answer, text_reply(word, strlen(word)));
 		add_item(answer, (struct swp_store_reply){
 					 .type = SWP_STORE_REPLY_NUMBER, .number = number_at(key, "e")});
@@ -485,6 +509,8 @@ static void run_script(const struct request *request, struct answer *answer)
 		return;
 	case SWP_SCRIPT_SEAL:
 		say_number(answer, seal(key, arguments, count));
+		if (request->key_count > 1 && find(key, "s"))
+			drop(request->arguments[1].bytes, NULL, true);
 		return;
 	case SWP_SCRIPT_GIVE_UP:
 		say_number(answer, give_up(key, arguments, count));
@@ -839,6 +865,7 @@ static void come_up(struct swp_timer *timer)
 	struct swp_store *store = SWP_CONTAINER_OF(timer, struct swp_store, up_timer);
 
 	store->up = true;
+	store->connections++;
 	store->events.up(store->events.context, fresh);
 	for (struct request *request = store->requests; request; request = request->next)
 		if (!request->running)
@@ -872,6 +899,18 @@ void swp_store_free(struct swp_store *store)
 		finish_lost(store->requests);
 	the_store = NULL;
 	free(store);
+}
+
+uint64_t swp_store_connections(const struct swp_store *store)
+{
+	return store->connections;
+}
+
+const struct swp_store_warning *swp_store_warning(const struct swp_store *store, size_t index)
+{
+	(void)store;
+	(void)index;
+	return NULL;
 }
 
 bool swp_store_is_up(const struct swp_store *store)

@@ -622,6 +622,32 @@ static void store_can_be_read_only(void)
 	stage_close();
 }
 
+/* Its version does not know all of the catalogue: it gets nothing more, another one does it, and no attempt is lost. */
+static void worker_that_is_too_old(void)
+{
+	struct stage_job job;
+	struct swp_message message = {.type = SWP_MESSAGE_GIVE_BACK};
+
+	begin_with_worker("a worker that can't judge by this catalogue", 0, 1);
+	job = stage_take_job(STAGE_WORKER);
+	message.give_back = (struct swp_message_give_back){.job = job.job,
+		.epoch = job.epoch,
+		.why = SWP_GIVE_BACK_CANNOT,
+		.detail = "operator from_the_future is not known"};
+	player_peer_says(STAGE_WORKER, "w", &message);
+	stage_beat(STAGE_WORKER, NULL, 0, 30 * SECOND);
+	stage_check(!player_peer_has(STAGE_WORKER, SWP_MESSAGE_JOB), "it gets no more jobs");
+	stage_greet(STAGE_WORKER + 1, 4);
+	stage_take_plan(STAGE_WORKER + 1);
+	for (int i = 0; i < 20 && !player_peer_has(STAGE_WORKER + 1, SWP_MESSAGE_JOB); i++)
+		stage_beat(STAGE_WORKER, NULL, 0, SECOND);
+	job = stage_take_job(STAGE_WORKER + 1);
+	stage_check(job.attempt == 1, "a worker that is too old is no attempt");
+	stage_done(STAGE_WORKER + 1, &job, stage_seal(&job) < 0 ? SWP_DONE_STALE : SWP_DONE_SEALED);
+	stage_work_all(STAGE_WORKER + 1);
+	stage_close();
+}
+
 static void store_takes_nothing(void)
 {
 	stage_open("the store never takes anything");
@@ -961,6 +987,7 @@ int main(int argc, char **argv)
 		{"store_away_too_long", store_away_too_long},
 		{"store_refuses_workers", store_refuses_workers},
 		{"store_can_be_read_only", store_can_be_read_only},
+		{"worker_that_is_too_old", worker_that_is_too_old},
 		{"store_takes_nothing", store_takes_nothing},
 		{"cancelled_without_store", cancelled_without_store},
 		{"store_never_there", store_never_there},

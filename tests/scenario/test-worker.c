@@ -52,6 +52,19 @@ static void finding(void)
 	stage_check(record.rows[SWP_STATUS_FAIL] == 1 && record.parts == 1 && record.calls == 2,
 		"one finding, one part, two calls");
 	stage_check(player_store_commands() == 1, "a small job is one round trip");
+	stage_expect_metric("aws_calls_total{service=\"things\",outcome=\"ok\"}", 2);
+	stage_expect_metric("aws_calls_total{service=\"things\",outcome=\"refused\"}", 0);
+	stage_expect_metric("aws_requests_total{service=\"things\"}", 2);
+	stage_expect_metric("aws_retries_total{service=\"things\"}", 0);
+	stage_expect_metric("aws_requests_in_flight", 0);
+	stage_expect_metric("jobs_total{how=\"sealed\"}", 1);
+	stage_expect_metric("jobs_in_hand", 0);
+	stage_expect_metric("job_duration_seconds_count", 1);
+	stage_expect_metric("commits_total{result=\"taken\"}", 1);
+	stage_expect_metric("uncommitted_bytes", 0);
+	stage_expect_metric("store_up", 1);
+	stage_expect_metric("coordinator_up{coordinator=\"tcp://c1:1\"}", 1);
+	stage_expect_ready(NULL);
 	stage_close();
 }
 
@@ -77,6 +90,11 @@ static void denied(void)
 	player_advance(5 * SECOND);
 	stage_expect_done(1, 1, SWP_DONE_SEALED);
 	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_ASSESSED, SWP_REASON_DENIED_IAM);
+	stage_expect_metric("aws_calls_total{service=\"things\",outcome=\"refused\"}",
+		player_requests("ListThings") + player_requests("ListBoxes"));
+	stage_expect_metric("aws_refusals_total{reason=\"denied-iam\"}",
+		player_requests("ListThings") + player_requests("ListBoxes"));
+	stage_expect_metric("aws_refusals_total{reason=\"denied-scp\"}", 0);
 	stage_close();
 }
 
@@ -120,6 +138,10 @@ static void throttled_to_the_end(void)
 	record = stage_record(STAGE_REGION);
 	stage_check(record.throttled > 1 && record.throttled <= SWP_LIMIT_ATTEMPTS,
 		"throttled as often as it was tried");
+	stage_expect_metric("aws_calls_total{service=\"things\",outcome=\"throttled\"}", 1);
+	stage_expect_metric("aws_throttles_total{service=\"things\"}", (double)record.throttled);
+	stage_expect_metric("aws_requests_total{service=\"things\"}", (double)record.calls);
+	stage_expect_metric("aws_retries_total{service=\"things\"}", (double)record.calls - 1);
 	stage_close();
 }
 
@@ -132,6 +154,9 @@ static void throttled_then_fine(void)
 	player_advance(3 * MINUTE);
 	stage_expect_done(1, 1, SWP_DONE_SEALED);
 	stage_expect_cell(STAGE_REGION, SWP_STATUS_NOT_APPLICABLE, SWP_REASON_NONE);
+	stage_expect_metric("aws_calls_total{service=\"things\",outcome=\"ok\"}", 1);
+	stage_expect_metric("aws_retries_total{service=\"things\"}", 2);
+	stage_expect_metric("aws_throttles_total{service=\"things\"}", 2);
 	stage_close();
 }
 
@@ -426,6 +451,9 @@ static void lost_reply(void)
 	player_advance(5 * SECOND);
 	stage_expect_done(1, 1, SWP_DONE_DUPLICATE);
 	stage_expect_cell(STAGE_REGION, SWP_STATUS_FAIL, SWP_REASON_NONE);
+	stage_expect_metric("jobs_total{how=\"duplicate\"}", 1);
+	stage_expect_metric("job_duration_seconds_count", 0);
+	stage_expect_metric("commits_total{result=\"lost\"}", 1);
 	stage_close();
 }
 
@@ -448,6 +476,8 @@ static void store_error(void)
 	stage_job(1, NULL);
 	player_advance(5 * SECOND);
 	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_metric("commits_total{result=\"error\"}", 1);
+	stage_expect_metric("commits_total{result=\"taken\"}", 1);
 	stage_close();
 }
 
@@ -474,6 +504,8 @@ static void store_away(void)
 	player_advance(4 * SECOND);
 	stage_check(!player_has(0, SWP_MESSAGE_DONE), "not done before the seal");
 	stage_check(!stage_record(STAGE_REGION).sealed, "nothing was written");
+	stage_expect_metric("store_up", 0);
+	stage_expect_ready("the store is away");
 	do {
 		player_take(0, SWP_MESSAGE_HEARTBEAT, &heartbeat);
 		away = heartbeat.heartbeat.store_away && heartbeat.heartbeat.job_count == 1;
@@ -483,6 +515,8 @@ static void store_away(void)
 	player_store_back(false);
 	player_advance(SECOND);
 	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_metric("store_up", 1);
+	stage_expect_metric("store_reconnects_total", 1);
 	stage_close();
 }
 
@@ -542,6 +576,9 @@ static void late_commit(void)
 	player_advance(5 * SECOND);
 	stage_expect_done(1, 1, SWP_DONE_STALE);
 	stage_check(!stage_record(STAGE_REGION).sealed, "the late worker wrote nothing");
+	stage_expect_metric("jobs_total{how=\"stale\"}", 1);
+	stage_expect_metric("commits_total{result=\"stale\"}", 1);
+	stage_expect_metric("committed_bytes_total", 0);
 	stage_close();
 }
 
@@ -660,10 +697,15 @@ static void cancelled(void)
 	player_answer((struct player_answer){.call = "ListThings", .never = true, .times = 2});
 	stage_job(1, NULL);
 	stage_job(2, "eu-west-2");
+	stage_expect_metric("jobs_in_hand", 2);
+	stage_expect_metric("aws_requests_in_flight", 2);
 	stage_cancel(1, 1, false);
 	stage_cancel(0, 0, true);
 	player_advance(2 * SECOND);
 	stage_check(player_store_commands() == 0, "nothing was committed");
+	stage_expect_metric("jobs_total{how=\"cancelled\"}", 2);
+	stage_expect_metric("jobs_in_hand", 0);
+	stage_expect_metric("aws_requests_in_flight", 0);
 	stage_close();
 }
 
@@ -680,6 +722,9 @@ static void coordinator_lost(void)
 	stage_job(1, NULL);
 	player_mute(0, true);
 	player_advance(10 * SECOND);
+	stage_expect_metric("coordinator_up{coordinator=\"tcp://c1:1\"}", 0);
+	stage_expect_metric("coordinator_losses_total{coordinator=\"tcp://c1:1\"}", 1);
+	stage_expect_ready("no coordinator has answered");
 	player_mute(0, false);
 	player_advance(SECOND);
 	player_take(0, SWP_MESSAGE_HELLO, &hello);
@@ -759,6 +804,38 @@ static void broken_frames(void)
 	stage_job(1, NULL);
 	player_advance(3 * SECOND);
 	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
+/* As of a coordinator whose version knows more than this one. */
+static void catalogue_not_understood(void)
+{
+	static const char *const checks[] = {"aws-things-001"};
+	static const char newer[] = "{\"version\": 1, \"operators\": [\"from_the_future\"]}";
+	struct swp_message sweep = {.type = SWP_MESSAGE_SWEEP,
+		.sweep = {.sweep = STAGE_SWEEP,
+			.selection = checks,
+			.selection_count = 1,
+			.catalogue = "0000000000000000000000000000000000000000000000000000000000000000",
+			.partition = "aws",
+			.started_at_ms = 1764230400000}};
+	struct swp_message catalogue = {.type = SWP_MESSAGE_CATALOGUE}, wanted;
+
+	stage_open_alone("a catalogue that this version does not understand", 1);
+	stage_welcome(0);
+	player_send(0, &sweep);
+	player_settle();
+	player_take(0, SWP_MESSAGE_WANT_CATALOGUE, &wanted);
+	swp_message_done(&wanted);
+	stage_job_with(0, 1, 1, STAGE_REGION, 3600000);
+	catalogue.catalogue.hash = sweep.sweep.catalogue;
+	catalogue.catalogue.compiled = (struct swp_wire_bytes){newer, sizeof(newer) - 1};
+	player_send(0, &catalogue);
+	player_advance(100);
+	expect_give_back(1, SWP_GIVE_BACK_CANNOT); /* what waited for it */
+	stage_job_with(0, 2, 1, STAGE_REGION, 3600000);
+	player_advance(100);
+	expect_give_back(2, SWP_GIVE_BACK_CANNOT); /* and what comes later */
 	stage_close();
 }
 
@@ -850,6 +927,8 @@ static void drained(void)
 	player_settle();
 	player_take(0, SWP_MESSAGE_HELLO, &message);
 	stage_check(message.hello.draining, "it says that it takes no more");
+	stage_expect_metric("draining", 1);
+	stage_expect_ready("draining");
 	swp_message_done(&message);
 	stage_job_with(0, 2, 1, "eu-west-2", 3600000);
 	expect_give_back(2, SWP_GIVE_BACK_DRAINING);
@@ -879,6 +958,7 @@ static void drained_late(void)
 			       .type = SWP_MESSAGE_WELCOME, .welcome = {.protocol = SWP_WIRE_VERSION}});
 	player_advance(2 * SECOND);
 	expect_give_back(1, SWP_GIVE_BACK_DRAINING);
+	stage_expect_metric("jobs_total{how=\"given-back\"}", 1);
 	player_take(0, SWP_MESSAGE_BYE, &message);
 	swp_message_done(&message);
 	stage_check(stage.exit_code == 0, "it ended");
@@ -985,6 +1065,7 @@ static const struct {
 	SCENARIO(given_back),
 	SCENARIO(broken_frames),
 	SCENARIO(job_before_catalogue),
+	SCENARIO(catalogue_not_understood),
 	SCENARIO(two_coordinators),
 	SCENARIO(drained),
 	SCENARIO(drained_late),

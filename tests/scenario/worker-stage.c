@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/alloc.h"
@@ -116,6 +117,32 @@ void stage_check(bool condition, const char *what)
 {
 	if (!condition)
 		player_fail("%s", what);
+}
+
+void stage_expect_metric(const char *sample, double value)
+{
+	struct swp_buf text = {0};
+	char line[512];
+	const char *at;
+
+	if (swp_worker_metrics_write(stage.worker, &text) < 0)
+		player_fail("no metrics");
+	snprintf(line, sizeof(line), "\norgsweep_worker_%s ", sample);
+	at = strstr(swp_buf_text(&text), line);
+	if (!at)
+		player_fail("no %s in\n%s", sample, swp_buf_text(&text));
+	if (strtod(at + strlen(line), NULL) != value)
+		player_fail("%s is %.20s, not %g", sample, at + strlen(line), value);
+	swp_buf_done(&text);
+}
+
+void stage_expect_ready(const char *why_not)
+{
+	struct swp_problem why = {""};
+	int r = swp_worker_ready(stage.worker, &why);
+
+	if ((r == 0) != !why_not || (why_not && !strstr(why.text, why_not)))
+		player_fail("ready: %d, %s; expected %s", r, why.text, why_not ? why_not : "yes");
 }
 
 static void complain(const struct swp_lint_message *message, void *context)

@@ -60,6 +60,10 @@ struct stage_record stage_record(const char *region);
 void stage_expect_cell(const char *region, unsigned status, unsigned reason);
 const char *stage_key(const char *region);
 void stage_check(bool condition, const char *what);
+/* What the worker's metrics say: a sample by its name (without orgsweep_worker_) and labels, as it is written. */
+void stage_expect_metric(const char *sample, double value);
+/* Can it take jobs? NULL: yes; else what must stand in the reason. */
+void stage_expect_ready(const char *why_not);
 
 /* Bodies of the answers. */
 #define ONE_THING "{\"Things\": [{\"Arn\": \"arn:1\", \"Name\": \"one\"}]}"

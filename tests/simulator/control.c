@@ -120,6 +120,14 @@ static int add_faults(
 	return status;
 }
 
+/* At once: no call sees none of them. */
+static int replace_faults(
+	struct swp_sim_context *context, const struct swp_sim_request *request, struct swp_sim_buffer *body)
+{
+	swp_sim_faults_clear(context->shared);
+	return add_faults(context, request, body);
+}
+
 static int clear_faults(
 	struct swp_sim_context *context, const struct swp_sim_request *request, struct swp_sim_buffer *body)
 {
@@ -155,6 +163,7 @@ static const struct {
 	{"POST", "/_simulator/reset-statistics", reset_statistics},
 	{"GET", "/_simulator/faults", get_faults},
 	{"POST", "/_simulator/faults", add_faults},
+	{"PUT", "/_simulator/faults", replace_faults},
 	{"DELETE", "/_simulator/faults", clear_faults},
 	{"POST", "/_simulator/clock", set_clock},
 };

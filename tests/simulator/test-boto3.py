@@ -769,6 +769,9 @@ def test_fault_counts(simulator, client):
     simulator.control("DELETE", "/_simulator/faults")
     simulator.control("POST", "/_simulator/faults", {"operation": "bedrock:*", "kind": "throttle"})
     expect("another service is not touched", refusal(client.list_endpoints)[0] is None)
+    simulator.control("PUT", "/_simulator/faults", [{"operation": "sagemaker:*", "kind": "throttle"}])
+    rows = [(row["operation"], row["kind"]) for row in simulator.control("GET", "/_simulator/faults")]
+    expect("PUT takes the place of all", rows == [("sagemaker:*", "throttle")], str(rows))
     simulator.control("DELETE", "/_simulator/faults")
     simulator.control("POST", "/_simulator/faults", {"kind": "throttle", "probability": 0.5})
     codes = [refusal(client.list_endpoints)[0] for _ in range(200)]

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 
-from common import wait_for
+from common import Skipped, wait_for
 
 
 def free_port():
@@ -18,15 +18,15 @@ def free_port():
 
 
 class Redis:
-    """redis-server on a unix socket, in a folder of its own."""
+    """redis-server on a unix socket, in a folder of its own. `prefix`: what starts it (in another network namespace, say)."""
 
-    def __init__(self, place, *arguments, folder=None, password=None):
+    def __init__(self, place, *arguments, folder=None, password=None, prefix=()):
         self.place, self.password = place, password
         self.folder = folder or place.path / "redis"
         self.folder.mkdir(exist_ok=True)
         self.socket = self.folder / "s"
         self.url = f"unix://{self.socket}"
-        self.command = ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--appendonly", "yes",
+        self.command = [*prefix, "redis-server", "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--appendonly", "yes",
                         "--save", "", *arguments] + (["--requirepass", password] if password else [])
         self.start()
 
@@ -40,9 +40,10 @@ class Redis:
         self.process.kill()
         self.process.wait()
 
-    def ask(self, *words):
+    def ask(self, *words, timeout=None):
         secret = ["-a", self.password, "--no-auth-warning"] if self.password else []
-        return subprocess.run(["redis-cli", "-s", str(self.socket), *secret, "--raw", *map(str, words)], capture_output=True, check=True).stdout
+        return subprocess.run(["redis-cli", "-s", str(self.socket), *secret, "--raw", *map(str, words)], capture_output=True, check=True,
+                              timeout=timeout).stdout
 
     def put(self, value, *words):
         """A command whose last argument is bytes."""
@@ -106,6 +107,33 @@ class Proxy:
                 if not piece:
                     return
                 (other if ready is one else one).sendall(piece)
+
+
+class SmallDisk:
+    """A folder on a file system of its own, of which `fill` takes the rest."""
+
+    def __init__(self, folder, size):
+        self.folder = folder
+        folder.mkdir(parents=True)
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True).returncode:
+            raise Skipped("a file system can't be mounted here")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+
+    def fill(self):
+        with open(self.folder / "filler", "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+
+    def empty(self):
+        (self.folder / "filler").unlink()
 
 
 def curve_keys():

@@ -1,57 +1,13 @@
 """Coordinators and workers of several hosts' kind: one goes on with what another began, and one that was taken over from writes nothing."""
 import json
-import os
-import shutil
 import signal
-import subprocess
-import time
 
-from common import WORKER, Simulator, Suite, orgsweep, processes_of, stable, sweep, wait_for
-from peers import Redis, free_port, write_keys
+from common import Simulator, Suite, orgsweep, processes_of, stable, sweep, wait_for
+from fleet import Fleet
+from peers import Redis
 from running import SIZE, Running, expected, slow, under_way
 
 suite = Suite()
-SEALED = "local n = 0; for _, k in ipairs(redis.call('KEYS', '*:job:*')) do n = n + redis.call('HEXISTS', k, 's') end; return n"
-EPOCHS = "local all = {}; for _, k in ipairs(redis.call('KEYS', '*:job:*')) do all[#all + 1] = k .. ' ' .. redis.call('HGET', k, 'e') .. ' ' .. redis.call('HEXISTS', k, 's') end; return all"
-
-
-class Fleet:
-    """A Redis, keys, and workers that connect by TCP."""
-
-    def __init__(self, place, simulator, coordinators=1):
-        self.place, self.simulator, self.redis = place, simulator, Redis(place)
-        self.keys = place.path / "keys"
-        (self.keys / "allowed").mkdir(parents=True)
-        self.keys.chmod(0o700)
-        write_keys(self.keys, "server")
-        self.endpoints = [f"tcp://127.0.0.1:{free_port()}" for _ in range(coordinators)]
-
-    def arguments(self, coordinator=0):
-        return ["--listen", self.endpoints[coordinator], "--keys", self.keys, "--workers", 0, "--store", self.redis.url]
-
-    def worker(self, name):
-        key, public = write_keys(self.place.path, name)
-        shutil.copy(public, self.keys / "allowed")
-        environment = {k: v for k, v in self.simulator.environment().items() if k != "AWS_SECRET_ACCESS_KEY"}
-        connect = [word for endpoint in self.endpoints for word in ("--connect", endpoint)]
-        process = subprocess.Popen([str(WORKER), *connect, "--key", str(key), "--server-key", str(self.keys / "server.pub"),
-                                    "--store", self.redis.url], env=environment, stderr=open(self.place.path / f"{name}.log", "w"))
-        self.place.children.append(process)
-        return process
-
-    def epochs(self):
-        """job → (epoch, sealed)"""
-        return {line.split()[0]: tuple(map(int, line.split()[1:])) for line in self.redis.ask("EVAL", EPOCHS, 0).decode().splitlines() if line}
-
-    def sealed(self):
-        return int(self.redis.ask("EVAL", SEALED, 0))
-
-    def sweep_row(self):
-        index = self.redis.ask("ZRANGE", "swp:index", 0, -1).decode().split()
-        words = self.redis.ask("HGETALL", f"swp:{index[-1]}:sweep").decode().splitlines()
-        return dict(zip(words[::2], words[1::2]))
-
-
 def same_as_undisturbed(place, report, text):
     assert report, text
     assert stable(report) == expected(place), text
@@ -99,11 +55,10 @@ def only_the_same_sweep_is_resumed(place):
     assert done.report["sweep"]["status"] == "complete", done.err
 
 
-@suite.test
-def workers_of_a_killed_coordinator_are_adopted(place):
+def adopted(place, coordinators):
     """They go on with what they hold, and the next coordinator neither grants it again nor does what is sealed again."""
     simulator = slow(place, 9000)
-    fleet = Fleet(place, simulator)
+    fleet = Fleet(place, simulator, coordinators)
     first = Running(place, simulator, *fleet.arguments())
     for name in ("one", "two"):
         fleet.worker(name)
@@ -112,13 +67,24 @@ def workers_of_a_killed_coordinator_are_adopted(place):
     first.process.wait()
     before = fleet.epochs()
     assert any(sealed for _, sealed in before.values()) and not all(sealed for _, sealed in before.values()), before
-    second = Running(place, simulator, *fleet.arguments(), "--resume", "latest", "--log-level", "info")
+    second = Running(place, simulator, *fleet.arguments(coordinators - 1), "--resume", "latest", "--log-level", "info")
     code, report, text = second.finish()
     same_as_undisturbed(place, report, text + second.everything())
     assert "job.adopted" in second.everything(), second.everything()
     after = fleet.epochs()
     regranted = {job: (epoch, after[job][0]) for job, (epoch, _) in before.items() if after[job][0] != epoch}
     assert not regranted, regranted
+
+
+@suite.test
+def workers_of_a_killed_coordinator_are_adopted(place):
+    adopted(place, 1)
+
+
+@suite.test
+def workers_go_over_to_another_coordinator(place):
+    """It listens elsewhere; they know both."""
+    adopted(place, 2)
 
 
 @suite.test
@@ -148,12 +114,47 @@ def a_live_coordinator_is_left_alone(place):
     first = Running(place, simulator, *fleet.arguments(0))
     fleet.worker("one")
     under_way(simulator)
-    start = time.monotonic()
     second = orgsweep(place, "sweep", *fleet.arguments(1), "--resume", "latest", environment=simulator.environment())
     if first.process.poll() is None:  # else it was too slow a machine to see it
         assert second.returncode == 2 and "alive" in second.stderr, second.stderr
     code, report, text = first.finish()
     same_as_undisturbed(place, report, text)
+
+
+@suite.test
+def rates_are_learned(place):
+    """Where a service refused for its rate, the next sweep begins with what was left, and forgets it when it is not refused."""
+    redis = Redis(place)
+    throttling = Simulator(place, *SIZE, "--fault", "operation=bedrock:*,region=us-east-1,kind=throttle,probability=0.4")
+    sweep(place, "--all", "--store", redis.url, environment=throttling.environment())
+    rows = redis.ask("HGETALL", "swp:limits").decode().splitlines()
+    learned = dict(zip(rows[::2], map(int, rows[1::2])))
+    assert learned and all(place_of.split()[1:] == ["us-east-1", "bedrock"] and 500 <= rate < 100000 for place_of, rate in learned.items()), learned
+    quiet = Simulator(place, *SIZE)
+    done = sweep(place, "--all", "--store", redis.url, environment=quiet.environment())
+    assert stable(done.report) == expected(place)
+    assert redis.ask("HLEN", "swp:limits").strip() == b"0"
+
+
+@suite.test
+def who_waited_for_a_sweep_that_ended_leaves_it_alone(place):
+    """`sweep --resume` and `report`, begun while it runs, wait for its coordinator's lease; that ends with the sweep."""
+    simulator = slow(place, 2500)
+    fleet = Fleet(place, simulator, coordinators=2)
+    first = Running(place, simulator, *fleet.arguments(0))
+    fleet.worker("one")
+    under_way(simulator)
+    second = Running(place, simulator, *fleet.arguments(1), "--resume", "latest", "--log-level", "info", XDG_STATE_HOME=place.path / "second")
+    told = orgsweep(place, "report", "--all", "--output", "-", "--store", fleet.redis.url, environment=place.environment())
+    code, report, text = first.finish()
+    same_as_undisturbed(place, report, text)
+    row = fleet.sweep_row()
+    assert row["state"] == "finished" and row["status"] == "complete", row
+    code, _, text = second.finish()
+    assert code == 2 and ("finished" in text or "alive" in text), text
+    assert told.returncode == 0 and told.stdout == first.target.read_text(), told.stderr or "not the same bytes"
+    again = orgsweep(place, "report", "--all", "--output", "-", "--store", fleet.redis.url, environment=place.environment())
+    assert again.stdout == first.target.read_text() and fleet.sweep_row() == row
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ import subprocess
 import time
 import urllib.parse
 
-from common import (ORGSWEEP, WORKER, Simulator, Skipped, Suite, cells, check_report, forms_of, orgsweep, processes_of, stable, sweep, wait_for)
-from peers import Proxy, Redis, free_port, write_keys, zmtp_greeting
+from common import (ORGSWEEP, TOKEN_BEGINS, WORKER, Simulator, Suite, Skipped, cells, check_report, forms_of, orgsweep, processes_of,
+                    search_for, stable, sweep, wait_for)
+from peers import Proxy, Redis, SmallDisk, free_port, write_keys, zmtp_greeting
 from running import SIZE, Running, expected, slow, under_way
 
 suite = Suite()
@@ -62,6 +63,7 @@ def coordinator_killed_in_the_middle(place):
     time.sleep(3)
     left = [row for row in processes_of(place) if "simulator" not in row[1]]
     assert not left, left
+    assert not list(place.path.glob(running.target.name + "*")), "a half-written report, or its beginnings"
     target = place.path / "after.json"
     done = orgsweep(place, "report", "--all", "--output", target, environment=place.environment())
     assert done.returncode == 0, done.stderr
@@ -264,14 +266,6 @@ def memory_of(pid):
     return b"".join(pieces)
 
 
-def search_for(secrets, seen):
-    """Nothing of `seen` (name → bytes) holds a secret in any form."""
-    for name, text in seen.items():
-        for secret in secrets:
-            for form in forms_of(secret):
-                assert form not in text, (name, form)
-
-
 @suite.test
 def a_leak_would_be_found(place):
     """The search itself: each form, at each alignment of base64, inside of something else."""
@@ -284,9 +278,6 @@ def a_leak_would_be_found(place):
         except AssertionError:
             continue
         raise AssertionError(f"{text} is not found")
-
-
-TOKEN_BEGINS = "eyJrZXkiOi"  # as each session token of the simulator does
 
 
 @suite.test
@@ -531,33 +522,6 @@ def a_store_that_is_not_there(place):
             code, report, text = one.finish()
             last = text.splitlines()[-1]
             assert code == 2 and report is None and words in last and "--store" in last, (url, last)
-
-
-class SmallDisk:
-    """A folder on a file system of its own, of which `fill` takes the rest."""
-
-    def __init__(self, folder, size):
-        self.folder = folder
-        folder.mkdir(parents=True)
-        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True).returncode:
-            raise Skipped("a file system can't be mounted here")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
-
-    def fill(self):
-        with open(self.folder / "filler", "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-            except OSError:
-                pass
-
-    def empty(self):
-        (self.folder / "filler").unlink()
 
 
 @suite.test

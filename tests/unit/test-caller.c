@@ -654,6 +654,8 @@ static void limiter_keeps_the_order(void **state)
 	assert_int_equal(scope.waits, CALLS - 20);
 	swp_caller_statistics_get(bench.caller, &statistics);
 	assert_int_equal(statistics.limiter_waits, CALLS - 20);
+	/* One after the other, a tenth of a second apart: 0.1 + 0.2 + … + 0.6 s together. */
+	assert_in_range(statistics.limiter_wait_ms, 1800, 6 * 3000);
 	assert_int_equal(statistics.waiting, 0);
 	assert_int_equal(statistics.calls, CALLS);
 	bench_stop(&bench);

@@ -169,6 +169,26 @@ static void no_worker_no_grant(void **state)
 	assert_int_equal(swp_dispatch_open_accounts(stage.dispatch), 0);
 }
 
+static void expect_workers(unsigned ready, unsigned busy, unsigned draining, unsigned lost)
+{
+	struct swp_dispatch_worker_states states;
+
+	swp_dispatch_count_workers(stage.dispatch, &states);
+	assert_int_equal(states.ready, ready);
+	assert_int_equal(states.busy, busy);
+	assert_int_equal(states.draining, draining);
+	assert_int_equal(states.lost, lost);
+}
+
+static void expect_leases_lost(uint64_t expired, uint64_t gone)
+{
+	struct swp_dispatch_numbers numbers;
+
+	swp_dispatch_count(stage.dispatch, &numbers);
+	assert_int_equal(numbers.leases_expired, expired);
+	assert_int_equal(numbers.leases_gone, gone);
+}
+
 static void a_lease_runs_out(void **state)
 {
 	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
@@ -187,8 +207,11 @@ static void a_lease_runs_out(void **state)
 	hold.epoch = 2;
 	swp_dispatch_heartbeat(stage.dispatch, 1, &hold, 1, stage.now_ms); /* names another epoch */
 	assert_int_equal(swp_dispatch_next_ms(stage.dispatch), stage.now_ms + 1);
+	expect_workers(0, 1, 0, 0);
 	run(1);
 	assert_int_equal(stage.lookups, 1); /* looked up before it is leased again */
+	expect_workers(0, 0, 0, 1);
+	expect_leases_lost(1, 0);
 	assert_int_equal(stage.granted, 1);
 	swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_OPEN, 1);
 	greet(2, 4);
@@ -205,6 +228,9 @@ static void a_lease_runs_out(void **state)
 		stage.dispatch, stage.sent[1].peer, jobs[0].number, 2, SWP_DISPATCH_SEALED));
 	assert_int_equal(stage.job_ends, 1);
 	assert_int_equal(stage.ends[0], SWP_JOB_SEALED);
+	swp_dispatch_heartbeat(stage.dispatch, 1, NULL, 0, stage.now_ms); /* it is heard of again */
+	expect_workers(2, 0, 0, 0);
+	expect_leases_lost(1, 0);
 }
 
 static void sealed_before_its_worker_was_lost(void **state)
@@ -246,6 +272,9 @@ static void three_workers_are_lost_on_it(void **state)
 	swp_dispatch_given_up(stage.dispatch, jobs[0].number, false);
 	assert_int_equal(stage.ends[0], SWP_JOB_LOST);
 	assert_int_equal(stage.account_ends, 1);
+	expect_leases_lost(0, 3);
+	swp_dispatch_drain(stage.dispatch, 9);
+	expect_workers(0, 0, 1, 0);
 }
 
 static void given_back_is_no_attempt(void **state)
@@ -429,22 +458,78 @@ static void when_a_worker_has_nothing_of_its_own(void **state)
 	assert_int_equal(stage.granted, 4); /* it takes over regions that it never held */
 }
 
-static void held_and_drained(void **state)
+static void drained(void **state)
 {
 	static struct swp_dispatch_account account; /* still there when the dispatch is freed */
 	static struct swp_job jobs[2];
 
 	(void)state;
-	swp_dispatch_hold(stage.dispatch, true);
 	add(&account, jobs, 2);
 	greet(1, 8);
-	assert_int_equal(stage.granted, 0);
 	swp_dispatch_drain(stage.dispatch, 1);
-	swp_dispatch_hold(stage.dispatch, false);
+	assert_true(swp_dispatch_is_draining(stage.dispatch, 1));
 	run(0);
-	assert_int_equal(stage.granted, 0);
+	assert_int_equal(stage.granted, 2); /* before it was drained */
+	for (int i = 0; i < 2; i++)
+		swp_dispatch_granted(stage.dispatch, jobs[i].number, SWP_DISPATCH_GRANT_GIVEN, 1, 1, 0);
+	swp_dispatch_gone(stage.dispatch, 1);
+	for (int i = 0; i < 2; i++)
+		swp_dispatch_looked_up(stage.dispatch, jobs[i].number, SWP_JOB_OPEN, 1);
 	greet(2, 8);
+	assert_int_equal(stage.granted, 4);
+}
+
+/* Another sweep works in its account and region: it is tried again, and is no attempt. */
+static void locked_by_another_sweep(void **state)
+{
+	static struct swp_dispatch_account account;
+	static struct swp_job jobs[1];
+
+	(void)state;
+	add(&account, jobs, 1);
+	greet(1, 8);
+	swp_dispatch_granted(stage.dispatch, jobs[0].number, SWP_DISPATCH_GRANT_LOCKED, 0, 0, stage.now_ms);
+	assert_int_equal(jobs[0].state, SWP_JOB_LOCKED);
+	run(0);
+	assert_int_equal(stage.granted, 1);
+	assert_int_equal(swp_dispatch_next_ms(stage.dispatch), stage.now_ms + SWP_LOCKED_RETRY_MS);
+	run(SWP_LOCKED_RETRY_MS);
 	assert_int_equal(stage.granted, 2);
+	swp_dispatch_granted(stage.dispatch, jobs[0].number, SWP_DISPATCH_GRANT_LOCKED, 0, 0, stage.now_ms);
+	swp_dispatch_remove(stage.dispatch, &account); /* while it waits */
+	run(SWP_LOCKED_RETRY_MS);
+	assert_int_equal(stage.granted, 2);
+}
+
+/* What a worker holds since another coordinator's time: its number stays, its commit settles it, its end lets it go. */
+static void adopted_from_another_coordinator(void **state)
+{
+	static struct swp_dispatch_account account;
+	static struct swp_job jobs[3];
+	uint64_t running = 0;
+
+	(void)state;
+	greet(1, 1);
+	greet(2, 0);
+	add(&account, jobs, 3);
+	account.running = &running;
+	run(0);
+	assert_int_equal(running, 1);						  /* jobs[0] is granted */
+	assert_false(swp_dispatch_adopt(stage.dispatch, &jobs[0], 2, 777, 9, 0)); /* somebody has it */
+	assert_false(
+		swp_dispatch_adopt(stage.dispatch, &jobs[1], 3, 777, 9, 0)); /* nobody knows that worker */
+	assert_true(swp_dispatch_adopt(stage.dispatch, &jobs[1], 2, 777, 9, 0));
+	assert_false(swp_dispatch_adopt(stage.dispatch, &jobs[2], 2, 777, 9, 0)); /* that number is taken */
+	assert_int_equal(running, 2);
+	assert_ptr_equal(swp_dispatch_held(stage.dispatch, 2, 777, 9), &jobs[1]);
+	assert_true(swp_dispatch_done(stage.dispatch, 2, 777, 9, SWP_DISPATCH_SEALED));
+	assert_int_equal(running, 1);
+	assert_true(swp_dispatch_adopt(stage.dispatch, &jobs[2], 2, 778, 4, 0));
+	swp_dispatch_grant_gone(stage.dispatch, 778);
+	assert_int_equal(jobs[2].state, SWP_JOB_LOOKING);
+	swp_dispatch_remove(stage.dispatch, &account);
+	assert_null(swp_dispatch_find(stage.dispatch, 778));
+	assert_int_equal(running, 0);
 }
 
 static void no_more_than_so_many_accounts(void **state)
@@ -496,7 +581,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(parked_until_credentials_last, begin, end),
 		cmocka_unit_test_setup_teardown(regions_are_shared_out, begin, end),
 		cmocka_unit_test_setup_teardown(when_a_worker_has_nothing_of_its_own, begin, end),
-		cmocka_unit_test_setup_teardown(held_and_drained, begin, end),
+		cmocka_unit_test_setup_teardown(adopted_from_another_coordinator, begin, end),
+		cmocka_unit_test_setup_teardown(locked_by_another_sweep, begin, end),
+		cmocka_unit_test_setup_teardown(drained, begin, end),
 		cmocka_unit_test_setup_teardown(no_more_than_so_many_accounts, begin, end),
 		cmocka_unit_test_setup_teardown(the_oldest_goes_first_when_the_window_is_full, begin, end),
 	};

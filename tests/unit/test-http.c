@@ -224,6 +224,7 @@ static void connections_are_reused(void **state)
 	assert_int_equal(statistics.exchanges, 51);
 	assert_int_equal(statistics.connections, 1);
 	assert_int_equal(statistics.reused, 50);
+	assert_int_equal(statistics.handshakes, 1);
 	assert_int_equal(statistics.in_flight, 0);
 	assert_true(statistics.bytes_received > 51);
 	swp_http_client_free(client);

@@ -18,6 +18,7 @@ static const struct swp_wire_hold holds[] = {
 static const struct swp_wire_lease leases[] = {{7, 2}, {8, 1}, {INT64_MAX, 3}};
 static const struct swp_wire_endpoint endpoints[] = {
 	{"bedrock", "us-east-1", "https://vpce.example"}, {"", "", "http://127.0.0.1:1"}};
+static const struct swp_wire_limit limits[] = {{"bedrock", 2500}, {"sagemaker", 0}};
 static char secret_text[] = "token", key_text[] = "0123456789abcdef0123456789abcdef";
 static struct swp_wire_signing_key keys[] = {
 	{"20261122", "eu-west-1", "bedrock", {key_text, 32}},
@@ -34,7 +35,7 @@ static const struct swp_message samples[] = {
 		.hello = {1, "0.1.0", "w1", "host", 42, 64, true, catalogues, 2, holds, 2}},
 	{.type = SWP_MESSAGE_WANT_CATALOGUE, .want_catalogue = {"cafe"}},
 	{.type = SWP_MESSAGE_DONE,
-		.done = {7, 2, SWP_DONE_STALE, 100, 40, 3, 2, 1, 10, 11, 12, 13, 14, true, 999}},
+		.done = {7, 2, SWP_DONE_STALE, 100, 40, 3, 2, 1, 10, 11, 12, 13, 14, true, 999, limits, 2}},
 	{.type = SWP_MESSAGE_RENEW, .renew = {7, 2}},
 	{.type = SWP_MESSAGE_GIVE_BACK, .give_back = {7, 2, SWP_GIVE_BACK_DRAINING, "why"}},
 	{.type = SWP_MESSAGE_BYE},
@@ -44,7 +45,8 @@ static const struct swp_message samples[] = {
 		.sweep = {"s1", "cafe", catalogues, 2, "aws", "o-1", "111111111111", 1764230400000, endpoints,
 			2, true, true, 50}},
 	{.type = SWP_MESSAGE_CATALOGUE, .catalogue = {"cafe", {"\0\1\2", 3}}},
-	{.type = SWP_MESSAGE_JOB, .job = {7, 2, 1, "s1", "123456789012", "eu-west-1", 0, 60000, CREDENTIALS}},
+	{.type = SWP_MESSAGE_JOB,
+		.job = {7, 2, 1, "s1", "123456789012", "eu-west-1", 0, 60000, limits, 1, CREDENTIALS}},
 	{.type = SWP_MESSAGE_CREDENTIALS, .credentials = {7, 2, 0, CREDENTIALS}},
 	{.type = SWP_MESSAGE_CREDENTIALS, .credentials = {.job = 7, .epoch = 2, .refused = 13}},
 	{.type = SWP_MESSAGE_CANCEL, .cancel = {7, 2, "", false}},
@@ -180,7 +182,7 @@ static const struct {
 		"epoch\x01",
 		-E2BIG),
 	FRAME("another version",
-		"\x84\xa1v\x02\xa1t\xa5renew\xa3job\x05\xa5"
+		"\x84\xa1v\x03\xa1t\xa5renew\xa3job\x05\xa5"
 		"epoch\x01",
 		-EPROTONOSUPPORT),
 	FRAME("an unknown type", "\x82\xa1v\x01\xa1t\xa3xyz", -EPROTONOSUPPORT),

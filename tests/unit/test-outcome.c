@@ -330,6 +330,19 @@ static void policy_arn(void **state)
 	assert_false(swp_classify_policy_arn("explicit deny in a session policy arn:", arn, sizeof(arn)));
 }
 
+static void outcome_names(void **state)
+{
+	(void)state;
+	for (int i = 0; i < SWP_OUTCOME_COUNT; i++) {
+		assert_true(swp_outcome_name((enum swp_outcome)i)[0] != '\0');
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(
+				swp_outcome_name((enum swp_outcome)i), swp_outcome_name((enum swp_outcome)k));
+	}
+	assert_string_equal(swp_outcome_name(SWP_OUTCOME_CREDENTIALS_UNKNOWN), "credentials-unknown");
+	assert_string_equal(swp_outcome_name(SWP_OUTCOME_COUNT), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +350,7 @@ int main(void)
 		cmocka_unit_test(gone_rules),
 		cmocka_unit_test(missing_texts),
 		cmocka_unit_test(reasons),
+		cmocka_unit_test(outcome_names),
 		cmocka_unit_test(policy_arn),
 	};
 

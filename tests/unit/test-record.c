@@ -370,6 +370,12 @@ static const struct {
 	{SWP_KEY_CHAINS, "123456789012", NULL, "swp:s1:chains:123456789012"},
 	{SWP_KEY_CHAINS_OVER, NULL, NULL, "swp:s1:chains-over"},
 	{SWP_KEY_PARTITION, "255", NULL, "swp:s1:partition:255"},
+	{SWP_KEY_LOCK, "123456789012", "eu-west-1", "swp:lock:123456789012:eu-west-1"},
+	{SWP_KEY_LEADER, NULL, NULL, "swp:leader"},
+	{SWP_KEY_DRAINS, NULL, NULL, "swp:drains"},
+	{SWP_KEY_WORKERS, NULL, NULL, "swp:workers"},
+	{SWP_KEY_SCHEDULES, NULL, NULL, "swp:schedules"},
+	{SWP_KEY_LIMITS, NULL, NULL, "swp:limits"},
 };
 
 static void test_keys(void **state)
@@ -387,6 +393,9 @@ static void test_keys(void **state)
 	assert_int_equal(swp_key_format(SWP_KEY_JOB, "s1", "", "r", key), -EINVAL);
 	assert_int_equal(swp_key_format(SWP_KEY_SWEEP, "index", NULL, NULL, key), -EINVAL);
 	assert_int_equal(swp_key_format(SWP_KEY_SWEEP, "a*b", NULL, NULL, key), -EINVAL);
+	assert_int_equal(swp_key_lock_of("swp:s1:job:123456789012:eu-west-1", key), 0);
+	assert_string_equal(key, "swp:lock:123456789012:eu-west-1");
+	assert_int_equal(swp_key_lock_of("swp:s1:sweep", key), -EINVAL);
 	assert_int_equal(swp_key_sweep_pattern("s1", key), 0);
 	assert_string_equal(key, "swp:s1:*");
 }

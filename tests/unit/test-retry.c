@@ -100,6 +100,7 @@ static void limiter(void **state)
 	for (int i = 0; i < 20; i++)
 		swp_limiter_throttled(&limiter, now_ms + 10000 + i * 1000);
 	assert_true(limiter.rate_per_second >= 0.5);
+	assert_true(limiter.learned_rate > 0 && limiter.learned_rate <= limiter.rate_per_second);
 	swp_limiter_take(&limiter, now_ms + 200000); /* recovers to what it was, not above */
 	assert_true(limiter.rate_per_second > 4.99 && limiter.rate_per_second < 5.01);
 	assert_true(limiter.tokens <= 20.0);

@@ -17,6 +17,7 @@
 #include "proto/record/scripts.h"
 
 #define JOB "swp:s1:job:123456789012:eu-west-1"
+#define LOCK "swp:lock:123456789012:eu-west-1"
 
 static char folder[] = "/tmp/orgsweep-scripts-XXXXXX";
 static pid_t redis;
@@ -78,13 +79,15 @@ static struct swp_store_argument text(const char *bytes)
 /* Runs and gives the number that came. */
 static int64_t run(enum swp_script script, const char *const *arguments, size_t count)
 {
-	const struct swp_store_argument key = text(JOB);
+	const struct swp_store_argument keys[] = {text(JOB), text(LOCK)};
 	struct swp_store_argument all[8];
 
 	for (size_t i = 0; i < count; i++)
 		all[i] = text(arguments[i]);
 	answered = false;
-	assert_int_equal(swp_store_run(store, &scripts[script], &key, 1, all, count, on_reply, NULL), 0);
+	assert_int_equal(swp_store_run(store, &scripts[script], keys, swp_script_row(script)->own_keys, all,
+				 count, on_reply, NULL),
+		0);
 	wait_for(&answered);
 	if (got.type == SWP_STORE_REPLY_ERROR)
 		fail_msg("%s: %s", swp_script_row(script)->name, got.text);
@@ -216,6 +219,188 @@ static void test_forget(void **state)
 	assert_grant("w2", "1", "1", "granted", 3, 1);
 }
 
+/* --- owning and fencing --- */
+
+#define ROW "swp:s1:sweep"
+#define LEADER "swp:leader"
+
+/* Keys end with NULL, then the arguments. Errors are answers here. */
+static void run_keys(enum swp_script script, const char *const *words, size_t count)
+{
+	struct swp_store_argument keys[4], arguments[10];
+	size_t key_count = 0, argument_count = 0, at = 0;
+
+	for (; words[at]; at++)
+		keys[key_count++] = text(words[at]);
+	for (at++; at < count; at++)
+		arguments[argument_count++] = text(words[at]);
+	answered = false;
+	assert_int_equal(swp_store_run(store, &scripts[script], keys, key_count, arguments, argument_count,
+				 on_reply, NULL),
+		0);
+	wait_for(&answered);
+}
+#define RUN_KEYS(script, ...)                                                                                \
+	run_keys(script, (const char *const[]){__VA_ARGS__},                                                 \
+		sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static void assert_deposed(void)
+{
+	assert_int_equal(got.type, SWP_STORE_REPLY_ERROR);
+	assert_memory_equal(got.text, SWP_SCRIPT_DEPOSED " ", sizeof(SWP_SCRIPT_DEPOSED));
+}
+
+static void own(const char *owner, const char *lease, const char *wall, const char *term, const char *dead)
+{
+	RUN_KEYS(SWP_SCRIPT_TAKE_OVER, ROW, NULL, owner, "host", lease, wall, term, dead);
+}
+
+static void test_take_over(void **state)
+{
+	char mine[24], later[24];
+
+	(void)state;
+	own("a", "60000", "1", "0", "");
+	assert_string_equal(got.text, "owned");
+	assert_true(got.numbers[1] > 1700000000000); /* above the clock of Redis */
+	snprintf(mine, sizeof(mine), "%lld", (long long)got.numbers[1]);
+	own("b", "60000", "1", "0", "");
+	assert_string_equal(got.text, "held");
+	assert_true(got.numbers[1] > 50000 && got.numbers[1] <= 60000);
+	own("b", "60000", "1", "0", "c"); /* another is dead */
+	assert_string_equal(got.text, "held");
+	own("a", "60000", "1", mine, ""); /* asserted */
+	assert_string_equal(got.text, "owned");
+	assert_string_equal(mine, (snprintf(later, sizeof(later), "%lld", (long long)got.numbers[1]), later));
+	own("b", "60000", "1", "0", "a"); /* its owner is dead */
+	assert_string_equal(got.text, "owned");
+	assert_true(got.numbers[1] > strtoll(mine, NULL, 10));
+	own("a", "60000", "1", mine, "");
+	assert_deposed();
+	own("b", "0", "4000000000000", "0", ""); /* a wall clock far ahead */
+	assert_true(got.numbers[1] == 4000000000001);
+	own("c", "1", "1", "0", ""); /* b's lease has ended */
+	assert_string_equal(got.text, "owned");
+	assert_true(got.numbers[1] == 4000000000002);
+}
+
+/* Who waited for a lease that ended with the sweep does not begin it anew; its own coordinator may still assert its term. */
+static void test_take_over_finished(void **state)
+{
+	(void)state;
+	own("a", "60000", "1", "77", "");
+	COMMAND("HSET", ROW, "state", "finished");
+	own("a", "60000", "1", "77", "");
+	assert_string_equal(got.text, "owned");
+	COMMAND("HSET", ROW, "until", "0");
+	own("b", "60000", "1", "0", "");
+	assert_string_equal(got.text, "finished");
+	own("b", "60000", "1", "0", "a");
+	assert_string_equal(got.text, "finished");
+	own("a", "60000", "1", "77", "");
+	assert_string_equal(got.text, "owned");
+}
+
+/* The store went back to an older state: the term is asserted there, a higher one is not touched. */
+static void test_assert_term(void **state)
+{
+	(void)state;
+	own("a", "60000", "1", "77", "");
+	assert_string_equal(got.text, "owned");
+	assert_true(got.numbers[1] == 77);
+	own("a", "60000", "1", "76", "");
+	assert_deposed();
+}
+
+static void test_fence(void **state)
+{
+	(void)state;
+	own("a", "60000", "1", "77", "");
+	COMMAND("HSET", LEADER, "term", "5");
+	RUN_KEYS(SWP_SCRIPT_GRANT, JOB, LOCK, ROW, NULL, "77", "w1", "1", "1");
+	assert_string_equal(got.text, "granted");
+	RUN_KEYS(SWP_SCRIPT_GRANT, JOB, LOCK, ROW, NULL, "76", "w1", "1", "1");
+	assert_deposed();
+	RUN_KEYS(SWP_SCRIPT_WRITE, "swp:s1:x", ROW, LEADER, NULL, "77", "5", "HSET", "f", "v");
+	assert_int_equal(got.type, SWP_STORE_REPLY_NUMBER);
+	RUN_KEYS(SWP_SCRIPT_WRITE, "swp:s1:x", ROW, LEADER, NULL, "77", "6", "HSET", "f", "late");
+	assert_deposed();
+	COMMAND("HGET", "swp:s1:x", "f");
+	assert_string_equal(got.text, "v");
+	RUN_KEYS(SWP_SCRIPT_GIVE_UP, JOB, ROW, NULL, "76", "worker-lost");
+	assert_deposed();
+	RUN_KEYS(SWP_SCRIPT_DROP, ROW, NULL, "76", "swp:s1:x");
+	assert_deposed();
+	RUN_KEYS(SWP_SCRIPT_DROP, ROW, NULL, "77", "swp:s1:x", "swp:s1:y");
+	assert_int_equal(got.numbers[0], 1);
+	COMMAND("DEL", ROW); /* a store that lost the row refuses, too */
+	RUN_KEYS(SWP_SCRIPT_GRANT, JOB, LOCK, ROW, NULL, "77", "w1", "1", "1");
+	assert_deposed();
+	assert_field("e", "1");
+}
+
+static void test_renew(void **state)
+{
+	(void)state;
+	own("a", "1000", "1", "77", "");
+	COMMAND("HSET", "swp:drains", "w1", "me");
+	COMMAND("HSET", ROW, "cancel_asked", "anna");
+	RUN_KEYS(SWP_SCRIPT_RENEW, ROW, "swp:drains", ROW, NULL, "77", "60000");
+	assert_int_equal(got.type, SWP_STORE_REPLY_LIST);
+	assert_string_equal(got.text, "anna");
+	own("b", "1000", "1", "0", "");
+	assert_string_equal(got.text, "held");
+	RUN_KEYS(SWP_SCRIPT_RENEW, ROW, "swp:drains", ROW, NULL, "77", "0"); /* given up */
+	own("b", "1000", "1", "0", "");
+	assert_string_equal(got.text, "owned");
+	RUN_KEYS(SWP_SCRIPT_RENEW, ROW, "swp:drains", ROW, NULL, "77", "60000");
+	assert_deposed();
+	COMMAND("DEL", "swp:drains");
+}
+
+/* Two sweeps in one place. */
+static void test_lock(void **state)
+{
+	static const char other[] = "swp:s2:job:123456789012:eu-west-1";
+
+	(void)state;
+	own("a", "60000", "1", "77", "");
+	COMMAND("HSET", ROW, "state", "running");
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	assert_grant("w2", "1", "1", "granted", 2, 2); /* its own lock does not keep it out */
+	RUN_KEYS(SWP_SCRIPT_GRANT, other, LOCK, NULL, "w1", "1", "1");
+	assert_string_equal(got.text, "locked");
+	COMMAND("EXISTS", other);
+	assert_int_equal(got.numbers[0], 0);
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "2", "0", "seal"), 1);
+	COMMAND("EXISTS", LOCK);
+	assert_int_equal(got.numbers[0], 0);
+	RUN_KEYS(SWP_SCRIPT_GRANT, other, LOCK, NULL, "w1", "1", "1");
+	assert_string_equal(got.text, "granted");
+	COMMAND("DEL", JOB);
+	assert_grant("w1", "1", "1", "granted", 1, 1); /* sweep s2 does not run */
+	COMMAND("HSET", ROW, "until", "1");
+	RUN_KEYS(SWP_SCRIPT_GRANT, other, LOCK, NULL, "w1", "1", "1"); /* nor does s1 any more */
+	assert_string_equal(got.text, "granted");
+	COMMAND("PTTL", LOCK);
+	assert_true(got.numbers[0] > 7000000);
+	COMMAND("DEL", other);
+}
+
+static void test_assert_grant(void **state)
+{
+	(void)state;
+	assert_int_equal(RUN(SWP_SCRIPT_ASSERT_GRANT, "w1", "3", "2"), 1); /* the store had lost it */
+	assert_field("e", "3");
+	assert_field("a", "2");
+	assert_field("w", "w1");
+	assert_int_equal(RUN(SWP_SCRIPT_ASSERT_GRANT, "w1", "3", "2"), 1);
+	assert_int_equal(RUN(SWP_SCRIPT_ASSERT_GRANT, "w1", "2", "1"), 0); /* granted anew meanwhile */
+	assert_int_equal(RUN(SWP_SCRIPT_SEAL, "3", "0", "seal"), 1);
+	assert_int_equal(RUN(SWP_SCRIPT_ASSERT_GRANT, "w1", "4", "2"), 0); /* sealed: it stays */
+	assert_field("e", "3");
+}
+
 /* Every byte passes: parts are MessagePack. */
 static void test_binary(void **state)
 {
@@ -238,6 +423,8 @@ static int each_begins(void **state)
 {
 	(void)state;
 	COMMAND("DEL", JOB);
+	COMMAND("DEL", "swp:s1:sweep");
+	COMMAND("DEL", LOCK);
 	return 0;
 }
 
@@ -296,6 +483,13 @@ int main(void)
 		cmocka_unit_test_setup(test_give_up_after_seal, each_begins),
 		cmocka_unit_test_setup(test_forget, each_begins),
 		cmocka_unit_test_setup(test_binary, each_begins),
+		cmocka_unit_test_setup(test_take_over, each_begins),
+		cmocka_unit_test_setup(test_take_over_finished, each_begins),
+		cmocka_unit_test_setup(test_assert_term, each_begins),
+		cmocka_unit_test_setup(test_fence, each_begins),
+		cmocka_unit_test_setup(test_renew, each_begins),
+		cmocka_unit_test_setup(test_assert_grant, each_begins),
+		cmocka_unit_test_setup(test_lock, each_begins),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
 }

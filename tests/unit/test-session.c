@@ -161,8 +161,18 @@ static void test_bye_and_again(void **state)
 	assert_int_equal(session.state, SWP_SESSION_CLOSED);
 	swp_session_init(&session, SWP_SESSION_COORDINATOR, 0);
 	message = hello;
-	message.hello.protocol = 2;
+	message.hello.protocol = SWP_WIRE_VERSION + 2;
 	assert_int_equal(say(&session, &message, 0, &message), SWP_SESSION_REFUSED);
+	swp_message_done(&message);
+	swp_session_init(&session, SWP_SESSION_COORDINATOR, 0);
+	message = hello;
+	message.hello.protocol = SWP_WIRE_VERSION + 1; /* the next version: they work together */
+	assert_int_equal(say(&session, &message, 0, &message), SWP_SESSION_ESTABLISHED);
+	swp_message_done(&message);
+	swp_session_init(&session, SWP_SESSION_WORKER, 0);
+	message = welcome;
+	message.welcome.protocol = SWP_WIRE_VERSION + 1;
+	assert_int_equal(say(&session, &message, 0, &message), SWP_SESSION_ESTABLISHED);
 	swp_message_done(&message);
 }
 

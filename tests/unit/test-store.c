@@ -348,6 +348,16 @@ static void test_addresses(void **state)
 		assert_int_equal(address.database, good[i].database);
 		assert_string_equal(address.user, good[i].user);
 	}
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(good); i++) {
+		struct swp_store_address again;
+		char *url;
+
+		assert_int_equal(swp_store_address_parse(good[i].url, &address, &problem), 0);
+		url = swp_store_address_format(&address);
+		assert_int_equal(swp_store_address_parse(url, &again, &problem), 0);
+		assert_memory_equal(&again, &address, sizeof(again));
+		swp_free(url);
+	}
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(bad); i++) {
 		assert_int_equal(swp_store_address_parse(bad[i].url, &address, &problem), -EINVAL);
 		if (!strstr(problem.text, bad[i].words) || strstr(problem.text, "hunter2"))
@@ -362,6 +372,74 @@ static void test_addresses(void **state)
 	snprintf(longer, sizeof(longer), "unix:///%0300d", 1);
 	assert_int_equal(swp_store_address_parse(longer, &address, &problem), -EINVAL);
 	assert_non_null(strstr(problem.text, "at most 107 bytes"));
+}
+
+static void test_sentinel_addresses(void **state)
+{
+	static const struct {
+		const char *url, *whole; /* with everything written out */
+		size_t count;
+	} good[] = {
+		{"sentinel://h/main", "sentinel://h:26379/main/0", 1},
+		{"sentinel://h:1,[::1]:2,[fe80::2]/main/3", "sentinel://h:1,[::1]:2,[fe80::2]:26379/main/3",
+			3},
+		{"sentinel://u@h1,h2/my.main_1-x/?tls=yes",
+			"sentinel://u@h1:26379,h2:26379/my.main_1-x/0?tls=yes", 2},
+		{"sentinel://h/main?tls=no", "sentinel://h:26379/main/0", 1},
+	};
+	static const struct {
+		const char *url, *words;
+	} bad[] = {
+		{"sentinel://", "no host"},
+		{"sentinel:///main", "no host"},
+		{"sentinel://h,/main", "no host"},
+		{"sentinel://,h/main", "no host"},
+		{"sentinel://h", "the name by which"},
+		{"sentinel://h/", "the name by which"},
+		{"sentinel://h//0", "the name by which"},
+		{"sentinel://h/a b", "the name by which"},
+		{"sentinel://h:0/main", "1 to 65535"},
+		{"sentinel://h/main/x", "database number"},
+		{"sentinel://h/main/0/1", "database number"},
+		{"sentinel://h/main/12345678901234567890", "database number"},
+		{"sentinel://h/main?ssl=yes", "tls=yes"},
+		{"sentinel://h/main?tls=maybe", "tls=yes"},
+		{"sentinel://h?tls=yes", "the name by which"},
+		{"sentinel://:hunter2@h/main", "ORGSWEEP_STORE_PASSWORD"},
+		{"sentinel://u:hunter2/x@h/main", "ORGSWEEP_STORE_PASSWORD"},
+	};
+	struct swp_store_address address, again;
+	struct swp_problem problem;
+	char longer[600] = "sentinel://h";
+
+	(void)state;
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(good); i++) {
+		char *url;
+
+		assert_int_equal(swp_store_address_parse(good[i].url, &address, &problem), 0);
+		assert_int_equal(address.scheme, SWP_STORE_SENTINEL);
+		assert_int_equal(address.sentinel_count, good[i].count);
+		url = swp_store_address_format(&address);
+		assert_string_equal(url, good[i].whole);
+		assert_int_equal(swp_store_address_parse(url, &again, &problem), 0);
+		assert_memory_equal(&again, &address, sizeof(again));
+		assert_int_equal(swp_store_address_uses_tls(&address), strstr(url, "tls=yes") != NULL);
+		swp_free(url);
+	}
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(bad); i++) {
+		assert_int_equal(swp_store_address_parse(bad[i].url, &address, &problem), -EINVAL);
+		if (!strstr(problem.text, bad[i].words) || strstr(problem.text, "hunter2"))
+			fail_msg("%s: %s", bad[i].url, problem.text);
+	}
+	for (int more = 0; more < 2; more++) {
+		size_t length = strlen("sentinel://h");
+
+		for (int i = 1; i < SWP_LIMIT_SENTINELS + more; i++)
+			length += (size_t)snprintf(longer + length, sizeof(longer) - length, ",h");
+		snprintf(longer + length, sizeof(longer) - length, "/n");
+		assert_int_equal(swp_store_address_parse(longer, &address, &problem), more ? -EINVAL : 0);
+	}
+	assert_non_null(strstr(problem.text, "at most 16 sentinels"));
 }
 
 /* --- a real one --- */
@@ -470,6 +548,7 @@ static void test_killed_and_started_again(void **state)
 	ask_and_wait(s, "CLIENT KILL TYPE normal SKIPME no");
 	run_until(s, &s->ups, 3);
 	assert_false(s->fresh_run);
+	assert_int_equal(swp_store_connections(s->store), 3);
 }
 
 static void test_the_ceiling_of_what_waits(void **state)
@@ -565,7 +644,7 @@ static void test_passwords(void **state)
 		{"", "wrong", "ORGSWEEP_STORE_PASSWORD"},
 		{"", NULL, "ORGSWEEP_STORE_PASSWORD"},
 		{"nobody", "secret", "WRONGPASS"},
-		{"worker", "secret", "docs/store.md"},
+		{"worker", "secret", "orgsweep store acl"},
 	};
 	struct swp_secret secret = {0};
 	struct swp_problem problem;
@@ -871,6 +950,7 @@ struct fake {
 	int connections;
 	/* What INFO tells, and how a command whose name starts with `command` is answered; NULL: +OK. */
 	const char *version, *role, *cluster;
+	const char *more; /* lines of INFO */
 	const char *command, *answer;
 	size_t answer_length; /* 0: strlen */
 	int loading;	      /* so many connections are told LOADING */
@@ -896,8 +976,8 @@ static void fake_info(const struct fake *fake, int fd)
 	int length = snprintf(text, sizeof(text),
 		"# "
 		"Server\r\nredis_version:%s\r\nrun_id:0123456789012345678901234567890123456789\r\nrole:%s\r\n"
-		"master_host:db.example.com\r\ncluster_enabled:%s\r\n",
-		fake->version, fake->role, fake->cluster);
+		"master_host:db.example.com\r\ncluster_enabled:%s\r\n%s",
+		fake->version, fake->role, fake->cluster, fake->more ? fake->more : "");
 	int size = snprintf(head, sizeof(head), "$%d\r\n%s\r\n", length, text);
 
 	fake_send(fd, head, (size_t)size);
@@ -1015,6 +1095,49 @@ static void test_redis_that_will_not_do(void **state)
 	}
 }
 
+/* What works, and what is to be said of it. */
+static void test_redis_that_will_do(void **state)
+{
+	struct scene *s = *state;
+	struct {
+		struct fake fake;
+		const char *warnings; /* words, in order */
+	} rows[] = {
+		{{.version = "6.2.0"}, ""},
+		{{.version = "6.2.14", .more = "aof_enabled:1\r\nmaxmemory_policy:noeviction\r\n"}, ""},
+		/* Valkey 8.0.1, as it calls itself */
+		{{.version = "7.2.4",
+			 .more = "server_name:valkey\r\nvalkey_version:8.0.1\r\naof_enabled:1\r\n"},
+			""},
+		{{.version = "10.0.0", .more = "maxmemory_policy:allkeys-lru\r\naof_enabled:1\r\n"},
+			"allkeys-lru;"},
+		{{.more = "aof_enabled:0\r\nmaxmemory_policy:volatile-ttl\r\n"}, "volatile-ttl;append-only;"},
+		{{.more = "aof_enabled:0\r\n"}, "append-only;"},
+	};
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
+		const struct swp_store_warning *warning;
+		const char *words = rows[i].warnings;
+		size_t count = 0;
+
+		fake_open(&rows[i].fake, s);
+		open_store(s);
+		run_until(s, &s->ups, (int)i + 1);
+		while ((warning = swp_store_warning(s->store, count++))) {
+			char word[32];
+
+			snprintf(word, sizeof(word), "%.*s", (int)strcspn(words, ";"), words);
+			if (!*word || !strstr(warning->what, word) || !*warning->fix)
+				fail_msg("row %zu: %s; %s", i, warning->what, warning->fix);
+			words += strlen(word) + 1;
+		}
+		assert_string_equal(words, "");
+		swp_store_free(s->store);
+		s->store = NULL;
+		fake_close(&rows[i].fake);
+	}
+}
+
 static void test_redis_that_is_not_ready_yet(void **state)
 {
 	struct scene *s = *state;
@@ -1097,12 +1220,16 @@ static void test_replies_that_can_not_be_taken(void **state)
 		run_until(s, &s->ups, ups + 1);
 		assert_int_equal(ask(s, 0, "GET k"), 0);
 		if (rows[i].length) {
-			pid_t sender;
+			pid_t sender, parent = getpid();
 
 			/* Sent from a child on the accepted connection, while our loop reads. */
 			run_for(s, 50);
 			sender = fork();
 			if (sender == 0) {
+				/* Nobody else ends it if the test is killed: it would try to send for ever. */
+				prctl(PR_SET_PDEATHSIG, SIGKILL);
+				if (getppid() != parent)
+					_exit(1);
 				fake_send(fake.connection.fd, rows[i].answer, rows[i].length);
 				_exit(0);
 			}
@@ -1253,6 +1380,8 @@ static void test_advice(void **state)
 				 "-OOM command not allowed when used memory > 'maxmemory'."),
 		"maxmemory"));
 	assert_non_null(strstr(swp_store_advice("MISCONF Errors writing to the AOF file"), "disk"));
+	assert_non_null(strstr(
+		swp_store_advice("NOREPLICAS Not enough good replicas to write."), "min-replicas-to-write"));
 	assert_string_equal(swp_store_advice("ERR unknown command 'BOOM'"), "");
 	assert_string_equal(swp_store_advice(""), "");
 }
@@ -1261,6 +1390,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_sentinel_addresses),
 		cmocka_unit_test(test_advice),
 		TEST(test_talk),
 		TEST(test_pipelined_in_order),
@@ -1279,6 +1409,7 @@ int main(void)
 		TEST(test_tls_with_client_certificate),
 		TEST(test_tls_files_that_can_not_be_used),
 		TEST(test_redis_that_will_not_do),
+		TEST(test_redis_that_will_do),
 		TEST(test_redis_that_is_not_ready_yet),
 		TEST(test_a_fail_over),
 		TEST(test_replies_that_can_not_be_taken),

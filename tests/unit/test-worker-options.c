@@ -42,8 +42,9 @@ static void test_plain(void **state)
 	(void)state;
 	environment = NULL;
 	assert_int_equal(PARSE(&options, &problem, NEEDED, "--connect=ipc:///x", "--name", "n",
-				 "--log-format", "json"),
+				 "--log-format", "json", "--metrics", ":9718"),
 		0);
+	assert_string_equal(options.metrics, ":9718");
 	assert_int_equal(options.connect_count, 2);
 	assert_string_equal(options.connect[1], "ipc:///x");
 	assert_string_equal(options.key, "k");
@@ -56,9 +57,8 @@ static void test_plain(void **state)
 static void test_environment(void **state)
 {
 	static const char *const values[] = {"ORGSWEEP_CONNECT", "tcp://e:1", "ORGSWEEP_KEY", "ek",
-		"ORGSWEEP_SERVER_KEY", "es", "ORGSWEEP_STORE", "redis://e", "ORGSWEEP_STORE_PASSWORD_FILE",
-		"/p", "AWS_CA_BUNDLE", "/ca", "https_proxy", "http://p", "NO_PROXY", "", "no_proxy", "a,b",
-		NULL};
+		"ORGSWEEP_SERVER_KEY", "es", "ORGSWEEP_STORE", "redis://e", "AWS_CA_BUNDLE", "/ca",
+		"https_proxy", "http://p", "NO_PROXY", "", "no_proxy", "a,b", NULL};
 	struct swp_worker_options options;
 	struct swp_problem problem = {""};
 
@@ -68,7 +68,7 @@ static void test_environment(void **state)
 	assert_string_equal(options.key, "given"); /* the command line wins */
 	assert_string_equal(options.connect[0], "tcp://e:1");
 	assert_string_equal(options.server_key, "es");
-	assert_string_equal(options.store_password_file, "/p");
+	assert_string_equal(options.store, "redis://e");
 	assert_string_equal(options.ca_file, "/ca");
 	assert_string_equal(options.https_proxy, "http://p"); /* either case */
 	assert_string_equal(options.no_proxy, "a,b");	      /* an empty one is unset */

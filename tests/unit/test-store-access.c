@@ -1,0 +1,145 @@
+/* Passwords and TLS files of the store, from an environment of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/io/files.h"
+#include "proto/io/store-access.h"
+
+static char folder[64];
+
+static const char *from_list(const char *name, void *context)
+{
+	for (const char *const *entry = context; *entry; entry += 2)
+		if (strcmp(entry[0], name) == 0)
+			return entry[1];
+	return NULL;
+}
+
+#define FILE_NAME "one"
+#define READ(access, problem, ...)                                                                           \
+	swp_store_access_read(                                                                               \
+		access, from_list, (void *)(const char *const[]){__VA_ARGS__, NULL, NULL}, problem)
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof(folder), "/tmp/swp-access-XXXXXX");
+	return mkdtemp(folder) ? chdir(folder) : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	unlink(FILE_NAME);
+	return rmdir(folder);
+}
+
+static void test_rows(void **state)
+{
+	static const struct {
+		const char *file; /* what it holds; NULL: there is none */
+		const char *environment[9];
+		const char *password, *sentinel_password;
+	} rows[] = {
+		{NULL, {NULL}, "", ""},
+		{NULL, {"ORGSWEEP_STORE_PASSWORD", ""}, "", ""},
+		{NULL, {"ORGSWEEP_STORE_PASSWORD", "a b\n"}, "a b\n", ""},
+		{NULL, {"ORGSWEEP_STORE_SENTINEL_PASSWORD", "s"}, "", "s"},
+		{"p\r\n", {"ORGSWEEP_STORE_PASSWORD_FILE", FILE_NAME}, "p", ""},
+		{"p", {"ORGSWEEP_STORE_SENTINEL_PASSWORD_FILE", FILE_NAME}, "", "p"},
+		{"", {"ORGSWEEP_STORE_PASSWORD_FILE", FILE_NAME}, "", ""},
+		{"p", {"ORGSWEEP_STORE_PASSWORD_FILE", FILE_NAME, "ORGSWEEP_STORE_PASSWORD", "wins"}, "wins",
+			""},
+		{"p\ns\n",
+			{"ORGSWEEP_STORE_PASSWORD_FILE", FILE_NAME, "ORGSWEEP_STORE_SENTINEL_PASSWORD_FILE",
+				FILE_NAME},
+			"p", "s"},
+		{"p\ns",
+			{"ORGSWEEP_STORE_PASSWORD_FILE", FILE_NAME, "ORGSWEEP_STORE_SENTINEL_PASSWORD_FILE",
+				FILE_NAME, "ORGSWEEP_STORE_PASSWORD", "wins"},
+			"wins", "s"},
+		{"p\n",
+			{"ORGSWEEP_STORE_PASSWORD_FILE", FILE_NAME, "ORGSWEEP_STORE_SENTINEL_PASSWORD_FILE",
+				FILE_NAME},
+			"p", ""},
+	};
+	struct swp_store_access access = {0};
+	struct swp_problem problem;
+
+	(void)state;
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(rows); i++) {
+		unlink(FILE_NAME);
+		if (rows[i].file)
+			assert_int_equal(
+				swp_file_write(FILE_NAME, rows[i].file, strlen(rows[i].file), &problem), 0);
+		assert_int_equal(
+			swp_store_access_read(&access, from_list, (void *)rows[i].environment, &problem), 0);
+		assert_string_equal(swp_secret_text(&access.password), rows[i].password);
+		assert_string_equal(swp_secret_text(&access.sentinel_password), rows[i].sentinel_password);
+	}
+	swp_store_access_done(&access);
+	assert_int_equal(READ(&access, &problem, "ORGSWEEP_STORE_SENTINEL_PASSWORD_FILE", "none"), -2);
+	assert_non_null(strstr(problem.text, "none"));
+	swp_store_access_done(&access);
+}
+
+static void test_options(void **state)
+{
+	struct swp_store_access access = {0};
+	struct swp_store_options options = {.client_name = "stays"};
+	struct swp_problem problem;
+
+	(void)state;
+	assert_int_equal(
+		READ(&access, &problem, "ORGSWEEP_STORE_CA_FILE", "ca", "ORGSWEEP_STORE_CERTIFICATE_FILE",
+			"certificate", "ORGSWEEP_STORE_KEY_FILE", "", "ORGSWEEP_STORE_PASSWORD", "p"),
+		0);
+	swp_store_access_apply(&access, &options);
+	assert_string_equal(options.ca_file, "ca");
+	assert_string_equal(options.certificate_file, "certificate");
+	assert_null(options.key_file);
+	assert_string_equal(swp_secret_text(options.password), "p");
+	assert_false(swp_secret_is_set(options.sentinel_password));
+	assert_string_equal(options.client_name, "stays");
+	swp_store_access_done(&access);
+}
+
+/* Every variable is in docs/redis.md, in the words of the table. */
+static void test_documented(void **state)
+{
+	static char text[64 << 10];
+	FILE *file = fopen(state ? "docs/redis.md" : "", "r");
+	size_t length;
+
+	assert_non_null(file);
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	for (size_t i = 0; swp_store_variable(i); i++) {
+		char row[256];
+
+		snprintf(row, sizeof(row), "| `%s` | %s |", swp_store_variable(i)->name,
+			swp_store_variable(i)->help);
+		if (!strstr(text, row))
+			fail_msg("docs/redis.md lacks this row: %s", row);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_documented), /* before the folder is changed */
+		cmocka_unit_test_setup_teardown(test_rows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_options, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
