@@ -154,6 +154,7 @@ STEPS = [
     *scripts("fleet", "fleet", GCC, needs=("build gcc",)),
     *scripts("simulator", "simulator", GCC / "tests/simulator/orgsweep-simulator", needs=("build gcc",)),
     *scripts("contract", "contract", GCC, needs=("build gcc",)),
+    ("model", python("model/run.py"), ()),
     ("lint headers", python("lint/headers.py"), ()),
     ("lint formatting", formatting, ()),
     ("lint floors", python("lint/floors.py"), ()),
