@@ -15,6 +15,11 @@
 #define DAYS 2
 #define DAY_BEGINS_LATE_MS (15 * 60 * 1000)
 
+/* What the keys of one job share, so that it is worked out once: most of its services sign for the same region. */
+struct shared_keys {
+	struct swp_regional_key of[SWP_LIMIT_SESSIONS][DAYS]; /* region "": none yet */
+};
+
 struct gathering {
 	struct swp_job_services *services;
 	enum swp_level level;
@@ -78,13 +83,29 @@ struct key_texts {
 	char region[32];
 };
 
-static int add_key(struct swp_wire_credentials *credentials, const struct swp_credentials *from,
-	uint64_t session, const char *day, const char *region, const char *service)
+static int derive_key(struct swp_regional_key *shared, const struct swp_credentials *from, const char *day,
+	const char *region, const char *service, struct swp_secret *ret_key)
+{
+	struct swp_signing_key derived;
+	int error = 0;
+
+	if (strcmp(shared->region, region) != 0)
+		error = swp_regional_key_derive(&from->secret_access_key, day, region, shared);
+	if (error == 0)
+		error = swp_signing_key_of(shared, service, &derived);
+	if (error == 0) {
+		error = swp_secret_set(ret_key, derived.key, sizeof(derived.key));
+		swp_wipe(&derived, sizeof(derived));
+	}
+	return error;
+}
+
+static int add_key(struct swp_wire_credentials *credentials, struct swp_regional_key *shared,
+	const struct swp_credentials *from, uint64_t session, const char *day, const char *region,
+	const char *service)
 {
 	struct swp_wire_signing_key *key = &credentials->keys[credentials->key_count];
-	struct swp_signing_key derived;
 	struct key_texts *texts = swp_calloc(1, sizeof(*texts));
-	int error;
 
 	if (!texts)
 		return -ENOMEM;
@@ -95,16 +116,12 @@ static int add_key(struct swp_wire_credentials *credentials, const struct swp_cr
 	key->service = service;
 	key->session = session;
 	credentials->key_count++;
-	error = swp_signing_key_derive(&from->secret_access_key, day, region, service, &derived);
-	if (error == 0)
-		error = swp_secret_set(&key->key, derived.key, sizeof(derived.key));
-	swp_wipe(&derived, sizeof(derived));
-	return error;
+	return derive_key(shared, from, day, region, service, &key->key);
 }
 
 static int add_service(const struct swp_job_credentials_scope *scope, const struct swp_credentials *sessions,
 	size_t session_count, const struct swp_aws_service *service, const char *region, char days[DAYS][9],
-	struct swp_wire_credentials *credentials)
+	struct shared_keys *shared, struct swp_wire_credentials *credentials)
 {
 	struct swp_endpoint endpoint;
 	size_t session;
@@ -116,8 +133,8 @@ static int add_service(const struct swp_job_credentials_scope *scope, const stru
 		return 0;
 	session = session_count > 1 ? swp_session_policies_of(scope->policies, service->signing_name) : 0;
 	for (int day = 0; error == 0 && day < DAYS; day++)
-		error = add_key(credentials, &sessions[session], session, days[day], endpoint.signing_region,
-			service->signing_name);
+		error = add_key(credentials, &shared->of[session][day], &sessions[session], session,
+			days[day], endpoint.signing_region, service->signing_name);
 	return error;
 }
 
@@ -151,6 +168,7 @@ int swp_job_credentials_make(const struct swp_job_credentials_scope *scope,
 {
 	size_t count = scope->services->counts[level];
 	struct swp_wire_credentials made = {0};
+	struct shared_keys shared = {0};
 	char days[DAYS][9], text[SWP_TIME_TEXT_BYTES];
 	int error = 0;
 
@@ -167,7 +185,8 @@ int swp_job_credentials_make(const struct swp_job_credentials_scope *scope,
 	error = add_sessions(&made, sessions, session_count);
 	for (size_t i = 0; error == 0 && i < count; i++)
 		error = add_service(scope, sessions, session_count, scope->services->services[level][i],
-			region, days, &made);
+			region, days, &shared, &made);
+	swp_wipe(&shared, sizeof(shared));
 	if (error < 0) {
 		swp_job_credentials_done(&made);
 		return error;

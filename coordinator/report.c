@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "checks/correlation.h"
+#include "coordinator/account-rows.h"
 #include "coordinator/records.h"
 #include "proto/aws/endpoint.h"
 #include "proto/base/alloc.h"
@@ -41,6 +42,7 @@ struct swp_report {
 	struct swp_catalogue *catalogue;
 	struct swp_selection selection;
 	struct account_state *accounts;
+	struct swp_account_rows *account_rows; /* while they are read */
 	size_t account_count, account_capacity;
 	struct swp_report_check *checks;
 	struct swp_map *regions_failed; /* "check\0region" seen, for the count of regions */
@@ -189,7 +191,8 @@ static int keep_account(void *context, const char *field, const struct swp_store
 	}
 	account = &report->accounts[report->account_count];
 	*account = (struct account_state){0};
-	int error = swp_account_decode(value->bytes, value->length, report->memory, &account->shown.row);
+	int error =
+		swp_account_rows_read(report->account_rows, value->bytes, value->length, &account->shown.row);
 	if (!error)
 		report->account_count++;
 	return error;
@@ -217,8 +220,13 @@ static int load_accounts(struct swp_report *report, struct swp_problem *problem)
 {
 	char key[SWP_KEY_BYTES];
 	int error = swp_key_format(SWP_KEY_ACCOUNTS, report->sweep, NULL, NULL, key);
+	report->account_rows = swp_account_rows_new(report->memory);
+	if (!report->account_rows)
+		return -ENOMEM;
 	if (!error)
 		error = swp_ask_hash(&report->asker, key, keep_account, report, problem);
+	swp_account_rows_free(report->account_rows);
+	report->account_rows = NULL;
 	if (error)
 		return is_damage(error) ? swp_problem_set(problem, error, "the list of accounts") : error;
 	if (report->account_count)

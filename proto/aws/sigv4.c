@@ -149,28 +149,56 @@ static int derive_from_secret(
 	return swp_hmac_sha256(start.data, start.length, day, strlen(day), key);
 }
 
-int swp_signing_key_derive(const struct swp_secret *secret_access_key, const char *day, const char *region,
-	const char *service, struct swp_signing_key *ret_key)
+int swp_regional_key_derive(const struct swp_secret *secret_access_key, const char *day, const char *region,
+	struct swp_regional_key *ret_key)
 {
-	struct swp_signing_key key = {0};
+	struct swp_regional_key key = {0};
 	int error;
 
-	if (secret_access_key->bytes == NULL || strlen(day) != 8 || strlen(region) >= sizeof(key.region) ||
-		strlen(service) >= sizeof(key.service))
+	if (secret_access_key->bytes == NULL || strlen(day) != 8 || strlen(region) >= sizeof(key.region))
 		return -EINVAL;
 	memcpy(key.day, day, 9);
 	memcpy(key.region, region, strlen(region) + 1);
-	memcpy(key.service, service, strlen(service) + 1);
 	error = derive_from_secret(secret_access_key, day, key.key);
 	if (error == 0)
 		error = derive_step(key.key, region);
 	if (error == 0)
-		error = derive_step(key.key, service);
+		*ret_key = key;
+	swp_wipe(&key, sizeof(key));
+	return error;
+}
+
+int swp_signing_key_of(
+	const struct swp_regional_key *regional, const char *service, struct swp_signing_key *ret_key)
+{
+	struct swp_signing_key key = {0};
+	int error;
+
+	if (strlen(service) >= sizeof(key.service))
+		return -EINVAL;
+	memcpy(key.day, regional->day, sizeof(key.day));
+	memcpy(key.region, regional->region, sizeof(key.region));
+	memcpy(key.service, service, strlen(service) + 1);
+	memcpy(key.key, regional->key, sizeof(key.key));
+	error = derive_step(key.key, service);
 	if (error == 0)
 		error = derive_step(key.key, "aws4_request");
 	if (error == 0)
 		*ret_key = key;
 	swp_wipe(&key, sizeof(key));
+	return error;
+}
+
+int swp_signing_key_derive(const struct swp_secret *secret_access_key, const char *day, const char *region,
+	const char *service, struct swp_signing_key *ret_key)
+{
+	struct swp_regional_key regional;
+	int error = swp_regional_key_derive(secret_access_key, day, region, &regional);
+
+	if (error == 0) {
+		error = swp_signing_key_of(&regional, service, ret_key);
+		swp_wipe(&regional, sizeof(regional));
+	}
 	return error;
 }
 

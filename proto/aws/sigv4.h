@@ -30,6 +30,17 @@ struct swp_signing_key {
 /* `secret_access_key` is borrowed. -EIO, -EINVAL (a part too long). */
 int swp_signing_key_derive(const struct swp_secret *secret_access_key, const char *day, const char *region,
 	const char *service, struct swp_signing_key *ret_key);
+/* The same in two steps: keys of all services of a day and region share the first one, which is half of the work. It signs for all
+ * services there, so it is wiped as a secret, and never leaves who derives. Failures as above. */
+struct swp_regional_key {
+	char day[9];
+	char region[32];
+	unsigned char key[SWP_SHA256_BYTES];
+};
+int swp_regional_key_derive(const struct swp_secret *secret_access_key, const char *day, const char *region,
+	struct swp_regional_key *ret_key);
+int swp_signing_key_of(
+	const struct swp_regional_key *regional, const char *service, struct swp_signing_key *ret_key);
 
 struct swp_sign_header {
 	const char *name; /* any case */
