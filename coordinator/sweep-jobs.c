@@ -396,8 +396,11 @@ static void store_fresh(void *context)
 	swp_log(SWP_LOG_WARNING, "store.fresh",
 		"the store is another run than before; what was written is checked",
 		SWP_LOG_N("jobs_done", sweep->progress.jobs_done));
-	swp_dispatch_each_running(swp_hub_dispatch(sweep->hub), assert_grant, sweep);
+	if (sweep->hub)
+		swp_dispatch_each_running(swp_hub_dispatch(sweep->hub), assert_grant, sweep);
+	swp_sweep_end_again(sweep);
 	swp_sweep_write_plan(sweep);
+	sweep->recorrelate = true;
 	sweep->reconciled = false;
 	sweep->seal_account = 0;
 	sweep->seal_region = 0;
@@ -457,9 +460,15 @@ void swp_sweep_checked(void *context, void *token, unsigned region, enum swp_job
 	}
 	sweep->seals_asked--;
 	swp_sweep_kick(sweep);
-	if (found == SWP_JOB_SEALED || !swp_region_set_has(&account->sealed, region))
+	if (found == SWP_JOB_SEALED ? swp_region_set_has(&account->sealed, region)
+				    : found != SWP_JOB_OPEN && swp_region_set_has(&account->lost, region))
 		return;
 	swp_region_set_remove(&account->sealed, region);
+	swp_region_set_remove(&account->lost, region);
+	if (found == SWP_JOB_SEALED) { /* its mark was lost, and a worker of before has sealed it */
+		swp_region_set_add(&account->sealed, region);
+		return;
+	}
 	if (found != SWP_JOB_OPEN) {
 		swp_region_set_add(&account->lost, region);
 		sweep->any_lost = true;
@@ -475,8 +484,9 @@ bool swp_sweep_reconcile(struct swp_sweep *sweep)
 	while (sweep->seal_account < sweep->organization.count &&
 		sweep->seals_asked < SWP_RECONCILE_AT_ONCE) {
 		struct swp_account *account = sweep->organization.accounts[sweep->seal_account];
+		struct swp_region_set told = swp_region_set_union(&account->sealed, &account->lost);
 		int region = account->stage == SWP_ACCOUNT_SETTLED
-				     ? swp_region_set_next(&account->sealed, sweep->seal_region)
+				     ? swp_region_set_next(&told, sweep->seal_region)
 				     : -1;
 
 		if (region < 0) {
