@@ -68,13 +68,14 @@ void swp_scheduled_free(struct swp_scheduled *scheduled)
 	swp_free(scheduled);
 }
 
-/* --- what was begun when, as the store has it: {"complete": ms, "since": ms, "last": ms, "text": "…"} --- */
+/* --- what was begun when, as the store has it: {"complete": ms, "since": ms, "last": ms, "reported": "id",
+ * "text": "…"} --- */
 
 static void write_past(struct swp_serve *serve, const struct swp_scheduled *scheduled)
 {
-	json_t *row = json_pack("{s:I, s:I, s:I, s:s}", "complete", (json_int_t)scheduled->complete_ms,
+	json_t *row = json_pack("{s:I, s:I, s:I, s:s, s:s}", "complete", (json_int_t)scheduled->complete_ms,
 		"since", (json_int_t)scheduled->past.since_ms, "last", (json_int_t)scheduled->past.last_ms,
-		"text", scheduled->text);
+		"reported", scheduled->reported, "text", scheduled->text);
 	char *text = row ? json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	if (text)
@@ -83,12 +84,22 @@ static void write_past(struct swp_serve *serve, const struct swp_scheduled *sche
 	json_decref(row);
 }
 
+static void set_reported(struct swp_scheduled *scheduled, const char *id)
+{
+	if (swp_key_is_sweep_id(id))
+		snprintf(scheduled->reported, sizeof(scheduled->reported), "%s", id);
+	else
+		scheduled->reported[0] = '\0';
+}
+
 /* Of another schedule, or of none: it begins now. */
 static void read_past(struct swp_serve *serve, struct swp_scheduled *scheduled, const char *text)
 {
 	json_t *row = text ? json_loads(text, 0, NULL) : NULL;
 	const char *before = json_string_value(json_object_get(row, "text"));
+	const char *reported = json_string_value(json_object_get(row, "reported"));
 
+	set_reported(scheduled, reported ? reported : "");
 	scheduled->past = (struct swp_schedule_past){wall_ms(serve), -1};
 	scheduled->complete_ms = json_integer_value(json_object_get(row, "complete"));
 	if (before && swp_text_equal(before, scheduled->text)) {
@@ -290,11 +301,68 @@ static struct swp_scheduled *find(const struct swp_serve *serve, const char *nam
 	return NULL;
 }
 
+/* Told to the settings of now, which a reload may have replaced. */
+static void was_reported(struct swp_serve *serve, const char *name, const char *id)
+{
+	struct swp_scheduled *scheduled = find(serve, name);
+
+	if (!scheduled)
+		return;
+	set_reported(scheduled, id);
+	write_past(serve, scheduled);
+}
+
+static int write_report(struct swp_serve *serve, struct swp_scheduled *scheduled, const char *id,
+	struct swp_report *report, struct swp_problem *problem)
+{
+	SWP_CLEANUP(swp_free_pointer)
+	char *path = swp_asprintf("%s/%s-%s.json", serve->options.reports, scheduled->name, id);
+	struct swp_option_value *output = &scheduled->settings.options.values[SWP_OPT_OUTPUT];
+	struct swp_option_value before = *output;
+	struct swp_outputs outputs = {0};
+	int error;
+
+	if (!serve->options.reports || !scheduled->json)
+		return 0;
+	if (!path)
+		return -ENOMEM;
+	*output = (struct swp_option_value){.items = &path, .item_count = 1};
+	error = swp_outputs_open(&outputs, &scheduled->settings.options, problem);
+	*output = before;
+	if (error == 0)
+		error = swp_outputs_write(&outputs, report,
+			swp_options_flag(&scheduled->settings.options, SWP_OPT_ALL), problem);
+	swp_outputs_done(&outputs);
+	return error;
+}
+
+/* Its leader was killed when the sweep had ended and the report was not written yet. */
+static void report_late(struct swp_serve *serve, struct swp_scheduled *scheduled, const char *id)
+{
+	struct swp_asker asker = asker_of(serve);
+	struct swp_report *report = NULL;
+	struct swp_problem problem = {0};
+	int error = swp_report_open(&asker, id, &report, &problem);
+
+	if (error == 0)
+		error = write_report(serve, scheduled, id, report, &problem);
+	swp_report_free(report);
+	if (error < 0) {
+		swp_log(SWP_LOG_ERROR, "sweep.report", problem.text, SWP_LOG_S("name", scheduled->name),
+			SWP_LOG_S("sweep", id));
+		return;
+	}
+	swp_log(SWP_LOG_INFO, "sweep.reported", "the coordinator before did not come to write this report",
+		SWP_LOG_S("name", scheduled->name), SWP_LOG_S("sweep", id));
+	was_reported(serve, scheduled->name, id);
+}
+
 static int resume_one(struct swp_serve *serve, const char *id, struct swp_problem *problem)
 {
 	struct swp_asker asker = asker_of(serve);
 	struct state_and_name row = {"", ""};
 	struct swp_scheduled *scheduled;
+	bool newest;
 	char key[SWP_KEY_BYTES];
 	int error = swp_key_format(SWP_KEY_SWEEP, id, NULL, NULL, key);
 
@@ -304,16 +372,22 @@ static int resume_one(struct swp_serve *serve, const char *id, struct swp_proble
 				SWP_STORE_TEXT_ARGUMENT(key), SWP_STORE_TEXT_ARGUMENT(SWP_SWEEP_FIELD_STATE),
 				SWP_STORE_TEXT_ARGUMENT(SWP_SWEEP_FIELD_NAME)},
 			4, keep_state, &row, problem);
-	scheduled = error == 0 && swp_text_equal(row.state, "running") ? find(serve, row.name) : NULL;
+	scheduled = error == 0 ? find(serve, row.name) : NULL;
 	if (!scheduled || scheduled->sweep)
 		return error;
+	newest = !scheduled->newest_seen;
+	scheduled->newest_seen = true;
+	if (newest && swp_text_equal(row.state, "finished") && !swp_text_equal(scheduled->reported, id))
+		report_late(serve, scheduled, id);
+	if (!swp_text_equal(row.state, "running"))
+		return 0;
 	error = swp_resume_load(&asker, id, &scheduled->resume, problem);
 	if (error == 0 && swp_leader_leads(serve->leader))
 		begin(serve, scheduled);
 	return error == -ENOMEM || error == -ETIMEDOUT ? error : 0; /* a damaged one is left alone */
 }
 
-/* The newest of each name. */
+/* The newest of each name; and the report of the newest, if it is finished and has none. */
 static int resume_all(struct swp_serve *serve, struct swp_problem *problem)
 {
 	struct swp_asker asker = asker_of(serve);
@@ -327,6 +401,8 @@ static int resume_all(struct swp_serve *serve, struct swp_problem *problem)
 				SWP_STORE_TEXT_ARGUMENT(key), SWP_STORE_TEXT_ARGUMENT("0"),
 				SWP_STORE_TEXT_ARGUMENT(NEWEST_SWEEPS)},
 			4, keep_id, unfinished, problem);
+	for (struct swp_scheduled *scheduled = serve->scheduled; scheduled; scheduled = scheduled->next)
+		scheduled->newest_seen = false;
 	for (size_t i = 0; error == 0 && i < unfinished->count; i++)
 		error = resume_one(serve, unfinished->ids[i], problem);
 	swp_free(unfinished);
@@ -334,29 +410,6 @@ static int resume_all(struct swp_serve *serve, struct swp_problem *problem)
 }
 
 /* --- a sweep has ended: its report --- */
-
-static int write_report(struct swp_serve *serve, struct swp_scheduled *scheduled, struct swp_report *report,
-	struct swp_problem *problem)
-{
-	SWP_CLEANUP(swp_free_pointer)
-	char *path = swp_asprintf(
-		"%s/%s-%s.json", serve->options.reports, scheduled->name, swp_sweep_id(scheduled->sweep));
-	struct swp_option_value *output = &scheduled->settings.options.values[SWP_OPT_OUTPUT];
-	struct swp_option_value before = *output;
-	struct swp_outputs outputs = {0};
-	int error;
-
-	if (!path)
-		return -ENOMEM;
-	*output = (struct swp_option_value){.items = &path, .item_count = 1};
-	error = swp_outputs_open(&outputs, &scheduled->settings.options, problem);
-	*output = before;
-	if (error == 0)
-		error = swp_outputs_write(&outputs, report,
-			swp_options_flag(&scheduled->settings.options, SWP_OPT_ALL), problem);
-	swp_outputs_done(&outputs);
-	return error;
-}
 
 static void tell_end(const struct swp_scheduled *scheduled, const struct swp_report *report)
 {
@@ -381,8 +434,10 @@ static int report_sweep(struct swp_serve *serve, struct swp_scheduled *scheduled
 
 	swp_sweep_release(scheduled->sweep);
 	error = swp_report_open(&asker, swp_sweep_id(scheduled->sweep), &report, problem);
-	if (error == 0 && serve->options.reports && scheduled->json)
-		error = write_report(serve, scheduled, report, problem);
+	if (error == 0)
+		error = write_report(serve, scheduled, swp_sweep_id(scheduled->sweep), report, problem);
+	if (error == 0)
+		was_reported(serve, scheduled->name, swp_sweep_id(scheduled->sweep));
 	if (report)
 		tell_end(scheduled, report); /* whoever waits for this line finds the report there */
 	swp_report_free(report);
@@ -763,8 +818,10 @@ void swp_serve_reload(struct swp_serve *serve, struct swp_scheduled *scheduled)
 			fresh_one = fresh_one->next;
 		if (fresh_one && !old->retired && swp_text_equal(fresh_one->text, old->text))
 			fresh_one->past = old->past;
-		if (fresh_one && !old->retired)
+		if (fresh_one && !old->retired) {
 			fresh_one->complete_ms = old->complete_ms;
+			set_reported(fresh_one, old->reported);
+		}
 		old->retired = true;
 	}
 	for (; last; last = last->next)

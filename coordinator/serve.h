@@ -26,6 +26,9 @@ struct swp_scheduled {
 	struct swp_sweep_result result;
 	struct swp_problem problem;
 	bool finished, retired;
+	char reported
+		[80]; /* id of the last one of that name whose report was written; "" none, as far as the store knows */
+	bool newest_seen;
 	int64_t complete_ms; /* wall: when one of that name was complete last, as far as the store knows; 0: never */
 	int64_t resume_at_ms; /* monotonic; its sweep lost the store and is to be gone on with; 0: none */
 };

@@ -413,6 +413,7 @@ static void handle(struct swp_link *link, enum swp_session_event event, struct s
 			"the coordinator is silent; jobs go on and are committed",
 			SWP_LOG_S("coordinator", link->endpoint), SWP_LOG_N("jobs", link->jobs));
 		tell_others(link);
+		swp_worker_check_end(link->worker); /* a drain does not wait for one that is not there */
 		return;
 	case SWP_SESSION_VIOLATION:
 		swp_log(SWP_LOG_WARNING, "link.violation", "a message was dropped",

@@ -100,12 +100,13 @@
 #define SWP_LIMIT_RECORD_REGIONS 1024	     /* regions of one account; AWS has under 40 */
 #define SWP_LIMIT_CHAIN_ENTRIES 100000	     /* resources or findings of one chain instance */
 #define SWP_LIMIT_WIRE_TEXT_BYTES (4u << 10) /* a text member of a message: name, ARN, URL */
-#define SWP_LIMIT_JOB_LIMITS 64 /* services of a job whose learned rates are told */
-#define SWP_LIMIT_LEARNED 200000 /* rates that a sweep takes over; only places that were throttled have some */
-#define SWP_LIMIT_HOLDS 4096		     /* jobs of one worker, held or named in a heartbeat */
-#define SWP_LIMIT_SIGNING_KEYS 1024	     /* services × regions × days of one job */
-#define SWP_LIMIT_ENDPOINT_ROWS 4096	     /* configured endpoints */
-#define SWP_LIMIT_VIOLATIONS 16		     /* broken frames of one peer before it is forgotten */
+#define SWP_LIMIT_JOB_LIMITS 64		     /* services of a job whose learned rates are told */
+#define SWP_LIMIT_LEARNED                                                                                    \
+	200000		     /* rates that a sweep takes over; only places that were throttled have some */
+#define SWP_LIMIT_HOLDS 4096 /* jobs of one worker, held or named in a heartbeat */
+#define SWP_LIMIT_SIGNING_KEYS 1024  /* services × regions × days of one job */
+#define SWP_LIMIT_ENDPOINT_ROWS 4096 /* configured endpoints */
+#define SWP_LIMIT_VIOLATIONS 16	     /* broken frames of one peer before it is forgotten */
 #define SWP_LIMIT_FOLDER_FILES 8192 /* public keys of workers: SWP_LIMIT_WORKERS, and as many again retired */
 #define SWP_LIMIT_KEYFILE_BYTES (16u << 10) /* a CURVE key file is under 200 bytes */
 

@@ -224,6 +224,21 @@ enum swp_bus_ending swp_bus_connections_ended(struct swp_bus_connections *connec
 	return ending;
 }
 
+/* The newest unheard one of that host takes the place of one that was taken for a refused one and is not. */
+static void pass_refusal_on(struct swp_bus_connections *connections, struct connection *from)
+{
+	struct connection *connection, *next, *newest = NULL;
+
+	from->refused = false;
+	HASH_ITER(hh, connections->unheard, connection, next)
+	{
+		if (!connection->told && !connection->refused && same_host(from, connection))
+			newest = connection;
+	}
+	if (newest)
+		newest->refused = true;
+}
+
 /* The heard one of that number, if the descriptor is still its own. */
 static struct connection *find_serial(const struct swp_bus_connections *connections, int fd, uint64_t serial)
 {
@@ -243,6 +258,8 @@ void swp_bus_connections_heard(struct swp_bus_connections *connections, int fd, 
 		return;
 	HASH_DEL(connections->unheard, connection);
 	connection->serial = serial;
+	if (connection->refused)
+		pass_refusal_on(connections, connection);
 	HASH_ADD_INT(connections->heard, fd, connection);
 	if (!connection->hh.tbl)
 		swp_free(

@@ -39,8 +39,8 @@ static const struct swp_key_row rows[SWP_KEY_COUNT] = {
 		"(calls in 1,000 s)",
 		"when a sweep was not refused there"},
 	[SWP_KEY_SCHEDULES] = {"swp:schedules", "hash",
-		"name of a scheduled sweep to its last start, its last due time, and when one was complete "
-		"last",
+		"name of a scheduled sweep to its last start, its last due time, when one was complete last, "
+		"and whose report was written last",
 		"never"},
 };
 

@@ -244,14 +244,16 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.answers = "1 it stands, 0 it is sealed, given up, or granted anew",
 			.own_keys = 1,
 			.fenced = true,
-			.source = REFUSE_DEPOSED(
-				"1") "local job = redis.call('HMGET', KEYS[1], 'e', 's', 'l')\n"
-				     "local epoch = tonumber(job[1] or '0')\n"
-				     "if job[2] or job[3] or epoch > tonumber(ARGV[2]) then return 0 end\n"
-				     "if epoch < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], 'e', "
-				     "ARGV[2], 'a', ARGV[3], "
-				     "'w', ARGV[1]) end\n"
-				     "return 1\n",
+			/* A store that lost the grant may have parts of the one before. */
+			.source = REFUSE_DEPOSED("1") DROP_PARTS
+			"local job = redis.call('HMGET', KEYS[1], 'e', 's', 'l')\n"
+			"local epoch = tonumber(job[1] or '0')\n"
+			"if job[2] or job[3] or epoch > tonumber(ARGV[2]) then return 0 end\n"
+			"if epoch < tonumber(ARGV[2]) then\n"
+			"  drop_parts(KEYS[1])\n"
+			"  redis.call('HSET', KEYS[1], 'e', ARGV[2], 'a', ARGV[3], 'w', ARGV[1])\n"
+			"end\n"
+			"return 1\n",
 		},
 };
 

@@ -8,6 +8,7 @@ import argparse
 import collections
 import concurrent.futures
 import contextlib
+import difflib
 import json
 import multiprocessing
 import os
@@ -88,7 +89,8 @@ def judge(world, plan, text, truth, jobs, before):
     problems += holds.jobs_hold(world, jobs, {} if plan.may_forget else before)
     again = world.report_from_store()
     if again != text:
-        problems.append("`orgsweep report` gives other bytes")
+        lines = ((json.dumps(json.loads(one), indent=1) if one else "").splitlines() for one in (text, again))
+        problems.append("`orgsweep report` gives other bytes\n" + "\n".join(list(difflib.unified_diff(*lines, "report", "again", n=2))[:30]))
     for looks in (holds.no_locks, holds.left_over, holds.no_secrets, holds.memory_holds):
         problems += looks(world)
     return problems

@@ -134,7 +134,7 @@ def secrets_of(world):
 
 def no_secrets(world):
     """Logs, reports, what Redis holds and ever wrote, and whatever else lies about (a core dump, say)."""
-    ours = {"environment", "ready.json", "organization.json"}
+    ours = {"environment", "ready.json", "organization.json", "sentinel.conf"}
     secrets = secrets_of(world)
     forms = {form for secret in secrets for form in forms_of(secret)}
     for path in world.place.path.rglob("*"):

@@ -1,7 +1,9 @@
-"""Coordinators, Redis and workers on hosts of their own (network namespaces): each link between them is cut in the middle of a sweep, without
-a word as when packets are lost, and healed after longer than every lease. The sweep goes on, and its report is as without."""
+"""Coordinators, Redis (a primary, its replica, three sentinels) and workers on hosts of their own, which are network namespaces: each link
+between them is cut in the middle of a sweep, without a word as when packets are lost, and healed after longer than every lease. The sweep goes
+on, and its report is as without."""
 import contextlib
 import functools
+import subprocess
 import time
 
 import chaos
@@ -9,14 +11,41 @@ import holds
 from common import Suite, wait_for
 from hosts import Hosts
 from peers import Redis
+from stores import Group
 from world import PASSWORD, WORKERS, World
 
 suite = Suite()
 COORDINATORS = ("coordinator-0", "coordinator-1")
-NAMES = (*COORDINATORS, "store-0", *(f"worker-{name}" for name in WORKERS))
-REDIS_PORT, PORT = 6379, 7717
+STORES = ("store-0", "store-1")
+SENTINELS = (*COORDINATORS, "worker-one")
+NAMES = (*COORDINATORS, *STORES, *(f"worker-{name}" for name in WORKERS))
+REDIS_PORT, SENTINEL_PORT, PORT = 6379, 26379, 7717
 CUT_SECONDS = 17  # a worker's lease is 15 s, a coordinator's 10
 SLOW_MS = 7000  # of each description: the sweep is under way all the time
+
+
+class Sentinel:
+    def __init__(self, place, hosts, host):
+        self.prefix, self.address = hosts.on(host), hosts.address[host]
+        folder = place.path / f"sentinel-{host}"
+        folder.mkdir()
+        (folder / "sentinel.conf").write_text(
+            f"bind {self.address}\nport {SENTINEL_PORT}\ndir {folder}\nprotected-mode no\n"
+            f"sentinel monitor orgsweep {hosts.address['store-0']} {REDIS_PORT} 2\nsentinel auth-pass orgsweep {PASSWORD}\n"
+            "sentinel down-after-milliseconds orgsweep 2000\nsentinel failover-timeout orgsweep 8000\n")
+        process = subprocess.Popen([*self.prefix, "redis-server", str(folder / "sentinel.conf"), "--sentinel"], stdout=subprocess.DEVNULL,
+                                   env=place.environment())
+        place.children.append(process)
+
+    def ask(self, *words):
+        return subprocess.run([*self.prefix, "redis-cli", "-h", self.address, "-p", str(SENTINEL_PORT), *words], capture_output=True, text=True,
+                              timeout=5).stdout.strip()
+
+    def knows_all(self):
+        try:
+            return Group.knows_all(self)
+        except (KeyError, subprocess.TimeoutExpired):
+            return False
 
 
 class HostWorld(World):
@@ -24,8 +53,15 @@ class HostWorld(World):
 
     def make_redis(self):
         self.hosts = Hosts(NAMES, self.simulator.ready["port"])
-        address = self.hosts.address["store-0"]
-        return Redis(self.place, "--port", str(REDIS_PORT), "--bind", address, password=PASSWORD, prefix=self.hosts.on("store-0"))
+        first, second = (self.hosts.address[name] for name in STORES)
+        common = ("--port", str(REDIS_PORT), "--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0")
+        primary = Redis(self.place, *common, "--bind", first, password=PASSWORD, prefix=self.hosts.on("store-0"))
+        self.replica = Redis(self.place, *common, "--bind", second, "--replicaof", first, str(REDIS_PORT), folder=self.place.path / "replica",
+                             password=PASSWORD, prefix=self.hosts.on("store-1"))
+        wait_for(lambda: b"master_link_status:up" in self.replica.ask("INFO", "replication"), 20, "replication")
+        sentinels = [Sentinel(self.place, self.hosts, host) for host in SENTINELS]
+        wait_for(lambda: all(sentinel.knows_all() for sentinel in sentinels), 40, "sentinels that know each other and the replica")
+        return primary
 
     def connect(self):
         self.link = {}
@@ -34,7 +70,7 @@ class HostWorld(World):
         return self.hosts.on(who)
 
     def store_of(self, who):
-        return f"redis://{self.hosts.address['store-0']}:{REDIS_PORT}"
+        return "sentinel://" + ",".join(f"{self.hosts.address[host]}:{SENTINEL_PORT}" for host in SENTINELS) + "/orgsweep"
 
     def endpoints_of(self, worker):
         return [self.listen_of(number) for number in (0, 1)]
@@ -126,23 +162,30 @@ def coordinator_and_coordinator(place):
 
 
 @suite.test
-def redis_and_everybody(place):
-    """The store's host is off the network."""
+def primary_and_everybody(place):
+    """The sentinels make the replica the primary, and the sweep goes on there; the old one follows it when it is back."""
     truth, jobs = quiet()
     with contextlib.closing(HostWorld(place, "serve", SLOW_MS)) as world:
         world.start()
         wait_for(lambda: half_done(world), 60, "the middle of the sweep")
         others = [name for name in NAMES if name != "store-0"]
+        assert world.hosts.hears("worker-one", "store-0", REDIS_PORT)
         for name in others:
             world.hosts.cut("store-0", name)
         assert not world.hosts.hears("worker-one", "store-0", REDIS_PORT), "the cut cuts"
+        old, world.redis = world.redis, world.replica
+        wait_for(lambda: b"role:master" in world.redis.ask("INFO", "replication"), 30, "a fail-over")
         time.sleep(CUT_SECONDS)
         for name in others:
             world.hosts.heal("store-0", name)
-        text = chaos.wait_for_report(world, time.monotonic() + 120)
-        problems = [*holds.stop_all(world), *holds.same_report(holds.read_report(world, text), truth), *holds.jobs_hold(world, jobs, {}),
-                    *holds.left_over(world)]
-        assert not problems, "\n".join(problems)
+        try:
+            text = chaos.wait_for_report(world, time.monotonic() + 120)
+            wait_for(lambda: b"role:slave" in old.ask("INFO", "replication"), 40, "the old primary follows")
+            problems = [*world.unexpected, *holds.stop_all(world), *holds.same_report(holds.read_report(world, text), truth),
+                        *holds.jobs_hold(world, jobs, {}), *holds.no_locks(world), *holds.left_over(world), *holds.no_secrets(world)]
+            assert not problems, "\n".join(problems)
+        except AssertionError as why:
+            raise AssertionError("\n".join([str(why), *(f"--- {name}\n{text}" for name, text in holds.logs(world).items())])) from None
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from running import SIZE  # noqa: E402
 PASSWORD = "marker-of-the-store-password-of-chaos"
 WORKERS = ("one", "two")
 NAME = "nightly"
-EVERY, EVERY_MS = "10m", 600000
+EVERY, EVERY_MS = "2h", 7200000  # longer than any clock is set ahead: no second sweep begins
 FAKETIME = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 LOG = {"ORGSWEEP_LOG_LEVEL": "info"}
 # Of every job: its key, epoch, attempts, parts that the seal names (-1: no seal), how many of these are there, parts at all, when it was sealed.
@@ -158,7 +158,7 @@ class World(Fleet):
 
     def start(self):
         """Everything, until the sweep is there."""
-        if self.form == "serve":  # as if it had been configured ten minutes ago: it is due in a moment
+        if self.form == "serve":  # as if it had been configured two hours ago: it is due in a moment
             row = {"since": int(time.time() * 1000) - EVERY_MS + 1500, "last": -1, "text": f"|{EVERY}|"}
             self.redis.ask("HSET", "swp:schedules", NAME, json.dumps(row))
         self.start_coordinator(0)
@@ -234,6 +234,7 @@ class World(Fleet):
     def do_kill_worker(self, name, number=signal.SIGKILL):
         if self.workers[name] and self.workers[name].poll() is None:
             self.workers[name].send_signal(number)
+            self.workers[name].send_signal(signal.SIGCONT)
             self.workers[name].wait(40)
 
     def do_crash_worker(self, name):
@@ -259,8 +260,9 @@ class World(Fleet):
         if not slot.lives():
             return f"{slot.number} does not run"
         slot.process.send_signal(number)
+        slot.process.send_signal(signal.SIGCONT)  # it may be stopped: then nothing but SIGKILL would come through
         slot.process.wait(40)
-        slot.killed = True
+        slot.killed, slot.stopped = True, False
         return f"coordinator {slot.number}"
 
     def do_crash_coordinator(self, which):
@@ -403,12 +405,16 @@ class World(Fleet):
         return self.report() is None and (self.form == "serve" or not any(slot.lives() for slot in self.coordinators))
 
     def go_on(self):
-        """What whoever runs it would do at last: nobody is at a one-off sweep, or a service does not run."""
+        """What whoever runs it would do at last: nobody is at a one-off sweep, a service or a worker does not run."""
         if self.form == "serve" or not any(slot.lives() or slot.has_reported() for slot in self.coordinators):
             for slot in self.coordinators if self.form == "serve" else self.coordinators[1:]:
                 if not slot.lives():
                     self.tell(f"coordinator {slot.number} is started again")
                     self.start_coordinator(slot.number)
+        for name in WORKERS:  # one that was told to end while it was to be started again, say
+            if self.workers[name].poll() is not None:
+                self.tell(f"worker {name} is started again")
+                self.start_worker(name)
 
     def judge_end(self, slot, code):
         text = (self.place.path / f"coordinator-{slot.number}.log").read_text().rpartition("--- start")[2]

@@ -335,7 +335,7 @@ def messages_that_are_none(place):
 @suite.test
 def one_id_twice(place):
     """Two connections of one key under one ZeroMQ identity: the second one gets nowhere, and does not stay."""
-    coordinator = Fleet(place, "--latency-ms", 20, "--fault", "operation=sagemaker:Describe*,kind=slow:7000", allowed=("honest", "twin"))
+    coordinator = Fleet(place, "--latency-ms", 20, "--fault", "operation=sagemaker:Describe*,kind=slow:10000", allowed=("honest", "twin"))
     keys = coordinator.public("twin"), coordinator.secret("twin")
     with Dealer(coordinator, keys, identity=b"twin-id") as first:
         first.say(hello("twin"))

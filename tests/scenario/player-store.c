@@ -452,6 +452,7 @@ static int64_t assert_grant(const char *key, const struct swp_store_argument *ar
 	if (find(key, "s") || find(key, "l") || epoch > asked)
 		return 0;
 	if (epoch < asked) {
+		drop_parts(key);
 		put_text(key, "w", &arguments[0]);
 		put_text(key, "e", &arguments[1]);
 		put_text(key, "a", &arguments[2]);

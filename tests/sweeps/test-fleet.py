@@ -1,6 +1,7 @@
 """Coordinators and workers of several hosts' kind: one goes on with what another began, and one that was taken over from writes nothing."""
 import json
 import signal
+import time
 
 from common import Simulator, Suite, orgsweep, processes_of, stable, sweep, wait_for
 from fleet import Fleet
@@ -155,6 +156,25 @@ def who_waited_for_a_sweep_that_ended_leaves_it_alone(place):
     assert told.returncode == 0 and told.stdout == first.target.read_text(), told.stderr or "not the same bytes"
     again = orgsweep(place, "report", "--all", "--output", "-", "--store", fleet.redis.url, environment=place.environment())
     assert again.stdout == first.target.read_text() and fleet.sweep_row() == row
+
+
+@suite.test
+def a_worker_told_to_end_does_not_wait_for_a_dead_coordinator(place):
+    """It finishes its jobs and commits them; what it would still tell is given up when the coordinator is silent, long before the 30 s of a drain."""
+    simulator = slow(place, 1500)
+    fleet = Fleet(place, simulator)
+    first = Running(place, simulator, *fleet.arguments())
+    worker = fleet.worker("one")
+    under_way(simulator)
+    before = fleet.sealed()
+    first.process.kill()
+    first.process.wait()
+    worker.terminate()
+    start = time.monotonic()
+    assert worker.wait(40) == 0
+    seconds = time.monotonic() - start
+    assert fleet.sealed() > before, "its jobs are committed"
+    assert seconds < 24, seconds
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 import json
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 
@@ -114,7 +115,6 @@ def a_resumed_sweep_that_can_t_begin_is_tried_again(place):
     """AWS can't be asked who we are at the moment of the take-over: what is in the store is gone on with later."""
     simulator = slow(place, 3000)
     fleet = Fleet(place, simulator, coordinators=2)
-    fleet.redis.ask("HSET", "swp:schedules", "nightly", json.dumps({"since": int(time.time() * 1000) - 1795000, "last": -1, "text": "|30m|"}))
     first = Serve(place, simulator, fleet, "first", 0, sweeps="{every: 30m}")
     first.wait("serve.leads")
     fleet.worker("one")
@@ -128,6 +128,37 @@ def a_resumed_sweep_that_can_t_begin_is_tried_again(place):
     second.wait("sweep.ended", 60)
     assert stable(second.report()) == expected(place), second.said()
     second.stop()
+
+
+@suite.test
+def a_leader_killed_before_it_has_written_the_report(place):
+    """The sweep is finished in the store; whoever leads next writes its report."""
+    simulator = slow(place, 500)
+    fleet = Fleet(place, simulator, coordinators=2)
+    first = Serve(place, simulator, fleet, "first", 0, sweeps="{every: 30m}")  # the first run begins at once
+    fleet.worker("one")
+    key = f"swp:{wait_for(lambda: fleet.redis.ask('ZRANGE', 'swp:index', 0, -1).decode().split(), 60, 'a sweep')[-1]}:sweep"
+    script = "return redis.call('HGET', KEYS[1], 'state') or ''"
+    with socket.socket(socket.AF_UNIX) as redis:  # at once: a program started for each question would come too late
+        redis.connect(str(fleet.redis.socket))
+        answer = b""
+        while b"finished" not in answer:
+            redis.sendall(f"EVAL \"{script}\" 1 {key}\r\n".encode())
+            answer = redis.recv(4096)
+    first.process.kill()
+    first.process.wait()
+    had_one = bool(list(first.reports.glob("*.json")))  # on a fast machine it may have come to it
+    second = Serve(place, simulator, fleet, "second", 1, sweeps="{every: 30m}")
+    if not had_one:
+        second.wait("sweep.reported", 30)
+    else:
+        second.wait("serve.leads")
+    assert stable(second.report()) == expected(place), second.said()
+    second.stop()
+    third = Serve(place, simulator, fleet, "third", 0, sweeps="{every: 30m}")
+    third.wait("serve.leads")
+    third.stop()
+    assert "sweep.reported" not in third.said(), "once"
 
 
 @suite.test

@@ -387,6 +387,22 @@ static void test_lock(void **state)
 	COMMAND("DEL", other);
 }
 
+/* The second worker's part was acknowledged and lost with its grant; the first one's is still there. */
+static void test_assert_grant_drops_parts(void **state)
+{
+	(void)state;
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	assert_int_equal(RUN(SWP_SCRIPT_COMMIT_PART, "1", "0", "of the first"), 1);
+	assert_int_equal(RUN(SWP_SCRIPT_ASSERT_GRANT, "w2", "2", "2"), 1);
+	assert_field("p0", NULL);
+	assert_int_equal(
+		RUN(SWP_SCRIPT_SEAL, "2", "2", "seal", "1", "of the second"), SWP_SCRIPT_PARTS_MISSING);
+	/* One that stands keeps them. */
+	assert_int_equal(RUN(SWP_SCRIPT_COMMIT_PART, "2", "0", "of the second"), 1);
+	assert_int_equal(RUN(SWP_SCRIPT_ASSERT_GRANT, "w2", "2", "2"), 1);
+	assert_field("p0", "of the second");
+}
+
 static void test_assert_grant(void **state)
 {
 	(void)state;
@@ -489,6 +505,7 @@ int main(void)
 		cmocka_unit_test_setup(test_fence, each_begins),
 		cmocka_unit_test_setup(test_renew, each_begins),
 		cmocka_unit_test_setup(test_assert_grant, each_begins),
+		cmocka_unit_test_setup(test_assert_grant_drops_parts, each_begins),
 		cmocka_unit_test_setup(test_lock, each_begins),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
