@@ -315,6 +315,7 @@ def speed_up(runs, regions, latency_ms, waiting, busy):
         if credits is None:
             yield Row("calls per job, real sweep", one["calls"] / one["jobs"], "", "", "", "all of the sweep's calls ÷ jobs, seeded organization")
             yield Row("worker CPU per call", 1e6 * one["worker"] / one["calls"], "µs", "", "", "one worker, all threads")
+            yield Row("worker CPU per call, 2 workers", 1e6 * two["worker"] / two["calls"], "µs", "", "", "both together; each has its own connections to make")
             yield Row("coordinator CPU per job, real sweep", 1e6 * one["cpu"]["coordinator"] / one["jobs"], "µs", "", "", "all of it")
             yield Row("Redis CPU per job, real sweep", 1e6 * one["cpu"]["redis"] / one["jobs"], "µs", "", "", "all of it")
 
@@ -388,6 +389,8 @@ What it means for hosts and Redis: [sizing.md](sizing.md). How fast a worker is:
   that make no AWS call, but take each JOB, commit a seal with a cell for each check by the real script, and say DONE. Grant, JOB with its signing keys, CURVE,
   seal, DONE and correlation of each account are all in it; neither Organizations nor STS is. The first to the last JOB that a worker received is what
   is counted.
+- **Load**: the load average stands in front of the table and behind it. Above the number of cores, others had a part of them, and rates are lower than
+  what they are on a machine of one's own; processor time a job, memory and bytes hardly depend on it.
 - **Two workers against one** on two cores, which the simulator, Redis and the coordinator share, can't show much where the processor is the limit: what is
   possible at most stands beside it, from the processor time that each took. Where AWS is waited for (few jobs at once a worker, slow answers) it
   shows whether a second worker brings twice as much.
