@@ -60,9 +60,9 @@ struct swp_ledger {
 	struct swp_owner owner;
 	struct swp_fence fence, leader_fence; /* leader_fence: without our own row */
 	char own_key[SWP_KEY_BYTES], dead_owner[SWP_OWNER_BYTES];
-	uint64_t term, highest_epoch; /* of all that were granted */
-	int64_t held_since_ms;	      /* monotonic; -1: nobody else holds it */
-	int64_t doubt_since_ms;	      /* monotonic; a write was refused as that of a deposed coordinator */
+	uint64_t term;
+	int64_t held_since_ms;	/* monotonic; -1: nobody else holds it */
+	int64_t doubt_since_ms; /* monotonic; a write was refused as that of a deposed coordinator */
 	void (*idle)(void *context);
 	int64_t trouble_since_ms; /* monotonic; -1: none */
 	int64_t away_ms;
@@ -363,20 +363,8 @@ static void tell_granted(struct operation *operation, const struct swp_store_rep
 		what = SWP_DISPATCH_GRANT_LOST;
 	else if (strcmp(reply->items[0].bytes, "locked") == 0)
 		what = SWP_DISPATCH_GRANT_LOCKED;
-	if (what == SWP_DISPATCH_GRANT_GIVEN &&
-		(uint64_t)reply_number(&reply->items[1]) > ledger->highest_epoch)
-		ledger->highest_epoch = (uint64_t)reply_number(&reply->items[1]);
 	ledger->events.granted(ledger->events.context, operation->job, what,
 		(uint64_t)reply_number(&reply->items[1]), (unsigned)reply_number(&reply->items[2]));
-}
-
-/* Counted from our term, so that after a fail-over no two coordinators grant the same epoch, and above all that we granted ourselves, so
- * that a job that is done again in a store that went back is granted no epoch twice. Model: `least`. */
-static uint64_t least_of(const struct swp_ledger *ledger, uint64_t least_epoch)
-{
-	if (least_epoch < ledger->term)
-		least_epoch = ledger->term;
-	return least_epoch > ledger->highest_epoch ? least_epoch : ledger->highest_epoch + 1;
 }
 
 /* HMGET t l a: one script writes a seal and its time, and the time is the shorter one to ask for. */
@@ -704,11 +692,6 @@ void swp_ledger_reown(struct swp_ledger *ledger)
 		swp_timer_start(&ledger->renew, 0);
 }
 
-uint64_t swp_ledger_term(const struct swp_ledger *ledger)
-{
-	return ledger->term;
-}
-
 int swp_ledger_disown(struct swp_ledger *ledger, bool now)
 {
 	ledger->disowned = true;
@@ -1004,7 +987,7 @@ int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *accoun
 
 	key_of(ledger, SWP_KEY_JOB, account, region, key);
 	key_of(ledger, SWP_KEY_LOCK, account, region, lock);
-	snprintf(least, sizeof(least), "%" PRIu64, least_of(ledger, least_epoch));
+	snprintf(least, sizeof(least), "%" PRIu64, least_epoch);
 	return submit(ledger, &like,
 		(struct swp_store_argument[]){
 			TEXT(key), TEXT(lock), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)},

@@ -73,8 +73,6 @@ int swp_ledger_own(struct swp_ledger *ledger, const struct swp_owner *owner, uin
 /* No more renewals; with `now`, the lease ends at once, so that nobody need wait for it. */
 int swp_ledger_disown(struct swp_ledger *ledger, bool now);
 void swp_ledger_reown(struct swp_ledger *ledger); /* renews again: its end must be written once more */
-uint64_t swp_ledger_term(const struct swp_ledger
-		*ledger); /* 0: not owned yet. Our epochs are above it, those of others before below */
 bool swp_ledger_is_deposed(const struct swp_ledger *ledger); /* why it was `lost` */
 bool swp_ledger_is_finished(
 	const struct swp_ledger *ledger); /* the same: its own coordinator has ended the sweep meanwhile */

@@ -109,6 +109,10 @@ struct swp_sweep {
 	size_t checking;		   /* accounts whose seals are being looked up */
 	bool adopting_holds;		   /* nothing is granted: workers have time to say what they hold */
 
+	uint64_t term; /* under which it is ours */
+	/* No grant gets a lower epoch: they are counted from the term, and after a fail-over on from the highest one that was ever given, so
+	 * that no epoch is given twice, whatever the store has forgotten. Model: `least`. */
+	uint64_t least_epoch, highest_epoch;
 	struct swp_owner owner;
 	struct swp_timer pump, grace, deadline, no_worker, withdrawal_limit, adopting;
 	int64_t grace_ends_ms;		       /* monotonic; once it is cancelling */

@@ -130,6 +130,8 @@ static void grant(struct swp_hub_member *member, struct swp_job *job, const char
 {
 	struct swp_sweep *sweep = sweep_of(member);
 
+	if (least_epoch < sweep->least_epoch)
+		least_epoch = sweep->least_epoch;
 	if (swp_ledger_grant(sweep->ledger, job->number, open_of(job)->account->id, region_of(sweep, job),
 		    worker, counts, least_epoch) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
@@ -363,6 +365,7 @@ void swp_sweep_owned(void *context, uint64_t term)
 
 	swp_log(SWP_LOG_DEBUG, "sweep.owned", "the sweep is ours", SWP_LOG_N("term", (int64_t)term));
 	sweep->owned = true;
+	sweep->term = sweep->least_epoch = term;
 	sweep->limits = swp_limits_new(sweep->ledger);
 	if (sweep->limits)
 		swp_limits_load(sweep->limits, limits_are_known, sweep);
@@ -396,6 +399,8 @@ static void store_fresh(void *context)
 	swp_log(SWP_LOG_WARNING, "store.fresh",
 		"the store is another run than before; what was written is checked",
 		SWP_LOG_N("jobs_done", sweep->progress.jobs_done));
+	if (sweep->least_epoch <= sweep->highest_epoch)
+		sweep->least_epoch = sweep->highest_epoch + 1;
 	if (sweep->hub)
 		swp_dispatch_each_running(swp_hub_dispatch(sweep->hub), assert_grant, sweep);
 	swp_sweep_end_again(sweep);
@@ -427,6 +432,8 @@ static void granted(
 	struct swp_sweep *sweep = context;
 
 	sweep->any_granted |= what == SWP_DISPATCH_GRANT_GIVEN;
+	if (what == SWP_DISPATCH_GRANT_GIVEN && epoch > sweep->highest_epoch)
+		sweep->highest_epoch = epoch;
 	swp_dispatch_granted(swp_hub_dispatch(sweep->hub), job, what, epoch, attempts, now_ms(sweep));
 	swp_sweep_kick(sweep);
 }

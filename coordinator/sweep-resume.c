@@ -162,7 +162,7 @@ static void adopt(void *context, const struct swp_hub_hold *hold)
 	int64_t now_ms = swp_loop_now_ms(adopting->sweep->loop);
 
 	/* One of a later term would mean that we are deposed, and do not know it yet. */
-	if (!job || hold->epoch > swp_ledger_term(adopting->sweep->ledger))
+	if (!job || hold->epoch >= adopting->sweep->term)
 		return;
 	job->sent_ms = now_ms;
 	adopting->adopted += swp_dispatch_adopt(

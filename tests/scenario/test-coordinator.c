@@ -541,16 +541,17 @@ static void store_lost_a_record(void)
 	stage_beat(STAGE_WORKER, &jobs[1], 1, 2 * SECOND);
 	player_store_away("gone");
 	stage_beat(STAGE_WORKER, &jobs[1], 1, 5 * SECOND);
-	/* It was acknowledged, and is not there any more: as if the last second of the file had been lost. */
+	/* It was acknowledged, and is not there any more, and neither is its grant: as if the last second of the file had been lost. */
 	job_key(&jobs[0], key);
-	player_store_script(SWP_SCRIPT_FORGET, key, NULL, 0);
+	player_store_script(SWP_SCRIPT_WRITE, key, (const char *const[]){"DEL"}, 1);
+	stage_check(!player_store_has(key), "it is gone");
 	player_store_back(true);
 	stage_beat(STAGE_WORKER, &jobs[1], 1, 2 * SECOND);
 	stage_seal(&jobs[1]);
 	stage_done(STAGE_WORKER, &jobs[1], SWP_DONE_SEALED);
 	again = stage_take_job(STAGE_WORKER);
 	stage_check(strcmp(again.account, jobs[0].account) == 0 && again.epoch > jobs[0].epoch,
-		"it is done again");
+		"it is done again, with an epoch that nobody ever had");
 	stage_seal(&again);
 	stage_done(STAGE_WORKER, &again, SWP_DONE_SEALED);
 	stage_work_all(STAGE_WORKER);
