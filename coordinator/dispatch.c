@@ -521,7 +521,8 @@ bool swp_dispatch_adopt(struct swp_dispatch *dispatch, struct swp_job *job, uint
 	detach(dispatch, job);
 	job->number = number;
 	job->epoch = epoch;
-	job->least_epoch = epoch + 1;
+	if (job->least_epoch <= epoch) /* never lowered */
+		job->least_epoch = epoch + 1;
 	job->state = SWP_JOB_RUNNING;
 	job->lease_due_ms = now_ms + SWP_LEASE_MS;
 	job->adopted = dispatch->adopted;

@@ -685,6 +685,13 @@ int swp_ledger_own(struct swp_ledger *ledger, const struct swp_owner *owner, uin
 	return ledger->dead ? -ENOMEM : 0;
 }
 
+void swp_ledger_reown(struct swp_ledger *ledger)
+{
+	ledger->disowned = false;
+	if (ledger->owned && !ledger->dead)
+		swp_timer_start(&ledger->renew, 0);
+}
+
 int swp_ledger_disown(struct swp_ledger *ledger, bool now)
 {
 	ledger->disowned = true;
@@ -980,7 +987,7 @@ int swp_ledger_grant(struct swp_ledger *ledger, uint64_t job, const char *accoun
 
 	key_of(ledger, SWP_KEY_JOB, account, region, key);
 	key_of(ledger, SWP_KEY_LOCK, account, region, lock);
-	snprintf(least, sizeof(least), "%llu", (unsigned long long)least_epoch);
+	snprintf(least, sizeof(least), "%" PRIu64, least_epoch);
 	return submit(ledger, &like,
 		(struct swp_store_argument[]){
 			TEXT(key), TEXT(lock), TEXT(worker), TEXT(counts ? "1" : "0"), TEXT(least)},

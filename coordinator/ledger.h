@@ -72,9 +72,11 @@ struct swp_store *swp_ledger_store(const struct swp_ledger *ledger);
 int swp_ledger_own(struct swp_ledger *ledger, const struct swp_owner *owner, uint64_t leader_term);
 /* No more renewals; with `now`, the lease ends at once, so that nobody need wait for it. */
 int swp_ledger_disown(struct swp_ledger *ledger, bool now);
+/* Renews again: the end must be written once more. */
+void swp_ledger_reown(struct swp_ledger *ledger);
 bool swp_ledger_is_deposed(const struct swp_ledger *ledger); /* why it was `lost` */
-bool swp_ledger_is_finished(
-	const struct swp_ledger *ledger); /* the same: its own coordinator has ended the sweep meanwhile */
+/* The same: its own coordinator has ended the sweep meanwhile. */
+bool swp_ledger_is_finished(const struct swp_ledger *ledger);
 /* What it writes under; borrowed. Empty before it is owned. */
 const struct swp_fence *swp_ledger_fence(const struct swp_ledger *ledger);
 

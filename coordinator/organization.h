@@ -61,10 +61,10 @@ struct swp_account {
 	unsigned char stage;  /* enum swp_account_stage */
 	unsigned char reason; /* enum swp_reason: why none of its jobs can be done */
 	bool management, own;
-	bool path_told;	   /* its row in the store has its path */
-	bool regions_told; /* AWS has said which of its regions are enabled */
-	bool swept;	   /* AWS answered at least one planned call with its credentials */
-	bool correlated;
+	bool path_told;		       /* its row in the store has its path */
+	bool regions_told;	       /* AWS has said which of its regions are enabled */
+	bool swept;		       /* AWS answered at least one planned call with its credentials */
+	bool correlated, counted;      /* counted: what was found stands in the progress */
 	bool resumed;		       /* its plan stands from before */
 	unsigned char checks_out;      /* CHECKING: seals asked for */
 	unsigned char redone;	       /* times that jobs of it were done again because the store lost them */

@@ -503,7 +503,8 @@ static void correlated(void *context, const struct swp_correlate_counts *counts)
 	correlating_free(correlating);
 	account->correlated = true;
 	account->swept = account->swept || counts->swept;
-	if (account->redone == 0) {
+	if (account->redone == 0 && !account->counted) {
+		account->counted = true;
 		for (size_t i = 0; i < SWP_SEVERITY_COUNT; i++) {
 			progress->findings[i] += counts->findings[i];
 			progress->chains[i] += counts->chains[i];
@@ -533,8 +534,8 @@ void swp_sweep_correlate_accounts(struct swp_sweep *sweep)
 			return;
 		*correlating = (struct swp_correlating){sweep, account, sweep->correlating};
 		sweep->correlating = correlating;
-		if (swp_correlator_account(sweep->correlator, account->id, jobs, count, account->redone > 0,
-			    correlated, correlating) < 0) {
+		if (swp_correlator_account(sweep->correlator, account->id, jobs, count,
+			    account->redone > 0 || account->counted, correlated, correlating) < 0) {
 			correlating_free(correlating);
 			swp_sweep_kick(sweep);
 			return;
@@ -543,6 +544,24 @@ void swp_sweep_correlate_accounts(struct swp_sweep *sweep)
 		if (!sweep->settled_first)
 			sweep->settled_last = NULL;
 	}
+}
+
+void swp_sweep_correlate_again(struct swp_sweep *sweep)
+{
+	sweep->recorrelate = false;
+	sweep->over_done = sweep->correlating_over = false;
+	for (size_t i = 0; i < sweep->organization.count; i++) {
+		struct swp_account *account = sweep->organization.accounts[i];
+
+		if (account->stage != SWP_ACCOUNT_SETTLED || account->reason != SWP_REASON_NONE ||
+			!account->counted)
+			continue;
+		account->next_settled = sweep->settled_first;
+		sweep->settled_first = account;
+		if (!sweep->settled_last)
+			sweep->settled_last = account;
+	}
+	swp_sweep_kick(sweep);
 }
 
 /* --- cancel --- */

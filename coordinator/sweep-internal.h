@@ -109,6 +109,10 @@ struct swp_sweep {
 	size_t checking;		   /* accounts whose seals are being looked up */
 	bool adopting_holds;		   /* nothing is granted: workers have time to say what they hold */
 
+	uint64_t term; /* under which it is ours */
+	/* No grant gets a lower epoch: they are counted from the term, and after a fail-over on from the highest one that was ever given, so
+	 * that no epoch is given twice, whatever the store has forgotten. Model: `least`. */
+	uint64_t least_epoch, highest_epoch;
 	struct swp_owner owner;
 	struct swp_timer pump, grace, deadline, no_worker, withdrawal_limit, adopting;
 	int64_t grace_ends_ms;		       /* monotonic; once it is cancelling */
@@ -120,7 +124,8 @@ struct swp_sweep {
 	uint64_t told_planned, told_done;   /* jobs, as they stand in the store */
 	bool owning, owned;		    /* the store was asked that it be ours; it is */
 	bool limits_known;
-	bool begun; /* its rows are in the store, its plan with the fleet */
+	bool recorrelate; /* the store went back: what stands there is correlated again */
+	bool begun;	  /* its rows are in the store, its plan with the fleet */
 	bool cancelling, cancelled, reconciling, reconciled, correlating_over, over_done, closing;
 	bool withdrawing, withdrawn; /* it could not run: its rows leave the store */
 	bool told;		     /* finished */
@@ -139,6 +144,8 @@ void swp_sweep_end_text(struct swp_sweep *sweep, enum swp_sweep_end end, const c
 	__attribute__((format(printf, 3, 4)));
 /* Rows, index and catalogue into the store; plan to the fleet; once organization and store are known. */
 void swp_sweep_begin(struct swp_sweep *sweep);
+/* Another run of the store while the end was being written: seals must be looked up in that one, too. Model: `finish_script`. */
+void swp_sweep_end_again(struct swp_sweep *sweep);
 void swp_sweep_write_meta(struct swp_sweep *sweep);
 void swp_sweep_write_plan(struct swp_sweep *sweep);
 /* The gap of an enumeration that broke off; it may break off before the store is there. */
@@ -163,6 +170,8 @@ void swp_sweep_open_accounts(struct swp_sweep *sweep);
 void swp_sweep_forget_correlating(
 	struct swp_sweep *sweep); /* after the correlator is gone: nobody calls back any more */
 void swp_sweep_correlate_accounts(struct swp_sweep *sweep);
+/* What was correlated before the store went back may be of records that are not there any more. */
+void swp_sweep_correlate_again(struct swp_sweep *sweep);
 /* Its planned regions are known: adds those that are none, counts, tells. */
 void swp_sweep_plan_account(
 	struct swp_sweep *sweep, struct swp_account *account, const struct swp_open_account *open);

@@ -130,6 +130,8 @@ static void grant(struct swp_hub_member *member, struct swp_job *job, const char
 {
 	struct swp_sweep *sweep = sweep_of(member);
 
+	if (least_epoch < sweep->least_epoch)
+		least_epoch = sweep->least_epoch;
 	if (swp_ledger_grant(sweep->ledger, job->number, open_of(job)->account->id, region_of(sweep, job),
 		    worker, counts, least_epoch) < 0)
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
@@ -363,6 +365,7 @@ void swp_sweep_owned(void *context, uint64_t term)
 
 	swp_log(SWP_LOG_DEBUG, "sweep.owned", "the sweep is ours", SWP_LOG_N("term", (int64_t)term));
 	sweep->owned = true;
+	sweep->term = sweep->least_epoch = term;
 	sweep->limits = swp_limits_new(sweep->ledger);
 	if (sweep->limits)
 		swp_limits_load(sweep->limits, limits_are_known, sweep);
@@ -396,8 +399,13 @@ static void store_fresh(void *context)
 	swp_log(SWP_LOG_WARNING, "store.fresh",
 		"the store is another run than before; what was written is checked",
 		SWP_LOG_N("jobs_done", sweep->progress.jobs_done));
-	swp_dispatch_each_running(swp_hub_dispatch(sweep->hub), assert_grant, sweep);
+	if (sweep->least_epoch <= sweep->highest_epoch)
+		sweep->least_epoch = sweep->highest_epoch + 1;
+	if (sweep->hub)
+		swp_dispatch_each_running(swp_hub_dispatch(sweep->hub), assert_grant, sweep);
+	swp_sweep_end_again(sweep);
 	swp_sweep_write_plan(sweep);
+	sweep->recorrelate = true;
 	sweep->reconciled = false;
 	sweep->seal_account = 0;
 	sweep->seal_region = 0;
@@ -424,6 +432,8 @@ static void granted(
 	struct swp_sweep *sweep = context;
 
 	sweep->any_granted |= what == SWP_DISPATCH_GRANT_GIVEN;
+	if (what == SWP_DISPATCH_GRANT_GIVEN && epoch > sweep->highest_epoch)
+		sweep->highest_epoch = epoch;
 	swp_dispatch_granted(swp_hub_dispatch(sweep->hub), job, what, epoch, attempts, now_ms(sweep));
 	swp_sweep_kick(sweep);
 }
@@ -457,9 +467,15 @@ void swp_sweep_checked(void *context, void *token, unsigned region, enum swp_job
 	}
 	sweep->seals_asked--;
 	swp_sweep_kick(sweep);
-	if (found == SWP_JOB_SEALED || !swp_region_set_has(&account->sealed, region))
+	if (found == SWP_JOB_SEALED ? swp_region_set_has(&account->sealed, region)
+				    : found != SWP_JOB_OPEN && swp_region_set_has(&account->lost, region))
 		return;
 	swp_region_set_remove(&account->sealed, region);
+	swp_region_set_remove(&account->lost, region);
+	if (found == SWP_JOB_SEALED) { /* its mark was lost, and a worker of before has sealed it */
+		swp_region_set_add(&account->sealed, region);
+		return;
+	}
 	if (found != SWP_JOB_OPEN) {
 		swp_region_set_add(&account->lost, region);
 		sweep->any_lost = true;
@@ -475,8 +491,9 @@ bool swp_sweep_reconcile(struct swp_sweep *sweep)
 	while (sweep->seal_account < sweep->organization.count &&
 		sweep->seals_asked < SWP_RECONCILE_AT_ONCE) {
 		struct swp_account *account = sweep->organization.accounts[sweep->seal_account];
+		struct swp_region_set told = swp_region_set_union(&account->sealed, &account->lost);
 		int region = account->stage == SWP_ACCOUNT_SETTLED
-				     ? swp_region_set_next(&account->sealed, sweep->seal_region)
+				     ? swp_region_set_next(&told, sweep->seal_region)
 				     : -1;
 
 		if (region < 0) {

@@ -161,7 +161,8 @@ static void adopt(void *context, const struct swp_hub_hold *hold)
 	struct swp_job *job = job_of(adopting->sweep, adopting->open, hold->region);
 	int64_t now_ms = swp_loop_now_ms(adopting->sweep->loop);
 
-	if (!job)
+	/* One of a later term would mean that we are deposed, and do not know it yet. */
+	if (!job || hold->epoch >= adopting->sweep->term)
 		return;
 	job->sent_ms = now_ms;
 	adopting->adopted += swp_dispatch_adopt(

@@ -112,7 +112,7 @@ static void all_written(void *context)
 {
 	struct swp_sweep *sweep = context;
 
-	if (!sweep->told)
+	if (!sweep->told && sweep->closing)
 		tell_finished(sweep);
 }
 
@@ -142,11 +142,27 @@ static void write_end(struct swp_sweep *sweep)
 	swp_ledger_set(sweep->ledger, fields);
 }
 
+void swp_sweep_end_again(struct swp_sweep *sweep)
+{
+	const char *compiled;
+	size_t length;
+
+	if (!sweep->closing || sweep->told || sweep->result.end != SWP_SWEEP_END_SWEPT || !sweep->begun ||
+		sweep->cancelled || !sweep->hub)
+		return;
+	sweep->closing = false;
+	sweep->disowned = false;
+	swp_ledger_reown(sweep->ledger);
+	compiled = swp_catalogue_compiled(sweep->options->catalogue, &length);
+	if (swp_fleet_add_plan(swp_hub_fleet(sweep->hub), &sweep->plan, compiled, length) < 0)
+		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
+}
+
 static void write_last(void *context)
 {
 	struct swp_sweep *sweep = context;
 
-	if (sweep->told)
+	if (sweep->told || !sweep->closing)
 		return;
 	write_end(sweep);
 	swp_ledger_when_idle(sweep->ledger, all_written);
@@ -262,6 +278,10 @@ static bool after_the_jobs(struct swp_sweep *sweep)
 	/* Jobs may have been made again meanwhile. */
 	if (!accounts_are_done(sweep) && !sweep->cancelling)
 		return false;
+	if (sweep->recorrelate) {
+		swp_sweep_correlate_again(sweep);
+		return false;
+	}
 	return correlate_over(sweep);
 }
 

@@ -81,8 +81,8 @@ def carry_out(world, plan, before):
 
 
 def judge(world, plan, text, truth, jobs, before):
-    problems = list(world.unexpected)
-    problems += holds.stop_all(world)
+    world.tend()
+    problems = [*world.unexpected, *holds.stop_all(world)]
     report = holds.read_report(world, text)
     reasons = plan.reasons
     problems += holds.worse_by_reasons(report, truth, reasons) if reasons else holds.same_report(report, truth)

@@ -97,15 +97,17 @@ def what_a_report_says(place):
 
 @suite.test
 def a_process_that_ends_wrongly(place):
-    world = swept(place)[0]
-    with contextlib.closing(world):
-        world.started = dict.fromkeys(world.started, 0)
-        world.workers["one"].kill()
-        world.workers["one"].wait()
-        world.start_worker("one")
-        world.started["worker-one"] = 0
-        world.workers["one"].send_signal(6)
-        assert "worker one ended with" in "".join([*holds.stop_all(world)]) or world.workers["one"].returncode == -6
+    with contextlib.closing(swept(place, "serve")[0]) as world:
+        world.tend()
+        assert not world.unexpected
+        for process in (world.workers["one"], world.coordinators[0].process):  # neither is among the faults
+            process.kill()
+            process.wait()
+        world.tend()
+        assert len(world.unexpected) == 2 and "worker one" in "".join(world.unexpected), world.unexpected
+        world.do("kill-worker", "two")
+        world.tend()
+        assert len(world.unexpected) == 2, "that one is"
 
 
 @suite.test

@@ -69,7 +69,7 @@ class World(Fleet):
         super().__init__(place, simulator, 2, self.make_redis())
         self.slowness = {"operation": "sagemaker:Describe*", "kind": f"slow:{slow_ms}"}
         self.form, self.began = form, time.monotonic()
-        self.known, self.started = False, {}
+        self.known, self.started, self.may_end = False, {}, set()
         self.reports, self.told, self.aws, self.peaks = place.path / "reports", [], {}, {}
         self.reports.mkdir()
         self.connect()
@@ -122,6 +122,7 @@ class World(Fleet):
             folder.mkdir(exist_ok=True)
             who = f"worker-{name}"
             self.started[who] = time.monotonic()
+            self.may_end.discard(name)
             self.workers[name] = self.worker(name, self.store_of(who), self.endpoints_of(name), {"cwd": folder}, self.prefix(who),
                                              ORGSWEEP_STORE_PASSWORD=PASSWORD, **LOG)
 
@@ -233,6 +234,7 @@ class World(Fleet):
 
     def do_kill_worker(self, name, number=signal.SIGKILL):
         if self.workers[name] and self.workers[name].poll() is None:
+            self.may_end.add(name)
             self.workers[name].send_signal(number)
             self.workers[name].send_signal(signal.SIGCONT)
             self.workers[name].wait(40)
@@ -242,6 +244,7 @@ class World(Fleet):
 
     def do_drain_worker(self, name):
         if self.workers[name] and self.workers[name].poll() is None:
+            self.may_end.add(name)
             self.workers[name].terminate()
 
     def do_start_worker(self, name):
@@ -306,6 +309,7 @@ class World(Fleet):
         """Everything that is ours, at once."""
         for slot in self.coordinators:
             slot.killed = True
+        self.may_end |= set(WORKERS)
         processes = [*(slot.process for slot in self.coordinators), *self.workers.values(), self.redis.process]
         for process in processes:
             if process and process.poll() is None:
@@ -390,6 +394,10 @@ class World(Fleet):
                 continue
             self.judge_end(slot, code)
             slot.killed = True
+        for name in WORKERS:
+            if name not in self.may_end and self.workers[name].poll() is not None:
+                self.may_end.add(name)
+                self.unexpected.append(f"worker {name} ended with {self.workers[name].returncode}")
 
     def report(self):
         """The report's text, once somebody has written it."""

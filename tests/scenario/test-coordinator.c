@@ -541,20 +541,51 @@ static void store_lost_a_record(void)
 	stage_beat(STAGE_WORKER, &jobs[1], 1, 2 * SECOND);
 	player_store_away("gone");
 	stage_beat(STAGE_WORKER, &jobs[1], 1, 5 * SECOND);
-	/* It was acknowledged, and is not there any more: as if the last second of the file had been lost. */
+	/* It was acknowledged, and is not there any more, and neither is its grant: as if the last second of the file had been lost. */
 	job_key(&jobs[0], key);
-	player_store_script(SWP_SCRIPT_FORGET, key, NULL, 0);
+	player_store_script(SWP_SCRIPT_WRITE, key, (const char *const[]){"DEL"}, 1);
+	stage_check(!player_store_has(key), "it is gone");
 	player_store_back(true);
 	stage_beat(STAGE_WORKER, &jobs[1], 1, 2 * SECOND);
 	stage_seal(&jobs[1]);
 	stage_done(STAGE_WORKER, &jobs[1], SWP_DONE_SEALED);
 	again = stage_take_job(STAGE_WORKER);
 	stage_check(strcmp(again.account, jobs[0].account) == 0 && again.epoch > jobs[0].epoch,
-		"it is done again");
+		"it is done again, with an epoch that nobody ever had");
 	stage_seal(&again);
 	stage_done(STAGE_WORKER, &again, SWP_DONE_SEALED);
 	stage_work_all(STAGE_WORKER);
 	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_close();
+}
+
+/* All seals were looked up, and before the end stands in the store it is another run, which lacks one: the end is of that run. */
+static void store_goes_back_at_the_end(void)
+{
+	struct stage_job job, again;
+	char key[SWP_KEY_BYTES];
+
+	begin_with_worker("the store goes back while the end is written", 0, 1);
+	job = stage_take_job(STAGE_WORKER);
+	stage_seal(&job);
+	player_store_refuse("OOM command not allowed when used memory > 'maxmemory'.");
+	stage_done(STAGE_WORKER, &job, SWP_DONE_SEALED);
+	stage_beat(STAGE_WORKER, NULL, 0, 2 * SECOND);
+	stage_check(!stage.finished, "its end is not written");
+	player_store_away("gone");
+	stage_beat(STAGE_WORKER, NULL, 0, SECOND);
+	job_key(&job, key);
+	player_store_script(SWP_SCRIPT_FORGET, key, NULL, 0);
+	player_store_refuse(NULL);
+	player_store_back(true);
+	stage_take_plan(STAGE_WORKER); /* it had been told of the end */
+	again = stage_take_job(STAGE_WORKER);
+	stage_check(again.epoch > job.epoch, "it is done again, under a higher epoch");
+	stage_seal(&again);
+	stage_done(STAGE_WORKER, &again, SWP_DONE_SEALED);
+	stage_work_all(STAGE_WORKER);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_check(strcmp(stage_meta(SWP_SWEEP_FIELD_STATE), "finished") == 0, "it is finished");
 	stage_close();
 }
 
@@ -985,6 +1016,7 @@ int main(int argc, char **argv)
 		{"token_is_no_text", token_is_no_text},
 		{"sts_region_disabled", sts_region_disabled},
 		{"store_lost_a_record", store_lost_a_record},
+		{"store_goes_back_at_the_end", store_goes_back_at_the_end},
 		{"store_away_too_long", store_away_too_long},
 		{"store_refuses_workers", store_refuses_workers},
 		{"store_can_be_read_only", store_can_be_read_only},
