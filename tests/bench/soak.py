@@ -1,6 +1,6 @@
 """`orgsweep serve` for an hour on a one-minute schedule: do memory, descriptors and keys stay flat?
 
-usage: soak.py BUILD [--minutes 60] [--accounts 6] [--regions 3] [--workers 2] [--output docs/soak] [--again|--check]
+usage: soak.py BUILD [--minutes 60] [--accounts 6] [--regions 3] [--workers 2] [--names 2] [--every 1m] [--output docs/soak] [--again|--check]
 
 Two named sweeps, each every minute, with real workers that connect by TCP, a Redis of their own and the simulator. Every five seconds it
 notes resident memory and open descriptors of the coordinator and each worker, and Redis' keys, memory and clients. Writes OUTPUT.csv,
@@ -27,7 +27,6 @@ SAMPLE_SECONDS = 5
 WARM_MINUTES = 6
 KEEP = 3
 FLAT_SHARE = 0.05
-NAMES = ("nightly", "hourly")
 # Two-sided 95 % of Student's t by degrees of freedom; above the last it is the normal distribution's.
 STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23, 15: 2.13, 20: 2.09, 30: 2.04, 60: 2.0}
 
@@ -79,7 +78,7 @@ class Soak:
         configuration = place.path / "serve.yaml"
         configuration.write_text(f"store: {self.fleet.redis.url}\nlisten: {self.fleet.endpoints[0]}\nkeys: {self.fleet.keys}\n"
                                  f"reports: {self.reports}\nworkers: 0\nkeep: {KEEP}\nsweeps:\n"
-                                 + "".join(f"  {name}: {{every: 1m, output: [json]}}\n" for name in NAMES))
+                                 + "".join(f"  sweep-{number}: {{every: {options.every}, output: [json]}}\n" for number in range(options.names)))
         self.log = place.path / "serve.log"
         self.coordinator = subprocess.Popen([str(ORGSWEEP), "serve", "--config", str(configuration)], stdout=subprocess.DEVNULL,
                                             env=self.simulator.environment(XDG_STATE_HOME=place.path / "state"), stderr=open(self.log, "w"))
@@ -144,11 +143,11 @@ def slope(points):
     return found, student * math.sqrt(left_over / freedom / spread)
 
 
-def verdicts(rows):
-    """column → (mean, growth an hour, bound, flat); None where there is too little."""
+def verdicts(rows, warm_minutes):
+    """column → (mean, growth an hour, bound, flat); none where there is too little."""
     found = {}
     for column in COLUMNS:
-        points = by_minute(rows, column, WARM_MINUTES)
+        points = by_minute(rows, column, warm_minutes)
         fitted = slope(points)
         if fitted:
             mean = statistics.fmean(y for _, y in points)
@@ -189,20 +188,27 @@ def svg(rows):
     return "\n".join(lines + ["</svg>"]) + "\n"
 
 
+def word(values):
+    _, grows, bound, flat = values
+    return "yes" if flat else "no" if grows - bound > 0 else "not shown: the bound is too wide"
+
+
 def text(rows):
     minutes = float(rows[-1]["seconds"]) / 60
-    found = verdicts(rows)
+    found, later = verdicts(rows, WARM_MINUTES), verdicts(rows, (minutes + WARM_MINUTES) / 2)
     yield ("# Does `orgsweep serve` stay flat?\n\nMade by `tests/bench/soak.py` (see its head for how): two named sweeps, each every minute, two real "
            f"workers, the {KEEP} latest sweeps of each name kept.\n")
     yield (f"**{minutes:.0f} minutes, {rows[-1]['sweeps_ended']} sweeps** ended in that time, {len(rows)} samples; the first {WARM_MINUTES} minutes do not "
            f"count. \"Flat\" means that the growth in an hour, at the upper end of its bound (95 %, one value a minute), is at most "
            f"{FLAT_SHARE:.0%} of the mean. A run of {minutes:.0f} minutes tells nothing of what grows more slowly than its bound.\n")
     yield "![samples](soak.svg)\n"
-    yield "| series | mean | growth an hour | bound (95 %) | flat |\n|---|---|---|---|---|"
-    for column, (mean, grows, bound, flat) in found.items():
+    yield ("| series | mean | growth an hour | flat | its second half alone | flat |\n|---|---|---|---|---|---|")
+    for column in found:
         title, divisor, unit = COLUMNS[column]
-        yield (f"| {title} | {mean / divisor:.2f} {unit} | {grows / divisor:+.3f} {unit} | ± {bound / divisor:.3f} {unit} | "
-               f"{'yes' if flat else 'no' if grows - bound > 0 else 'not shown: the bound is too wide'} |")
+        cells = [f"{found[column][0] / divisor:.2f} {unit}"]
+        for values in (found[column], later.get(column)):
+            cells += [f"{values[1] / divisor:+.2f} ± {values[2] / divisor:.2f} {unit}", word(values)] if values else ["", ""]
+        yield f"| {title} | " + " | ".join(cells) + " |"
     if not found:
         yield "\nToo short a run for any statement."
 
@@ -225,6 +231,8 @@ def main():
     parser.add_argument("--accounts", type=int, default=6)
     parser.add_argument("--regions", type=int, default=3)
     parser.add_argument("--workers", type=int, choices=(1, 2), default=2)
+    parser.add_argument("--names", type=int, default=2)
+    parser.add_argument("--every", default="1m")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2] / "docs" / "soak")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--check", action="store_true")
