@@ -68,7 +68,7 @@ struct swp_ledger {
 	int64_t away_ms;
 	struct swp_problem trouble;
 	bool was_up, dead, borrowed;
-	bool owning, owned, disowned, renewing, fresh, deposed, finished;
+	bool closed, owning, owned, disowned, renewing, fresh, deposed, finished;
 	bool was_written; /* a write was acknowledged */
 	bool refuses; /* the trouble is a write that was refused: that something can be read does not end it */
 	bool orphan;  /* freed, but a store that is not ours still owes it answers */
@@ -478,6 +478,8 @@ static void doubt(struct swp_ledger *ledger, const struct operation *operation)
 {
 	int64_t now_ms = swp_loop_now_ms(ledger->loop);
 
+	if (ledger->closed)
+		return;
 	if (operation->kind != OWN) {
 		if (!ledger->owned || ledger->owning)
 			return;
@@ -582,8 +584,11 @@ static void idle_fires(struct swp_timer *timer)
 static int submit(struct swp_ledger *ledger, const struct operation *like,
 	const struct swp_store_argument *arguments, size_t count)
 {
-	struct operation *operation = swp_calloc(1, sizeof(*operation));
+	struct operation *operation = ledger->closed ? NULL : swp_calloc(1, sizeof(*operation));
 	int turn;
+
+	if (ledger->closed)
+		return 0;
 
 	if (!operation)
 		return -ENOMEM;
@@ -683,6 +688,12 @@ int swp_ledger_own(struct swp_ledger *ledger, const struct swp_owner *owner, uin
 	}
 	ask_to_own(ledger);
 	return ledger->dead ? -ENOMEM : 0;
+}
+
+void swp_ledger_close(struct swp_ledger *ledger)
+{
+	ledger->closed = true;
+	swp_timer_stop(&ledger->renew);
 }
 
 void swp_ledger_reown(struct swp_ledger *ledger)

@@ -72,6 +72,8 @@ struct swp_store *swp_ledger_store(const struct swp_ledger *ledger);
 int swp_ledger_own(struct swp_ledger *ledger, const struct swp_owner *owner, uint64_t leader_term);
 /* No more renewals; with `now`, the lease ends at once, so that nobody need wait for it. */
 int swp_ledger_disown(struct swp_ledger *ledger, bool now);
+/* Takes no write any more, and makes nothing stand there again: its rows are about to go. What was sent before is still answered. */
+void swp_ledger_close(struct swp_ledger *ledger);
 /* Renews again: the end must be written once more. */
 void swp_ledger_reown(struct swp_ledger *ledger);
 bool swp_ledger_is_deposed(const struct swp_ledger *ledger); /* why it was `lost` */

@@ -385,6 +385,8 @@ static void withdraw(void *context)
 {
 	struct swp_sweep *sweep = context;
 
+	/* A renewal on its way, or an account that is listed late, would bring the row back. */
+	swp_ledger_close(sweep->ledger);
 	sweep->withdrawal = swp_prune_one(swp_ledger_store(sweep->ledger), sweep->id, withdrawn, sweep);
 	if (!sweep->withdrawal)
 		withdrawn(sweep);

@@ -7,6 +7,7 @@
 #include "proto/base/error.h"
 #include "proto/base/limits.h"
 #include "proto/base/region.h"
+#include "proto/record/scripts.h"
 #include "tests/scenario/player.h"
 
 #define SWEEP "20261122T080000Z-0001"
@@ -377,6 +378,28 @@ static void held_by_another(bool renews)
 	end();
 }
 
+/* Its rows go: neither a renewal that is on its way nor a late write brings them back. */
+static void closed_for_good(void)
+{
+	begin("a ledger that is closed brings nothing back");
+	player_advance(2450); /* the renewal is sent in 50 ms */
+	swp_ledger_close(stage.ledger);
+	player_store_script(SWP_SCRIPT_WRITE, ROW, (const char *const[]){"DEL"}, 1);
+	write_row(ACCOUNT, "Root", false);
+	player_advance(20000);
+	if (player_store_has("swp:" SWEEP ":*") || stage.lost)
+		player_fail("something is there again, or lost %d", stage.lost);
+	end();
+	begin("a ledger that is closed with a write on its way");
+	write_row(ACCOUNT, "Root", false);
+	player_store_script(SWP_SCRIPT_WRITE, ROW, (const char *const[]){"DEL"}, 1);
+	swp_ledger_close(stage.ledger);
+	player_advance(20000);
+	if (player_store_has("swp:" SWEEP ":*") || stage.lost)
+		player_fail("something is there again, or lost %d", stage.lost);
+	end();
+}
+
 static void orders_from_the_store(void)
 {
 	begin("who asked to cancel is told with a renewal");
@@ -395,6 +418,7 @@ int main(void)
 	a_store_that_lost_the_term();
 	held_by_another(false);
 	held_by_another(true);
+	closed_for_good();
 	orders_from_the_store();
 	newer_row_wins();
 	newer_row_wins_behind();
@@ -404,6 +428,6 @@ int main(void)
 	fields_are_kept();
 	other_commands();
 	freed_while_waiting();
-	printf("15 scenarios passed\n");
+	printf("17 scenarios passed\n");
 	return 0;
 }
