@@ -134,15 +134,18 @@ static bool is_decided(const struct swp_account *account)
 	       (account->open && account->open->entered);
 }
 
-void swp_sweep_write_paths(struct swp_sweep *sweep)
+bool swp_sweep_write_paths(struct swp_sweep *sweep, size_t at_once)
 {
-	for (size_t i = 0; i < sweep->organization.count; i++) {
-		struct swp_account *account = sweep->organization.accounts[i];
+	for (; sweep->path_cursor < sweep->organization.count; sweep->path_cursor++) {
+		struct swp_account *account = sweep->organization.accounts[sweep->path_cursor];
 		SWP_CLEANUP(swp_buf_done) struct swp_buf path = {0};
 
+		if (sweep->ledger && swp_ledger_open(sweep->ledger) >= at_once)
+			return false;
 		if (is_decided(account) && !account->path_told && swp_unit_path(account->unit, &path))
 			swp_sweep_write_account(sweep, account);
 	}
+	return true;
 }
 
 void swp_sweep_write_all_accounts(struct swp_sweep *sweep)

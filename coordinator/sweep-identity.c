@@ -225,7 +225,7 @@ static void named(void *context)
 	struct swp_sweep *sweep = context;
 
 	sweep->named = true;
-	swp_sweep_write_paths(sweep);
+	sweep->path_cursor = 0;
 	swp_sweep_kick(sweep);
 }
 

@@ -31,6 +31,8 @@
 #define SWP_OWN_CALLS_BYTES 64
 #define SWP_COORDINATOR_CALLS                                                                                \
 	32 /* AWS calls of the coordinator in flight: each is a TLS connection of 60 to 75 KiB */
+#define SWP_ROWS_AT_ONCE 128 /* accounts' rows on their way, when all of them get their path */
+#define SWP_ROWS_AGAIN_MS 5
 #define SWP_RECONCILE_AT_ONCE 512 /* seals that are looked up at once */
 #define SWP_ACCOUNT_REDO 3	  /* times that an account's lost records are done again */
 #define SWP_ADOPT_MS                                                                                         \
@@ -94,9 +96,10 @@ struct swp_sweep {
 	bool level_needed[SWP_LEVEL_COUNT];
 
 	/* accounts on their way */
-	size_t cursor;					  /* accounts before it are not waiting */
-	size_t waiting;					  /* in scope, not open */
-	size_t undecided;				  /* scope waits for their OU */
+	size_t path_cursor; /* accounts before it have their path in the store */
+	size_t cursor;	    /* accounts before it are not waiting */
+	size_t waiting;	    /* in scope, not open */
+	size_t undecided;   /* scope waits for their OU */
 	struct swp_account *settled_first, *settled_last; /* to be correlated */
 	size_t seal_account;				  /* reconciliation: next account, its next region */
 	unsigned seal_region;
@@ -123,7 +126,7 @@ struct swp_sweep {
 	bool disowned, suspending, ordered; /* ordered: `orgsweep cancel` */
 	uint64_t told_planned, told_done;   /* jobs, as they stand in the store */
 	bool owning, owned;		    /* the store was asked that it be ours; it is */
-	bool limits_known;
+	bool limits_known, paths_written;
 	bool recorrelate; /* the store went back: what stands there is correlated again */
 	bool begun;	  /* its rows are in the store, its plan with the fleet */
 	bool cancelling, cancelled, reconciling, reconciled, correlating_over, over_done, closing;
@@ -180,7 +183,9 @@ void swp_sweep_account_done(
 void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *account);
 /* The coordinator's calls to AWS so far, as SWP_SWEEP_FIELD_OWN_CALLS wants them; returns `ret_text`. */
 const char *swp_sweep_own_calls(struct swp_sweep *sweep, char ret_text[static SWP_OWN_CALLS_BYTES]);
-void swp_sweep_write_paths(struct swp_sweep *sweep);
+/* Rows of accounts that were written before the names of their units were known, as long as fewer than `at_once` writes are on their way.
+ * True: all are. */
+bool swp_sweep_write_paths(struct swp_sweep *sweep, size_t at_once);
 void swp_sweep_write_all_accounts(struct swp_sweep *sweep);
 void swp_sweep_cancel_accounts(struct swp_sweep *sweep);
 void swp_sweep_redo(struct swp_sweep *sweep, struct swp_account *account);

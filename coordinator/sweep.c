@@ -317,6 +317,16 @@ void swp_sweep_suspend(struct swp_sweep *sweep)
 	swp_sweep_kick(sweep);
 }
 
+/* All rows of a large organization at once would be most of what the coordinator holds in memory. */
+static void write_some_paths(struct swp_sweep *sweep)
+{
+	if (!sweep->named || sweep->paths_written)
+		return;
+	sweep->paths_written = swp_sweep_write_paths(sweep, SWP_ROWS_AT_ONCE);
+	if (!sweep->paths_written && !swp_timer_is_running(&sweep->pump))
+		swp_timer_start(&sweep->pump, SWP_ROWS_AGAIN_MS);
+}
+
 static void go_on(struct swp_sweep *sweep)
 {
 	if (suspend_now(sweep)) {
@@ -331,7 +341,8 @@ static void go_on(struct swp_sweep *sweep)
 		swp_sweep_correlate_accounts(sweep);
 	if (sweep->cancelling && !sweep->cancelled && sweep->progress.jobs_running == 0)
 		cancel_now(sweep);
-	if (sweep->cancelling ? !sweep->cancelled : !accounts_are_done(sweep) || !sweep->named)
+	write_some_paths(sweep);
+	if (sweep->cancelling ? !sweep->cancelled : !accounts_are_done(sweep) || !sweep->paths_written)
 		return;
 	if (nothing_was_planned(sweep)) {
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN,
@@ -482,7 +493,8 @@ static void cancel_now(struct swp_sweep *sweep)
 	if (!sweep->listed_all)
 		swp_sweep_enumeration_cancelled(sweep);
 	swp_sweep_cancel_accounts(sweep);
-	swp_sweep_write_paths(sweep);
+	sweep->path_cursor = 0;
+	swp_sweep_write_paths(sweep, SIZE_MAX);
 	swp_sweep_kick(sweep);
 }
 
