@@ -140,36 +140,38 @@ static int drain(struct swp_settings *settings, const struct swp_asker *asker, s
 
 /* --- both --- */
 
-static int give(const struct swp_command_row *command, int argc, char *const *argv,
+static int give(struct swp_settings *settings,
 	int (*order)(
-		struct swp_settings *settings, const struct swp_asker *asker, struct swp_problem *problem))
+		struct swp_settings *settings, const struct swp_asker *asker, struct swp_problem *problem),
+	struct swp_problem *problem)
 {
-	struct swp_settings settings = {0};
-	struct swp_problem problem = {""};
 	struct swp_reading *reading = NULL;
-	int error = swp_settings_resolve(&settings, command, argc, argv, &problem);
-	bool helped = !error && swp_command_helped(&settings);
+	int error = swp_settings_store(settings, problem);
 
-	if (!error && !helped)
-		error = swp_settings_store(&settings, &problem);
-	if (!error && !helped)
-		error = swp_reading_open(&settings, &reading, &problem);
-	if (!error && !helped)
-		error = order(&settings, swp_reading_asker(reading), &problem);
-	if (error)
-		swp_command_complain(
-			"%s", *problem.text ? problem.text : strerror(error < 0 ? -error : error));
+	if (!error)
+		error = swp_reading_open(settings, &reading, problem);
+	if (!error)
+		error = order(settings, swp_reading_asker(reading), problem);
 	swp_reading_close(reading);
-	swp_settings_done(&settings);
-	return error ? SWP_EXIT_COULD_NOT : SWP_EXIT_OK;
+	return error;
+}
+
+static int run_cancel(struct swp_settings *settings, struct swp_problem *problem)
+{
+	return give(settings, cancel, problem);
+}
+
+static int run_drain(struct swp_settings *settings, struct swp_problem *problem)
+{
+	return give(settings, drain, problem);
 }
 
 int swp_command_cancel(const struct swp_command_row *command, int argc, char *const *argv)
 {
-	return give(command, argc, argv, cancel);
+	return swp_command_run(command, argc, argv, run_cancel);
 }
 
 int swp_command_drain(const struct swp_command_row *command, int argc, char *const *argv)
 {
-	return give(command, argc, argv, drain);
+	return swp_command_run(command, argc, argv, run_drain);
 }

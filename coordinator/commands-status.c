@@ -334,14 +334,5 @@ static int run(struct swp_settings *settings, struct swp_problem *problem)
 
 int swp_command_status(const struct swp_command_row *command, int argc, char *const *argv)
 {
-	struct swp_settings settings = {0};
-	struct swp_problem problem = {""};
-	int error = swp_settings_resolve(&settings, command, argc, argv, &problem);
-	if (!error && !swp_command_helped(&settings))
-		error = run(&settings, &problem);
-	if (error)
-		swp_command_complain(
-			"%s", *problem.text ? problem.text : strerror(error < 0 ? -error : error));
-	swp_settings_done(&settings);
-	return error ? SWP_EXIT_COULD_NOT : SWP_EXIT_OK;
+	return swp_command_run(command, argc, argv, run);
 }

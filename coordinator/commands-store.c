@@ -38,8 +38,10 @@ static const struct {
 	{"acl", print_acl},
 };
 
-static int run(const char *word, struct swp_problem *problem)
+static int run(struct swp_settings *settings, struct swp_problem *problem)
 {
+	const char *word = settings->options.operands[0];
+
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(actions); i++)
 		if (swp_text_equal(actions[i].name, word))
 			return actions[i].run(problem);
@@ -49,14 +51,5 @@ static int run(const char *word, struct swp_problem *problem)
 
 int swp_command_store(const struct swp_command_row *command, int argc, char *const *argv)
 {
-	struct swp_settings settings = {0};
-	struct swp_problem problem = {""};
-	int error = swp_settings_resolve(&settings, command, argc, argv, &problem);
-
-	if (!error && !swp_command_helped(&settings))
-		error = run(settings.options.operands[0], &problem);
-	if (error)
-		swp_command_complain("%s", *problem.text ? problem.text : strerror(-error));
-	swp_settings_done(&settings);
-	return error ? SWP_EXIT_COULD_NOT : SWP_EXIT_OK;
+	return swp_command_run(command, argc, argv, run);
 }

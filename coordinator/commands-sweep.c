@@ -45,6 +45,22 @@ void swp_command_complain(const char *format, ...)
 	fprintf(stderr, "orgsweep: %s\n", swp_buf_text(&clean));
 }
 
+int swp_command_run(const struct swp_command_row *command, int argc, char *const *argv,
+	int (*run)(struct swp_settings *settings, struct swp_problem *problem))
+{
+	struct swp_settings settings = {0};
+	struct swp_problem problem = {""};
+	int error = swp_settings_resolve(&settings, command, argc, argv, &problem);
+
+	if (!error && !swp_command_helped(&settings))
+		error = run(&settings, &problem);
+	if (error)
+		swp_command_complain(
+			"%s", *problem.text ? problem.text : strerror(error < 0 ? -error : error));
+	swp_settings_done(&settings);
+	return error ? SWP_EXIT_COULD_NOT : SWP_EXIT_OK;
+}
+
 int swp_command_exit_line(int code, const char *why)
 {
 	SWP_CLEANUP(swp_buf_done) struct swp_buf clean = {0};

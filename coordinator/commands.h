@@ -24,6 +24,10 @@ int swp_command_drain(const struct swp_command_row *command, int argc, char *con
 int swp_command_store(const struct swp_command_row *command, int argc, char *const *argv);
 int swp_command_doctor(const struct swp_command_row *command, int argc, char *const *argv);
 
+/* A command that either does its work or says why not: settings are read, --help answered, `run` called (0, or an errno of either
+ * sign; `problem` tells), the problem told on standard error. SWP_EXIT_OK or SWP_EXIT_COULD_NOT. */
+int swp_command_run(const struct swp_command_row *command, int argc, char *const *argv,
+	int (*run)(struct swp_settings *settings, struct swp_problem *problem));
 /* "orgsweep: …" on standard error, neutralized. */
 void swp_command_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The last line of a sweep: "exit N: why". Returns the code. */
