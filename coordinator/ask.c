@@ -2,6 +2,7 @@
 #include "coordinator/ask.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/base/alloc.h"
@@ -163,4 +164,42 @@ int swp_ask_hash(const struct swp_asker *asker, const char *key,
 		error = swp_ask(asker, arguments, SWP_ARRAY_SIZE(arguments), hash_page, &walk, problem);
 	} while (!error && !swp_text_equal(walk.cursor, "0"));
 	return error;
+}
+
+static int keep_ids(void *context, const struct swp_store_reply *reply)
+{
+	struct swp_sweep_ids *ids = context;
+
+	if (reply->type != SWP_STORE_REPLY_LIST)
+		return -EPROTO;
+	for (size_t i = 0; i < reply->item_count && ids->count < SWP_ARRAY_SIZE(ids->ids); i++) {
+		const struct swp_store_reply *item = &reply->items[i];
+
+		if (item->type == SWP_STORE_REPLY_TEXT && item->length < sizeof(ids->ids[0]))
+			memcpy(ids->ids[ids->count++], item->bytes, item->length + 1);
+	}
+	return 0;
+}
+
+int swp_ask_newest_sweeps(
+	const struct swp_asker *asker, struct swp_sweep_ids **ret_ids, struct swp_problem *problem)
+{
+	struct swp_sweep_ids *ids = swp_calloc(1, sizeof(*ids));
+	char key[SWP_KEY_BYTES], last[16];
+	int error = ids ? swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, key) : -ENOMEM;
+
+	*ret_ids = NULL;
+	snprintf(last, sizeof(last), "%d", SWP_ASK_SWEEPS - 1);
+	if (!error)
+		error = swp_ask(asker,
+			(struct swp_store_argument[]){SWP_STORE_TEXT_ARGUMENT("ZREVRANGE"),
+				SWP_STORE_TEXT_ARGUMENT(key), SWP_STORE_TEXT_ARGUMENT("0"),
+				SWP_STORE_TEXT_ARGUMENT(last)},
+			4, keep_ids, ids, problem);
+	if (error) {
+		swp_free(ids);
+		return error;
+	}
+	*ret_ids = ids;
+	return 0;
 }

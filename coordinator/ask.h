@@ -7,6 +7,7 @@
 #include "proto/base/error.h"
 #include "proto/io/loop.h"
 #include "proto/io/store.h"
+#include "proto/record/keys.h"
 
 struct swp_asker {
 	struct swp_loop *loop;	 /* borrowed */
@@ -28,5 +29,15 @@ int swp_ask_text(const struct swp_asker *asker, const char *key, char **ret_byte
 int swp_ask_hash(const struct swp_asker *asker, const char *key,
 	int (*visit)(void *context, const char *field, const struct swp_store_reply *value), void *context,
 	struct swp_problem *problem);
+
+#define SWP_ASK_SWEEPS 128
+struct swp_sweep_ids {
+	char ids[SWP_ASK_SWEEPS][SWP_KEY_BYTES];
+	size_t count;
+};
+/* The ids of the newest sweeps that the store holds, SWP_ASK_SWEEPS at most, newest first (swp_free; NULL when it fails). What is too
+ * long for a key names no sweep, and is passed over. */
+int swp_ask_newest_sweeps(
+	const struct swp_asker *asker, struct swp_sweep_ids **ret_ids, struct swp_problem *problem);
 
 #endif

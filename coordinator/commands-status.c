@@ -13,27 +13,6 @@
 #include "proto/record/keys.h"
 #include "proto/record/record.h"
 
-#define STATUS_SWEEPS "100"
-
-struct sweep_ids {
-	char ids[128][SWP_KEY_BYTES];
-	size_t count;
-};
-
-static int keep_ids(void *context, const struct swp_store_reply *reply)
-{
-	struct sweep_ids *ids = context;
-	for (size_t i = 0;
-		reply->type == SWP_STORE_REPLY_LIST && i < reply->item_count && i < SWP_ARRAY_SIZE(ids->ids);
-		i++) {
-		const struct swp_store_reply *item = &reply->items[i];
-		if (item->type != SWP_STORE_REPLY_TEXT || item->length >= sizeof(ids->ids[0]))
-			return -EPROTO;
-		memcpy(ids->ids[ids->count++], item->bytes, item->length + 1);
-	}
-	return 0;
-}
-
 struct sweep_row {
 	char state[16], status[16], organization[64], name[64], owner[SWP_OWNER_BYTES];
 	int64_t started_at_ms, ended_at_ms, until_ms;
@@ -146,7 +125,7 @@ static int ask_time(const struct swp_asker *asker, int64_t *ret_ms, struct swp_p
 	return swp_ask(asker, &time, 1, keep_time, ret_ms, problem);
 }
 
-static int print_sweeps(const struct swp_asker *asker, const struct sweep_ids *ids,
+static int print_sweeps(const struct swp_asker *asker, const struct swp_sweep_ids *ids,
 	struct swp_json_writer *json, bool as_json, int64_t store_ms, struct swp_problem *problem)
 {
 	int error = 0;
@@ -285,7 +264,7 @@ static int print_workers(const struct swp_asker *asker, struct swp_json_writer *
 
 /* --- the whole --- */
 
-static int print_all(const struct swp_asker *asker, const struct sweep_ids *ids,
+static int print_all(const struct swp_asker *asker, const struct swp_sweep_ids *ids,
 	const struct swp_options *options, struct swp_problem *problem)
 {
 	struct swp_json_writer json;
@@ -312,19 +291,12 @@ static int print_all(const struct swp_asker *asker, const struct sweep_ids *ids,
 static int run(struct swp_settings *settings, struct swp_problem *problem)
 {
 	struct swp_reading *reading = NULL;
-	char key[SWP_KEY_BYTES];
-	struct sweep_ids *ids = swp_calloc(1, sizeof(*ids));
-	int error = ids ? swp_settings_store(settings, problem) : -ENOMEM;
+	struct swp_sweep_ids *ids = NULL;
+	int error = swp_settings_store(settings, problem);
 	if (!error)
 		error = swp_reading_open(settings, &reading, problem);
 	if (!error)
-		error = swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, key);
-	struct swp_store_argument arguments[] = {SWP_STORE_TEXT_ARGUMENT("ZREVRANGE"),
-		SWP_STORE_TEXT_ARGUMENT(error ? "" : key), SWP_STORE_TEXT_ARGUMENT("0"),
-		SWP_STORE_TEXT_ARGUMENT(STATUS_SWEEPS)};
-	if (!error)
-		error = swp_ask(swp_reading_asker(reading), arguments, SWP_ARRAY_SIZE(arguments), keep_ids,
-			ids, problem);
+		error = swp_ask_newest_sweeps(swp_reading_asker(reading), &ids, problem);
 	if (!error)
 		error = print_all(swp_reading_asker(reading), ids, &settings->options, problem);
 	swp_reading_close(reading);

@@ -185,22 +185,6 @@ int swp_reading_find_sweep(const struct swp_asker *asker, const char *word, char
 	return 0;
 }
 
-struct newest {
-	char (*ids)[SWP_KEY_BYTES];
-	size_t count;
-};
-
-#define RESUMABLE_SWEEPS 128
-
-static int keep_newest(void *context, const struct swp_store_reply *reply)
-{
-	struct newest *newest = context;
-	for (size_t i = 0;
-		reply->type == SWP_STORE_REPLY_LIST && i < reply->item_count && i < RESUMABLE_SWEEPS; i++)
-		snprintf(newest->ids[newest->count++], SWP_KEY_BYTES, "%s", reply->items[i].bytes);
-	return 0;
-}
-
 static int is_unfinished(const struct swp_asker *asker, const char *id, struct swp_problem *problem)
 {
 	char key[SWP_KEY_BYTES];
@@ -215,27 +199,19 @@ static int is_unfinished(const struct swp_asker *asker, const char *id, struct s
 int swp_reading_find_unfinished(const struct swp_asker *asker, const char *word, char *ret_id, size_t size,
 	struct swp_problem *problem)
 {
-	struct newest newest = {swp_calloc(RESUMABLE_SWEEPS, SWP_KEY_BYTES), 0};
-	char key[SWP_KEY_BYTES];
-	struct swp_store_argument list[] = {SWP_STORE_TEXT_ARGUMENT("ZREVRANGE"),
-		SWP_STORE_TEXT_ARGUMENT(key), SWP_STORE_TEXT_ARGUMENT("0"), SWP_STORE_TEXT_ARGUMENT("127")};
-	int error = swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, key), found = 0;
-	if (!swp_text_equal(word, "latest")) {
-		swp_free(newest.ids);
+	struct swp_sweep_ids *newest = NULL;
+	int error, found = 0;
+
+	if (!swp_text_equal(word, "latest"))
 		return swp_reading_find_sweep(asker, word, ret_id, size, problem);
-	}
-	list[1] = SWP_STORE_TEXT_ARGUMENT(key);
-	if (!newest.ids)
-		return -ENOMEM;
-	if (!error)
-		error = swp_ask(asker, list, SWP_ARRAY_SIZE(list), keep_newest, &newest, problem);
-	for (size_t i = 0; !error && !found && i < newest.count; i++) {
-		found = is_unfinished(asker, newest.ids[i], problem);
+	error = swp_ask_newest_sweeps(asker, &newest, problem);
+	for (size_t i = 0; !error && !found && i < newest->count; i++) {
+		found = is_unfinished(asker, newest->ids[i], problem);
 		error = found < 0 ? found : 0;
 		if (found > 0)
-			snprintf(ret_id, size, "%s", newest.ids[i]);
+			snprintf(ret_id, size, "%s", newest->ids[i]);
 	}
-	swp_free(newest.ids);
+	swp_free(newest);
 	if (!error && !found)
 		error = swp_problem_set(problem, -ENOENT,
 			"the store holds no sweep that could be resumed; `orgsweep status` lists what there "

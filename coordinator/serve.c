@@ -25,7 +25,6 @@
 #define RESUME_AGAIN_MS                                                                                      \
 	15000 /* a sweep that lost the store, or could not be gone on with, is tried again after that */
 #define WORKERS_TOLD_MS 2500
-#define NEWEST_SWEEPS "127" /* where unfinished ones are looked for */
 
 struct swp_serve {
 	struct swp_loop *loop;
@@ -262,20 +261,6 @@ static void begin(struct swp_serve *serve, struct swp_scheduled *scheduled)
 
 /* --- going on with what another leader began --- */
 
-struct unfinished {
-	char ids[128][SWP_KEY_BYTES];
-	size_t count;
-};
-
-static int keep_id(void *context, const struct swp_store_reply *reply)
-{
-	struct unfinished *unfinished = context;
-
-	for (size_t i = 0; reply->type == SWP_STORE_REPLY_LIST && i < reply->item_count && i < 128; i++)
-		snprintf(unfinished->ids[unfinished->count++], SWP_KEY_BYTES, "%s", reply->items[i].bytes);
-	return 0;
-}
-
 struct state_and_name {
 	char state[16], name[64];
 };
@@ -391,21 +376,14 @@ static int resume_one(struct swp_serve *serve, const char *id, struct swp_proble
 static int resume_all(struct swp_serve *serve, struct swp_problem *problem)
 {
 	struct swp_asker asker = asker_of(serve);
-	struct unfinished *unfinished = swp_calloc(1, sizeof(*unfinished));
-	char key[SWP_KEY_BYTES];
-	int error = unfinished ? swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, key) : -ENOMEM;
+	struct swp_sweep_ids *newest = NULL;
+	int error = swp_ask_newest_sweeps(&asker, &newest, problem);
 
-	if (error == 0)
-		error = swp_ask(&asker,
-			(struct swp_store_argument[]){SWP_STORE_TEXT_ARGUMENT("ZREVRANGE"),
-				SWP_STORE_TEXT_ARGUMENT(key), SWP_STORE_TEXT_ARGUMENT("0"),
-				SWP_STORE_TEXT_ARGUMENT(NEWEST_SWEEPS)},
-			4, keep_id, unfinished, problem);
 	for (struct swp_scheduled *scheduled = serve->scheduled; scheduled; scheduled = scheduled->next)
 		scheduled->newest_seen = false;
-	for (size_t i = 0; error == 0 && i < unfinished->count; i++)
-		error = resume_one(serve, unfinished->ids[i], problem);
-	swp_free(unfinished);
+	for (size_t i = 0; error == 0 && i < newest->count; i++)
+		error = resume_one(serve, newest->ids[i], problem);
+	swp_free(newest);
 	return error;
 }
 
