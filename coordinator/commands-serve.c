@@ -130,16 +130,6 @@ static int make_scheduled(struct serving *serving, const struct swp_configured_s
 	return error ? error : read_outputs(configured, &scheduled->json, problem);
 }
 
-static void free_list(struct swp_scheduled *list)
-{
-	while (list) {
-		struct swp_scheduled *next = list->next;
-
-		swp_scheduled_free(list);
-		list = next;
-	}
-}
-
 static int make_all(struct serving *serving, const struct swp_configuration *configuration,
 	struct swp_scheduled **ret_list, struct swp_problem *problem)
 {
@@ -156,7 +146,7 @@ static int make_all(struct serving *serving, const struct swp_configuration *con
 	if (error < 0) {
 		if (!*problem->text)
 			swp_problem_set(problem, error, "%s", strerror(-error));
-		free_list(*ret_list);
+		swp_scheduled_free_all(*ret_list);
 		*ret_list = NULL;
 	}
 	return error;
@@ -329,7 +319,7 @@ static int start(struct serving *serving)
 	if (error == 0)
 		error = open_store(serving);
 	if (error < 0) {
-		free_list(list);
+		swp_scheduled_free_all(list);
 		return error;
 	}
 	const struct swp_serve_options options = {.common = &serving->common,

@@ -19,7 +19,7 @@
 #define SWP_KEYS_SERVER "server"
 #define SWP_KEYS_NAME_BYTES 64 /* a name and its NUL */
 
-/* 1 to 63 letters, digits, dots, hyphens and underscores, not beginning with a dot or hyphen? */
+/* 1 to 63 letters, digits, dots, hyphens and underscores, not beginning with a dot or hyphen */
 bool swp_keys_name_is_valid(const char *name);
 
 /* A fresh pair, in no file. -EIO, -ENOMEM. */

@@ -88,13 +88,6 @@ static void depose(struct swp_leader *leader)
 
 /* --- taking it --- */
 
-static const char *item_text(const struct swp_store_reply *reply, size_t at)
-{
-	return at < reply->item_count && reply->items[at].type == SWP_STORE_REPLY_TEXT
-		       ? reply->items[at].bytes
-		       : "";
-}
-
 static void send_puts(struct swp_leader *leader);
 
 static void leads_now(struct swp_leader *leader, const struct swp_store_reply *reply)
@@ -116,7 +109,7 @@ static void leads_now(struct swp_leader *leader, const struct swp_store_reply *r
 
 static void is_held(struct swp_leader *leader, const struct swp_store_reply *reply)
 {
-	const char *owner = item_text(reply, 2), *host = item_text(reply, 3);
+	const char *owner = swp_store_item_text(reply, 2), *host = swp_store_item_text(reply, 3);
 
 	if (swp_owner_is_dead(owner) && strlen(owner) < sizeof(leader->dead)) {
 		memcpy(leader->dead, owner, strlen(owner) + 1);
@@ -145,7 +138,7 @@ static void taken(void *context, const struct swp_store_reply *reply)
 		if (reply->type == SWP_STORE_REPLY_ERROR)
 			leader->events.store(leader->events.context, false, reply->bytes);
 		again_in(leader, SWP_LEADER_TRY_MS);
-	} else if (swp_text_equal(item_text(reply, 0), "owned")) {
+	} else if (swp_text_equal(swp_store_item_text(reply, 0), "owned")) {
 		leads_now(leader, reply);
 	} else {
 		is_held(leader, reply);
@@ -190,7 +183,7 @@ static void renewed(void *context, const struct swp_store_reply *reply)
 	for (size_t i = 1;
 		reply->type == SWP_STORE_REPLY_LIST && i < reply->item_count && count < SWP_LIMIT_WORKERS;
 		i++)
-		names[count++] = item_text(reply, i);
+		names[count++] = swp_store_item_text(reply, i);
 	if (count > 0)
 		leader->events.drains(leader->events.context, names, count);
 }

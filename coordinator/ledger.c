@@ -383,17 +383,10 @@ static enum swp_job_end found_in(const struct swp_store_reply *reply, unsigned *
 
 /* --- owning --- */
 
-static const char *item_text(const struct swp_store_reply *reply, size_t at)
-{
-	return at < reply->item_count && reply->items[at].type == SWP_STORE_REPLY_TEXT
-		       ? reply->items[at].bytes
-		       : "";
-}
-
 static void wait_for_holder(struct swp_ledger *ledger, const struct swp_store_reply *reply)
 {
 	int64_t now_ms = swp_loop_now_ms(ledger->loop), left_ms = reply_number(&reply->items[1]);
-	const char *owner = item_text(reply, 2), *host = item_text(reply, 3);
+	const char *owner = swp_store_item_text(reply, 2), *host = swp_store_item_text(reply, 3);
 
 	if (swp_owner_is_dead(owner) && strlen(owner) < sizeof(ledger->dead_owner)) {
 		memcpy(ledger->dead_owner, owner, strlen(owner) + 1);
@@ -425,7 +418,7 @@ static void tell_owned(struct swp_ledger *ledger, const struct swp_store_reply *
 	ledger->owning = false;
 	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < 3)
 		return;
-	if (strcmp(item_text(reply, 0), "finished") == 0) {
+	if (strcmp(swp_store_item_text(reply, 0), "finished") == 0) {
 		ledger->finished = true;
 		swp_problem_set(&ledger->trouble, -EALREADY,
 			"sweep %s was finished by its coordinator meanwhile: there is nothing to resume; "
@@ -435,7 +428,7 @@ static void tell_owned(struct swp_ledger *ledger, const struct swp_store_reply *
 		die(ledger);
 		return;
 	}
-	if (strcmp(item_text(reply, 0), "owned") != 0) {
+	if (strcmp(swp_store_item_text(reply, 0), "owned") != 0) {
 		wait_for_holder(ledger, reply);
 		return;
 	}
@@ -459,9 +452,9 @@ static void tell_renewed(struct swp_ledger *ledger, const struct swp_store_reply
 
 	ledger->renewing = false;
 	for (size_t i = 1; i < reply->item_count && count < SWP_LIMIT_WORKERS; i++)
-		drains[count++] = item_text(reply, i);
+		drains[count++] = swp_store_item_text(reply, i);
 	if (ledger->events.asked && !ledger->disowned && !ledger->dead)
-		ledger->events.asked(ledger->events.context, item_text(reply, 0), drains, count);
+		ledger->events.asked(ledger->events.context, swp_store_item_text(reply, 0), drains, count);
 }
 
 static void depose(struct swp_ledger *ledger)

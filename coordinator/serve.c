@@ -67,6 +67,16 @@ void swp_scheduled_free(struct swp_scheduled *scheduled)
 	swp_free(scheduled);
 }
 
+void swp_scheduled_free_all(struct swp_scheduled *list)
+{
+	while (list) {
+		struct swp_scheduled *next = list->next;
+
+		swp_scheduled_free(list);
+		list = next;
+	}
+}
+
 /* --- what was begun when, as the store has it: {"complete": ms, "since": ms, "last": ms, "reported": "id",
  * "text": "…"} --- */
 
@@ -624,23 +634,10 @@ static void store_refused(void *context, const struct swp_problem *problem)
 
 static int lead(struct swp_serve *serve, struct swp_problem *problem)
 {
-	const struct swp_sweep_options *common = serve->options.common;
-	SWP_CLEANUP(swp_free_pointer) char *name = swp_asprintf("serve-%d", (int)getpid());
-	const struct swp_hub_options options = {.name = name,
-		.state_folder = common->state_folder,
-		.listen = common->listen,
-		.keys_folder = common->keys_folder,
-		.workers = common->workers,
-		.worker_program = common->worker_program,
-		.store = serve->options.store,
-		.ca_file = common->ca_file,
-		.https_proxy = common->https_proxy,
-		.no_proxy = common->no_proxy,
-		.log_form = common->log_form,
-		.adopts = true};
 	int error;
 
-	serve->hub = name ? swp_hub_new(serve->loop, &options, problem) : NULL;
+	serve->hub = swp_sweep_hub_new(
+		serve->loop, serve->options.common, "serve", serve->options.store, true, problem);
 	if (!serve->hub)
 		return -EIO;
 	error = read_all_pasts(serve, problem);
@@ -749,12 +746,7 @@ struct swp_serve *swp_serve_new(struct swp_loop *loop, const struct swp_serve_op
 
 	if (!serve) {
 		swp_problem_set(problem, -ENOMEM, "out of memory");
-		while (scheduled) {
-			struct swp_scheduled *next = scheduled->next;
-
-			swp_scheduled_free(scheduled);
-			scheduled = next;
-		}
+		swp_scheduled_free_all(scheduled);
 		return NULL;
 	}
 	serve->loop = loop;
@@ -776,12 +768,7 @@ void swp_serve_free(struct swp_serve *serve)
 	if (serve->hub)
 		stop_leading(serve);
 	swp_leader_free(serve->leader);
-	while (serve->scheduled) {
-		struct swp_scheduled *scheduled = serve->scheduled;
-
-		serve->scheduled = scheduled->next;
-		swp_scheduled_free(scheduled);
-	}
+	swp_scheduled_free_all(serve->scheduled);
 	swp_free(serve);
 }
 

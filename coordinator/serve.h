@@ -33,6 +33,7 @@ struct swp_scheduled {
 	int64_t resume_at_ms; /* monotonic; its sweep lost the store and is to be gone on with; 0: none */
 };
 void swp_scheduled_free(struct swp_scheduled *scheduled); /* not while its sweep runs; takes NULL */
+void swp_scheduled_free_all(struct swp_scheduled *list);  /* it, and all that follow; takes NULL */
 
 struct swp_serve; /* opaque */
 

@@ -203,7 +203,6 @@ void swp_sweep_run_dispatch(struct swp_sweep *sweep);
 void swp_sweep_answer_renewals(
 	struct swp_sweep *sweep, struct swp_open_account *open, enum swp_reason reason);
 void swp_sweep_forget_renewals(struct swp_open_account *open);
-void swp_sweep_owned(void *context, uint64_t term);
 
 /* sweep-resume.c */
 /* The account was begun with before: its plan is taken over, its seals are looked up. False: it is as new. */

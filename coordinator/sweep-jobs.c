@@ -359,7 +359,7 @@ static void limits_are_known(void *context)
 	swp_sweep_begin(sweep);
 }
 
-void swp_sweep_owned(void *context, uint64_t term)
+static void owned(void *context, uint64_t term)
 {
 	struct swp_sweep *sweep = context;
 
@@ -591,7 +591,7 @@ static void asked(void *context, const char *cancelled_by, const char *const *dr
 static int open_ledger(struct swp_sweep *sweep, struct swp_problem *problem)
 {
 	const struct swp_ledger_events events = {.up = store_up,
-		.owned = swp_sweep_owned,
+		.owned = owned,
 		.asked = asked,
 		.grant_gone = grant_gone,
 		.fresh = store_fresh,
@@ -651,30 +651,40 @@ static const struct swp_hub_actions hub_actions = {.may_send = may_send,
 	.workers_failed = workers_failed,
 	.kick = kick};
 
-/* A hub of its own, where nobody lends it one. */
-static int start_hub(struct swp_sweep *sweep, struct swp_problem *problem)
+struct swp_hub *swp_sweep_hub_new(struct swp_loop *loop, const struct swp_sweep_options *options,
+	const char *prefix, const struct swp_store_options *store, bool adopts, struct swp_problem *problem)
 {
-	const struct swp_sweep_options *options = sweep->options;
-	SWP_CLEANUP(swp_free_pointer) char *name = swp_asprintf("%s-%d", sweep->id, (int)getpid());
-	struct swp_store_options private_store = {0};
+	SWP_CLEANUP(swp_free_pointer) char *name = swp_asprintf("%s-%d", prefix, (int)getpid());
 	const struct swp_hub_options hub = {.name = name,
 		.state_folder = options->state_folder,
 		.listen = options->listen,
 		.keys_folder = options->keys_folder,
 		.workers = options->workers,
 		.worker_program = options->worker_program,
-		.store = sweep->private_store ? &private_store : options->store,
+		.store = store,
 		.ca_file = options->ca_file,
 		.https_proxy = options->https_proxy,
 		.no_proxy = options->no_proxy,
 		.log_form = options->log_form,
-		.adopts = options->resume != NULL};
+		.adopts = adopts};
 
-	if (!name)
-		return swp_problem_set(problem, -ENOMEM, "out of memory");
+	if (!name) {
+		swp_problem_set(problem, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	return swp_hub_new(loop, &hub, problem);
+}
+
+/* A hub of its own, where nobody lends it one. */
+static int start_hub(struct swp_sweep *sweep, struct swp_problem *problem)
+{
+	const struct swp_sweep_options *options = sweep->options;
+	struct swp_store_options private_store = {0};
+
 	if (sweep->private_store)
 		private_store.address = *swp_private_store_address(sweep->private_store);
-	sweep->own_hub = swp_hub_new(sweep->loop, &hub, problem);
+	sweep->own_hub = swp_sweep_hub_new(sweep->loop, options, sweep->id,
+		sweep->private_store ? &private_store : options->store, options->resume != NULL, problem);
 	sweep->hub = sweep->own_hub;
 	return sweep->hub ? 0 : -EIO;
 }

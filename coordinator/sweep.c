@@ -419,13 +419,12 @@ static bool is_withdrawn(struct swp_sweep *sweep)
 }
 
 /* One that goes on later, or never began: nobody need wait for our lease. */
-static bool is_given_up(struct swp_sweep *sweep)
+static void give_up(struct swp_sweep *sweep, bool now)
 {
-	if (sweep->owned && !sweep->disowned) {
-		sweep->disowned = true;
-		swp_ledger_disown(sweep->ledger, sweep->options->resume != NULL);
-	}
-	return true;
+	if (!sweep->owned || sweep->disowned)
+		return;
+	sweep->disowned = true;
+	swp_ledger_disown(sweep->ledger, now);
 }
 
 static void pump(struct swp_timer *timer)
@@ -440,15 +439,16 @@ static void pump(struct swp_timer *timer)
 	}
 	if (sweep->closing && sweep->result.end == SWP_SWEEP_END_SUSPENDED && sweep->owned &&
 		!sweep->disowned) {
-		sweep->disowned = true; /* nobody need wait for our lease */
-		swp_ledger_disown(sweep->ledger, true);
+		give_up(sweep, true);
 		swp_ledger_when_idle(sweep->ledger, all_written);
 		return;
 	}
 	if (sweep->closing) {
 		/* `finish` waits for the store by itself. */
-		if ((sweep->result.end != SWP_SWEEP_END_SWEPT || !sweep->begun) && is_given_up(sweep) &&
-			is_withdrawn(sweep))
+		if (sweep->result.end == SWP_SWEEP_END_SWEPT && sweep->begun)
+			return;
+		give_up(sweep, sweep->options->resume != NULL);
+		if (is_withdrawn(sweep))
 			tell_finished(sweep);
 		return;
 	}

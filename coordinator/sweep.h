@@ -177,6 +177,9 @@ struct swp_dispatch_numbers;
 struct swp_dispatch_worker_states;
 struct swp_fleet_strangers;
 
+/* A hub as the options ask for: `prefix` and the process' number name its run folder; `adopts` as in hub.h. NULL: `problem` tells. */
+struct swp_hub *swp_sweep_hub_new(struct swp_loop *loop, const struct swp_sweep_options *options,
+	const char *prefix, const struct swp_store_options *store, bool adopts, struct swp_problem *problem);
 /* Checks the options that can be checked without AWS. NULL: `problem` tells, the exit-2 class. Nothing runs yet. */
 struct swp_sweep *swp_sweep_new(struct swp_loop *loop, const struct swp_sweep_options *options,
 	const struct swp_sweep_events *events, struct swp_problem *problem);

@@ -75,6 +75,14 @@ struct swp_store_reply {
 	const struct swp_store_reply *items;
 	size_t item_count;
 };
+/* The text at that place of a list; "" where there is none, or something else stands there. */
+static inline const char *swp_store_item_text(const struct swp_store_reply *reply, size_t at)
+{
+	return reply->type == SWP_STORE_REPLY_LIST && at < reply->item_count &&
+			       reply->items[at].type == SWP_STORE_REPLY_TEXT
+		       ? reply->items[at].bytes
+		       : "";
+}
 
 struct swp_store_events {
 	/* Connected, greeted, checked. `fresh_run`: another Redis run than at the last connection (run_id changed):
