@@ -8,6 +8,7 @@
 #include "coordinator/report.h"
 #include "proto/base/alloc.h"
 #include "proto/base/clock.h"
+#include "proto/base/limits.h"
 #include "proto/base/text.h"
 #include "proto/io/owner.h"
 #include "proto/record/keys.h"
@@ -198,8 +199,7 @@ static int print_leader(const struct swp_asker *asker, struct swp_json_writer *j
 
 /* --- workers --- */
 
-#define WORKER_SILENT_MS 20000	 /* its coordinator tells of it every 2.5 s */
-#define WORKER_SHOWN_MS 86400000 /* one that is lost is shown for a day */
+#define WORKER_SILENT_MS 20000 /* its coordinator tells of it every 2.5 s */
 
 struct worker_listing {
 	struct swp_json_writer *json;
@@ -241,7 +241,7 @@ static int worker_row(void *context, const char *name, const struct swp_store_re
 	int64_t silent_ms = listing->store_ms - json_integer_value(json_object_get(row, "seen_ms"));
 	bool silent = silent_ms > WORKER_SILENT_MS;
 	/* One that was drained has left. */
-	if (state && silent_ms < WORKER_SHOWN_MS && !(silent && swp_text_equal(state, "draining")))
+	if (state && silent_ms < SWP_PRUNE_WORKER_MS && !(silent && swp_text_equal(state, "draining")))
 		print_worker(listing, name, silent ? "lost" : state, row);
 	json_decref(row);
 	return 0;

@@ -1,5 +1,6 @@
 #include "coordinator/prune.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -124,12 +125,12 @@ static void scanned(void *context, const struct swp_store_reply *reply)
 	if (stopped(prune, reply) || reply->type != SWP_STORE_REPLY_LIST || reply->item_count != 2)
 		return;
 	keys = &reply->items[1];
-	snprintf(prune->cursor, sizeof(prune->cursor), "%s", reply->items[0].bytes);
+	snprintf(prune->cursor, sizeof(prune->cursor), "%s", swp_store_item_text(reply, 0));
 	arguments = swp_calloc(keys->item_count + 1, sizeof(*arguments));
 	if (!arguments)
 		return;
 	for (size_t i = 0; i < keys->item_count; i++)
-		arguments[i] = (struct swp_store_argument){keys->items[i].bytes, keys->items[i].length};
+		arguments[i] = TEXT(swp_store_item_text(keys, i));
 	prune->waiting = swp_fence_run(&prune->fence, prune->store, SWP_SCRIPT_DROP, &prune->drop, arguments,
 				 keys->item_count, unlinked, prune) == 0;
 	swp_free(arguments);
@@ -229,6 +230,88 @@ static void listed(void *context, const struct swp_store_reply *reply)
 		next_sweep(prune);
 }
 
+static void list_sweeps(struct swp_prune *prune)
+{
+	char index[SWP_KEY_BYTES];
+
+	if (prune->keep > 0 && swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, index) == 0)
+		ask(prune,
+			(struct swp_store_argument[]){
+				TEXT("ZREVRANGE"), TEXT(index), TEXT("0"), TEXT(SWEEPS_LOOKED_AT)},
+			4, listed);
+}
+
+/* --- workers --- */
+
+static void scan_workers(struct swp_prune *prune);
+
+static void next_workers(struct swp_prune *prune)
+{
+	if (strcmp(prune->cursor, "0") == 0)
+		list_sweeps(prune);
+	else
+		scan_workers(prune);
+}
+
+static void workers_gone(void *context, const struct swp_store_reply *reply)
+{
+	if (!stopped(context, reply))
+		next_workers(context);
+}
+
+/* What can't be read is no row of a worker, and nobody shows it. */
+static bool is_long_gone(const struct swp_prune *prune, const char *text)
+{
+	json_t *row = json_loads(text, 0, NULL);
+	bool gone = prune->now_ms - json_integer_value(json_object_get(row, "seen_ms")) > SWP_PRUNE_WORKER_MS;
+
+	json_decref(row);
+	return gone;
+}
+
+/* HSCAN: [cursor, [name, row, …]] */
+static void workers_told(void *context, const struct swp_store_reply *reply)
+{
+	struct swp_prune *prune = context;
+	struct swp_store_argument *arguments;
+	const struct swp_store_reply *rows;
+	char key[SWP_KEY_BYTES];
+	size_t count = 0;
+
+	if (stopped(prune, reply) || reply->type != SWP_STORE_REPLY_LIST || reply->item_count != 2)
+		return;
+	rows = &reply->items[1];
+	snprintf(prune->cursor, sizeof(prune->cursor), "%s", swp_store_item_text(reply, 0));
+	arguments = swp_calloc(rows->item_count / 2 + 2, sizeof(*arguments));
+	if (!arguments || swp_key_format(SWP_KEY_WORKERS, NULL, NULL, NULL, key) < 0) {
+		swp_free(arguments);
+		return;
+	}
+	arguments[count++] = TEXT("HDEL");
+	arguments[count++] = TEXT(key);
+	for (size_t i = 0; i + 1 < rows->item_count; i += 2)
+		if (is_long_gone(prune, swp_store_item_text(rows, i + 1)))
+			arguments[count++] = TEXT(swp_store_item_text(rows, i));
+	if (count > 2)
+		ask(prune, arguments, count, workers_gone);
+	else
+		next_workers(prune);
+	swp_free(arguments);
+}
+
+static void scan_workers(struct swp_prune *prune)
+{
+	char key[SWP_KEY_BYTES];
+
+	if (swp_key_format(SWP_KEY_WORKERS, NULL, NULL, NULL, key) == 0)
+		ask(prune,
+			(struct swp_store_argument[]){TEXT("HSCAN"), TEXT(key), TEXT(prune->cursor),
+				TEXT("COUNT"), TEXT(SCAN_COUNT)},
+			5, workers_told);
+}
+
+/* --- life --- */
+
 static void know_scripts(struct swp_prune *prune)
 {
 	prune->leave.source = swp_script_row(SWP_SCRIPT_LEAVE_INDEX)->source;
@@ -258,21 +341,16 @@ struct swp_prune *swp_prune_one(
 struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *name,
 	const char *present, int64_t now_ms, const struct swp_fence *fence)
 {
-	struct swp_prune *prune = keep > 0 ? swp_calloc(1, sizeof(*prune)) : NULL;
-	char index[SWP_KEY_BYTES];
+	struct swp_prune *prune = swp_calloc(1, sizeof(*prune));
 
 	if (!prune)
 		return NULL;
 	*prune = (struct swp_prune){
-		.store = store, .keep = keep, .kept = 1, .now_ms = now_ms, .fence = *fence};
+		.store = store, .keep = keep, .kept = 1, .now_ms = now_ms, .fence = *fence, .cursor = "0"};
 	know_scripts(prune);
 	snprintf(prune->present, sizeof(prune->present), "%s", present);
 	snprintf(prune->name, sizeof(prune->name), "%s", name);
-	if (swp_key_format(SWP_KEY_INDEX, NULL, NULL, NULL, index) == 0)
-		ask(prune,
-			(struct swp_store_argument[]){
-				TEXT("ZREVRANGE"), TEXT(index), TEXT("0"), TEXT(SWEEPS_LOOKED_AT)},
-			4, listed);
+	scan_workers(prune);
 	return prune;
 }
 

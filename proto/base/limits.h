@@ -40,7 +40,8 @@
 #define SWP_STORE_AWAY_MS 600000 /* store unreachable for that long: exit 5 */
 #define SWP_PRUNE_UNFINISHED_MS                                                                              \
 	86400000 /* an unfinished sweep is not pruned for so long: it may be another coordinator's */
-#define SWP_CANCEL_GRACE_MS 1000 /* from the signal to the partial report */
+#define SWP_PRUNE_WORKER_MS 86400000 /* a worker that is lost is shown for so long, and its row kept */
+#define SWP_CANCEL_GRACE_MS 1000     /* from the signal to the partial report */
 #define SWP_CANCEL_IDLE_MS                                                                                   \
 	500 /* no job was settled for so long after a signal: AWS hangs, and the rest of the grace is given up */
 #define SWP_CANCEL_STORE_MS                                                                                  \

@@ -24,7 +24,7 @@ static const struct swp_store_command_row rows[] = {
 	{"EVALSHA", WORKER | COORDINATOR, "scripts"},
 	{"DEL", COORDINATOR, "joined results that are none any more"},
 	{"GET", COORDINATOR, "catalogues, joined results"},
-	{"HDEL", COORDINATOR, "rows of an account that has none any more"},
+	{"HDEL", COORDINATOR, "rows of what is no more: an account, a worker, an order to drain"},
 	{"HGET", COORDINATOR, "reading"},
 	{"HGETALL", COORDINATOR, "reading"},
 	{"HMGET", COORDINATOR, "reading, looking for seals"},

@@ -33,7 +33,7 @@ static const struct swp_key_row rows[SWP_KEY_COUNT] = {
 	[SWP_KEY_DRAINS] = {"swp:drains", "hash", "worker's name to who asked to drain it, and when",
 		"when the worker has gone"},
 	[SWP_KEY_WORKERS] = {"swp:workers", "hash", "worker's name to its row (JSON), for `orgsweep status`",
-		"a day after it was last seen"},
+		"when a sweep begins, a day after it was last seen"},
 	[SWP_KEY_LIMITS] = {"swp:limits", "hash",
 		"account, region and service to the rate that it allowed when it last refused for that "
 		"(calls in 1,000 s)",

@@ -371,7 +371,7 @@ def sweeps_in(redis):
     """Ids in the index, oldest first; and of whatever sweep a key is left."""
     indexed = redis.ask("ZRANGE", "swp:index", 0, -1).decode().split()
     keys = redis.ask("KEYS", "swp:*").decode().split()
-    return indexed, {key.split(":")[1] for key in keys} - {"index", "catalogue"}
+    return indexed, {key.split(":")[1] for key in keys} - {"index", "catalogue", "workers"}
 
 
 @suite.test
@@ -381,12 +381,19 @@ def old_sweeps_go_with_all_their_keys(place):
     kept = lambda number: sweep(place, "--keep", number, "--store", redis.url, environment=small.environment(XDG_STATE_HOME=place.path / "another"))
     first, second = kept(10), kept(10)
     redis.ask("SET", "other:key", "stays")
+    day_ms, now_ms = 24 * 3600 * 1000, int(time.time() * 1000)
+    workers = {"gone": {"state": "ready", "seen_ms": now_ms - day_ms - 1000}, "lost": {"state": "ready", "seen_ms": now_ms - day_ms + 600000}}
+    for name, row in workers.items():
+        redis.ask("HSET", "swp:workers", name, json.dumps(row))
+    redis.ask("HSET", "swp:workers", "no-row", "?")
     slowly = slow(place)
     running = Running(place, slowly, "--store", redis.url)
     under_way(slowly)
     third = kept(1)
     ids = [one.report["sweep"]["id"] for one in (first, second, third)]
     indexed, with_keys = sweeps_in(redis)
+    rows = redis.ask("HKEYS", "swp:workers").decode().split()
+    assert "lost" in rows and not {"gone", "no-row"} & {*rows}, rows
     assert not {ids[0], ids[1]} & ({*indexed} | with_keys) and ids[2] in indexed and len(indexed) == 2, (ids, indexed, with_keys)
     code, report, text = running.finish()  # it is another coordinator's, and not finished
     assert report and stable(report) == expected(place), text
