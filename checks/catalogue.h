@@ -86,6 +86,9 @@ struct swp_selection {
 void swp_selection_all(const struct swp_catalogue *catalogue, struct swp_selection *ret_selection);
 bool swp_selection_has(const struct swp_selection *selection, size_t index);
 void swp_selection_set(struct swp_selection *selection, size_t index, bool on);
+/* From ids with commas between, as a store keeps them; "" is none. -ENOMEM; -EBADMSG: one that the catalogue does not know. */
+int swp_selection_parse(
+	const struct swp_catalogue *catalogue, const char *ids, struct swp_selection *ret_selection);
 size_t swp_selection_count(const struct swp_catalogue *catalogue, const struct swp_selection *selection);
 /* How many selected checks have their cells at that level (joined ones count at the level of their subject). */
 size_t swp_selection_count_level(

@@ -22,6 +22,23 @@ void swp_selection_all(const struct swp_catalogue *catalogue, struct swp_selecti
 		swp_selection_set(ret_selection, i, true);
 }
 
+int swp_selection_parse(
+	const struct swp_catalogue *catalogue, const char *ids, struct swp_selection *ret_selection)
+{
+	*ret_selection = (struct swp_selection){{0}};
+	while (*ids) {
+		size_t length = strcspn(ids, ",");
+		SWP_CLEANUP(swp_free_pointer) char *id = swp_strndup(ids, length);
+		int index = id ? swp_catalogue_check_find(catalogue, id) : -1;
+
+		if (index < 0)
+			return id ? -EBADMSG : -ENOMEM;
+		swp_selection_set(ret_selection, (size_t)index, true);
+		ids += length + (ids[length] == ',');
+	}
+	return 0;
+}
+
 bool swp_selection_has(const struct swp_selection *selection, size_t index)
 {
 	return index / 8 < sizeof(selection->bits) && (selection->bits[index / 8] >> (index % 8) & 1);

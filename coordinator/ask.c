@@ -166,6 +166,30 @@ int swp_ask_hash(const struct swp_asker *asker, const char *key,
 	return error;
 }
 
+int swp_ask_catalogue(const struct swp_asker *asker, const char *hash, struct swp_catalogue **ret_catalogue,
+	struct swp_problem *problem)
+{
+	SWP_CLEANUP(swp_free_pointer) char *compiled = NULL;
+	struct swp_catalogue *catalogue = NULL;
+	char key[SWP_KEY_BYTES];
+	size_t length = 0;
+	int error = swp_key_format(SWP_KEY_CATALOGUE, NULL, hash, NULL, key);
+
+	if (!error)
+		error = swp_ask_text(asker, key, &compiled, &length, problem);
+	if (!error && !compiled)
+		error = -ENOENT;
+	if (!error)
+		error = swp_catalogue_load(compiled, length, &catalogue, problem);
+	if (error == -EINVAL || (!error && !swp_text_equal(swp_catalogue_hash(catalogue), hash)))
+		error = -EBADMSG;
+	if (error)
+		swp_catalogue_unref(catalogue);
+	else
+		*ret_catalogue = catalogue;
+	return error;
+}
+
 static int keep_ids(void *context, const struct swp_store_reply *reply)
 {
 	struct swp_sweep_ids *ids = context;

@@ -4,6 +4,7 @@
 #ifndef SWP_COORDINATOR_ASK_H
 #define SWP_COORDINATOR_ASK_H
 
+#include "checks/catalogue.h"
 #include "proto/base/error.h"
 #include "proto/io/loop.h"
 #include "proto/io/store.h"
@@ -28,6 +29,11 @@ int swp_ask_text(const struct swp_asker *asker, const char *key, char **ret_byte
 /* Walks a hash with HSCAN, so that it may be of any size; a field may be visited twice. */
 int swp_ask_hash(const struct swp_asker *asker, const char *key,
 	int (*visit)(void *context, const char *field, const struct swp_store_reply *value), void *context,
+	struct swp_problem *problem);
+
+/* The catalogue that a sweep was swept with, by its SHA-256. -ENOENT: the store has lost it; -EBADMSG: what stands there is damaged
+ * (`problem` has no words for these two). */
+int swp_ask_catalogue(const struct swp_asker *asker, const char *hash, struct swp_catalogue **ret_catalogue,
 	struct swp_problem *problem);
 
 #define SWP_ASK_SWEEPS 128

@@ -15,7 +15,7 @@ static int write_report(struct swp_settings *settings, const struct swp_asker *a
 	struct swp_report *report = NULL;
 	struct swp_outputs outputs = {0};
 	const struct swp_options *options = &settings->options;
-	int error = swp_finish_run(asker->loop, asker->store, sweep, problem);
+	int error = swp_finish_run(asker, sweep, problem);
 	if (!error)
 		error = swp_outputs_open(&outputs, options, problem);
 	if (!error)

@@ -319,19 +319,11 @@ static void scan(struct swp_finish *finish)
 /* 0; -ENOMEM, -EBADMSG: a check that its catalogue does not have. */
 static int select_checks(struct swp_finish *finish)
 {
-	const char *at = meta(finish, SWP_SWEEP_FIELD_SELECTION);
+	int error = swp_selection_parse(
+		finish->catalogue, meta(finish, SWP_SWEEP_FIELD_SELECTION), &finish->selection);
 
-	memset(&finish->selection, 0, sizeof(finish->selection));
-	while (*at) {
-		size_t length = strcspn(at, ",");
-		char *id = swp_region_strndup(finish->memory, at, length);
-		int index = id ? swp_catalogue_check_find(finish->catalogue, id) : -1;
-
-		if (index < 0)
-			return id ? -EBADMSG : -ENOMEM;
-		swp_selection_set(&finish->selection, (size_t)index, true);
-		at += length + (at[length] == ',');
-	}
+	if (error)
+		return error;
 	for (int level = 0; level < 3; level++)
 		finish->needs[level] = swp_selection_needs_level(
 			finish->catalogue, &finish->selection, (enum swp_level)level);
@@ -353,6 +345,10 @@ static void catalogue_came(void *context, const struct swp_store_reply *reply)
 	}
 	if (swp_catalogue_load(reply->bytes, reply->length, &finish->catalogue, &finish->problem) < 0) {
 		fail(finish, "its catalogue can't be read by this version of orgsweep");
+		return;
+	}
+	if (!swp_text_equal(swp_catalogue_hash(finish->catalogue), meta(finish, SWP_SWEEP_FIELD_CATALOGUE))) {
+		fail(finish, "its catalogue is damaged");
 		return;
 	}
 	error = select_checks(finish);
@@ -486,20 +482,14 @@ static void run_done(void *context, const struct swp_problem *problem_or_null)
 	}
 }
 
-int swp_finish_run(
-	struct swp_loop *loop, struct swp_store *store, const char *sweep, struct swp_problem *problem)
+int swp_finish_run(const struct swp_asker *asker, const char *sweep, struct swp_problem *problem)
 {
 	struct running running = {.problem = problem};
-	struct swp_finish *finish = swp_finish_start(loop, store, sweep, run_done, &running);
+	struct swp_finish *finish = swp_finish_start(asker->loop, asker->store, sweep, run_done, &running);
 	int error = finish ? 0 : swp_problem_set(problem, -ENOMEM, "out of memory");
 
 	while (error == 0 && !running.done)
-		error = swp_loop_step(loop, STEP_WAIT_MS);
+		error = swp_loop_step(asker->loop, STEP_WAIT_MS);
 	swp_finish_free(finish);
 	return error < 0 ? error : running.error;
-}
-
-int swp_finish_if_unfinished(const struct swp_asker *asker, const char *sweep, struct swp_problem *problem)
-{
-	return swp_finish_run(asker->loop, asker->store, sweep, problem);
 }

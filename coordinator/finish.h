@@ -19,8 +19,6 @@ struct swp_finish *swp_finish_start(struct swp_loop *loop, struct swp_store *sto
 /* Ends it without call-back. Takes NULL; not from inside `done`. */
 void swp_finish_free(struct swp_finish *finish);
 /* As above, stepping the loop until it is done; for commands. 0, or a negative errno with `problem`. */
-int swp_finish_run(
-	struct swp_loop *loop, struct swp_store *store, const char *sweep, struct swp_problem *problem);
-int swp_finish_if_unfinished(const struct swp_asker *asker, const char *sweep, struct swp_problem *problem);
+int swp_finish_run(const struct swp_asker *asker, const char *sweep, struct swp_problem *problem);
 
 #endif

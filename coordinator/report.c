@@ -136,39 +136,28 @@ static int load_sweep(struct swp_report *report, struct swp_problem *problem)
 
 static int load_catalogue(struct swp_report *report, struct swp_problem *problem)
 {
-	char key[SWP_KEY_BYTES];
-	SWP_CLEANUP(swp_free_pointer) char *compiled = NULL;
-	size_t length = 0;
-	const char *hash = swp_report_field(report, SWP_SWEEP_FIELD_CATALOGUE);
-	int error = swp_key_format(SWP_KEY_CATALOGUE, NULL, hash, NULL, key);
-	if (!error)
-		error = swp_ask_text(&report->asker, key, &compiled, &length, problem);
-	if (!error && !compiled)
-		error = swp_problem_set(
-			problem, -ENOENT, "the store lost the catalogue of sweep %s", report->sweep);
-	if (!error)
-		error = swp_catalogue_load(compiled, length, &report->catalogue, problem);
-	if (error == -EINVAL || (!error && !swp_text_equal(swp_catalogue_hash(report->catalogue), hash)))
-		error = swp_problem_set(problem, -EBADMSG, "its catalogue");
+	int error = swp_ask_catalogue(&report->asker, swp_report_field(report, SWP_SWEEP_FIELD_CATALOGUE),
+		&report->catalogue, problem);
+
+	if (error == -ENOENT)
+		swp_problem_set(problem, error, "the store lost the catalogue of sweep %s", report->sweep);
+	if (error == -EBADMSG)
+		swp_problem_set(problem, error, "its catalogue");
 	return error;
 }
 
 /* The selection is kept as check ids; one that the catalogue does not know is damage. */
 static int load_selection(struct swp_report *report, struct swp_problem *problem)
 {
-	const char *text = swp_report_field(report, SWP_SWEEP_FIELD_SELECTION);
-	while (*text) {
-		size_t length = strcspn(text, ",");
-		SWP_CLEANUP(swp_free_pointer) char *id = swp_strndup(text, length);
-		int index = id ? swp_catalogue_check_find(report->catalogue, id) : -1;
-		if (!id)
-			return -ENOMEM;
-		if (index < 0)
-			return swp_problem_set(problem, -EBADMSG, "its selection of checks");
-		swp_selection_set(&report->selection, (size_t)index, true);
-		report->checks[index].selected = true;
-		text += length + (text[length] == ',');
-	}
+	int error = swp_selection_parse(
+		report->catalogue, swp_report_field(report, SWP_SWEEP_FIELD_SELECTION), &report->selection);
+
+	if (error == -EBADMSG)
+		swp_problem_set(problem, error, "its selection of checks");
+	if (error)
+		return error;
+	for (size_t i = 0; i < swp_catalogue_check_count(report->catalogue); i++)
+		report->checks[i].selected = swp_selection_has(&report->selection, i);
 	report->needs_global =
 		swp_selection_needs_level(report->catalogue, &report->selection, SWP_LEVEL_GLOBAL);
 	report->needs_organization =

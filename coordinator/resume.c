@@ -90,41 +90,24 @@ static int load_fields(const struct swp_asker *asker, struct swp_resume *resume,
 static int load_catalogue(
 	const struct swp_asker *asker, struct swp_resume *resume, struct swp_problem *problem)
 {
-	const char *hash = swp_resume_field(resume, SWP_SWEEP_FIELD_CATALOGUE);
-	SWP_CLEANUP(swp_free_pointer) char *compiled = NULL;
-	char key[SWP_KEY_BYTES];
-	size_t length = 0;
-	int error = swp_key_format(SWP_KEY_CATALOGUE, NULL, hash, NULL, key);
+	int error = swp_ask_catalogue(
+		asker, swp_resume_field(resume, SWP_SWEEP_FIELD_CATALOGUE), &resume->catalogue, problem);
 
-	if (error == 0)
-		error = swp_ask_text(asker, key, &compiled, &length, problem);
-	if (error == 0 && !compiled)
-		return swp_problem_set(
-			problem, -ENOENT, "the store lost the catalogue of sweep %s", resume->sweep);
-	if (error == 0)
-		error = swp_catalogue_load(compiled, length, &resume->catalogue, problem);
-	if (error == 0 && !swp_text_equal(swp_catalogue_hash(resume->catalogue), hash))
-		error = swp_problem_set(
-			problem, -EBADMSG, "sweep %s: its catalogue is damaged", resume->sweep);
+	if (error == -ENOENT)
+		swp_problem_set(problem, error, "the store lost the catalogue of sweep %s", resume->sweep);
+	if (error == -EBADMSG)
+		swp_problem_set(problem, error, "sweep %s: its catalogue is damaged", resume->sweep);
 	return error;
 }
 
 static int load_selection(struct swp_resume *resume, struct swp_problem *problem)
 {
-	const char *at = swp_resume_field(resume, SWP_SWEEP_FIELD_SELECTION);
+	int error = swp_selection_parse(
+		resume->catalogue, swp_resume_field(resume, SWP_SWEEP_FIELD_SELECTION), &resume->selection);
 
-	while (*at) {
-		size_t length = strcspn(at, ",");
-		char *id = swp_region_strndup(resume->memory, at, length);
-		int index = id ? swp_catalogue_check_find(resume->catalogue, id) : -1;
-
-		if (index < 0)
-			return swp_problem_set(problem, id ? -EBADMSG : -ENOMEM,
-				"sweep %s: its selection of checks is damaged", resume->sweep);
-		swp_selection_set(&resume->selection, (size_t)index, true);
-		at += length + (at[length] == ',');
-	}
-	return 0;
+	return error == -EBADMSG ? swp_problem_set(problem, error,
+					   "sweep %s: its selection of checks is damaged", resume->sweep)
+				 : error;
 }
 
 static int load(const struct swp_asker *asker, struct swp_resume *resume, struct swp_problem *problem)

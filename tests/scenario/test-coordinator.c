@@ -964,8 +964,7 @@ static void finish_without_memory(void)
 	const struct swp_asker asker = {
 		.loop = stage.loop, .store = swp_sweep_store(stage.sweep), .patience_ms = MINUTE};
 	leave_unfinished();
-	stage_check(swp_finish_if_unfinished(&asker, swp_sweep_id(stage.sweep), &problem) == 0,
-		"it can be finished");
+	stage_check(swp_finish_run(&asker, swp_sweep_id(stage.sweep), &problem) == 0, "it can be finished");
 	whole_text = report_text(&asker, &problem);
 	stage_check(whole_text != NULL, "and reported");
 	swp_log_setup(stderr, SWP_LOG_TEXT, SWP_LOG_ERROR + 1, "stage", player_clock());
@@ -976,7 +975,7 @@ static void finish_without_memory(void)
 		leave_unfinished();
 		problem.text[0] = '\0';
 		swp_alloc_fail_at(++nth, 0);
-		error = swp_finish_if_unfinished(&asker, swp_sweep_id(stage.sweep), &problem);
+		error = swp_finish_run(&asker, swp_sweep_id(stage.sweep), &problem);
 		made = swp_alloc_fail_at(0, 0);
 		text = error == 0 ? report_text(&asker, &problem) : NULL;
 		if (text && strcmp(text, whole_text) != 0)

@@ -404,6 +404,30 @@ def old_sweeps_go_with_all_their_keys(place):
     assert len(redis.ask("KEYS", "swp:catalogue:*").decode().split()) == 1 and redis.ask("GET", "other:key").strip() == b"stays"
 
 
+@suite.test
+def another_catalogue_than_the_one_it_was_swept_with(place):
+    """Whoever reads, goes on with or correlates a sweep sees that, and says so."""
+    redis = Redis(place)
+    small = Simulator(place, "--seed", 48, "--accounts", 2, "--regions", 1)
+    done = sweep(place, "--store", redis.url, environment=small.environment(XDG_STATE_HOME=place.path / "another"))
+    sweep_id = done.report["sweep"]["id"]
+    key = redis.ask("KEYS", "swp:catalogue:*").decode().strip()
+    before = redis.ask("GET", key).strip()
+    ask = lambda *words: orgsweep(place, *words, "--store", redis.url, environment=small.environment())
+    for state in "finished", "running":
+        for damaged in before + b"\n\n", b"{}":
+            redis.put(damaged, "SET", key)
+            redis.ask("HSET", f"swp:{sweep_id}:sweep", "state", state)
+            read = ask("report", sweep_id, "--output", "-")
+            assert read.returncode == 2 and "its catalogue" in read.stderr, (state, read)
+            assert redis.ask("HGET", f"swp:{sweep_id}:sweep", "state").decode().strip() == state  # nothing was correlated with it
+            if state == "running":
+                resumed = ask("sweep", "--resume", sweep_id)
+                assert resumed.returncode == 2 and "its catalogue is damaged" in resumed.stderr, resumed
+    redis.put(before, "SET", key)
+    assert ask("report", sweep_id, "--output", "-").returncode == 0
+
+
 def packed(value):
     """MessagePack of lists, texts and small numbers."""
     if isinstance(value, list):
