@@ -363,9 +363,6 @@ static int check_options(struct serving *serving)
 	if (reports && access(reports, W_OK | X_OK) < 0)
 		return swp_problem_set(&serving->problem, -errno, "reports: %s can't be written to: %s",
 			reports, strerror(errno));
-	if (swp_options_text(options, SWP_OPT_LISTEN) && !swp_options_text(options, SWP_OPT_KEYS))
-		return swp_problem_set(&serving->problem, -EINVAL,
-			"listen needs keys: `orgsweep keys new server --keys DIR` makes the coordinator's");
 	if (swp_options_number(options, SWP_OPT_WORKERS, 1) == 0 &&
 		!swp_options_text(options, SWP_OPT_LISTEN))
 		return swp_problem_set(
@@ -382,6 +379,8 @@ static int run(struct serving *serving)
 		return 0;
 	if (error == 0)
 		error = check_options(serving);
+	if (error == 0)
+		error = swp_settings_fleet_keys(&serving->settings, &serving->problem);
 	if (error == 0)
 		error = swp_settings_store(&serving->settings, &serving->problem);
 	if (error == 0)

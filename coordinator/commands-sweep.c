@@ -101,19 +101,11 @@ static int check_regions(const struct swp_options *options, struct swp_problem *
 	return 0;
 }
 
-/* A fleet has keys in files; local workers have fresh ones each time. */
-static int resolve_keys(struct swp_settings *settings, struct swp_problem *problem)
-{
-	const struct swp_options *options = &settings->options;
-	bool fleet = swp_options_text(options, SWP_OPT_KEYS) || swp_options_text(options, SWP_OPT_LISTEN);
-	return fleet ? swp_settings_keys(settings, problem) : 0;
-}
-
 static int resolve_all(struct swp_settings *settings, struct swp_problem *problem)
 {
 	static int (*const parts[])(struct swp_settings * settings, struct swp_problem * problem) = {
 		swp_settings_catalogue, swp_settings_selection, swp_settings_store, swp_settings_endpoints,
-		swp_settings_workers, resolve_keys};
+		swp_settings_workers, swp_settings_fleet_keys};
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(parts); i++) {
 		int error = parts[i](settings, problem);
 		if (error)

@@ -247,6 +247,14 @@ int swp_settings_keys(struct swp_settings *settings, struct swp_problem *problem
 	return settings->keys_folder ? 0 : swp_problem_set(problem, -ENOMEM, "out of memory");
 }
 
+int swp_settings_fleet_keys(struct swp_settings *settings, struct swp_problem *problem)
+{
+	const struct swp_options *options = &settings->options;
+	bool fleet = swp_options_text(options, SWP_OPT_KEYS) || swp_options_text(options, SWP_OPT_LISTEN);
+
+	return fleet ? swp_settings_keys(settings, problem) : 0;
+}
+
 int swp_settings_store(struct swp_settings *settings, struct swp_problem *problem)
 {
 	const char *url = swp_options_text(&settings->options, SWP_OPT_STORE);
@@ -369,8 +377,7 @@ void swp_settings_sweep_options(struct swp_settings *settings, struct swp_sweep_
 		.workers = (unsigned)swp_options_number(options, SWP_OPT_WORKERS, default_workers()),
 		.worker_program = settings->worker_program,
 		.listen = swp_options_text(options, SWP_OPT_LISTEN),
-		.keys_folder = settings->keys_folder ? settings->keys_folder
-						     : swp_options_text(options, SWP_OPT_KEYS),
+		.keys_folder = settings->keys_folder,
 		.log_form =
 			swp_text_equal_ignoring_case(swp_options_text(options, SWP_OPT_LOG_FORMAT), "json")
 				? SWP_LOG_JSON

@@ -40,6 +40,8 @@ int swp_settings_selection(
 	struct swp_settings *settings, struct swp_problem *problem); /* --checks, --exclude-checks */
 int swp_settings_store(
 	struct swp_settings *settings, struct swp_problem *problem); /* --store, state folder */
+/* Only where a fleet is asked for, by --keys or --listen: local workers have fresh keys each time. */
+int swp_settings_fleet_keys(struct swp_settings *settings, struct swp_problem *problem);
 int swp_settings_keys(struct swp_settings *settings,
 	struct swp_problem *problem); /* --keys, else keys/ in the state folder */
 int swp_settings_endpoints(struct swp_settings *settings,

@@ -16,12 +16,12 @@ suite = Suite()
 class Serve:
     """A coordinator as a service."""
 
-    def __init__(self, place, simulator, fleet, name="serve", coordinator=0, sweeps="{every: 30s}", more=""):
+    def __init__(self, place, simulator, fleet, name="serve", coordinator=0, sweeps="{every: 30s}", more="", keys=True):
         self.place, self.reports = place, place.path / "reports"
         self.reports.mkdir(exist_ok=True)
         self.file = place.path / f"{name}.yaml"
-        self.head = (f"store: {fleet.redis.url}\nlisten: {fleet.endpoints[coordinator]}\nkeys: {fleet.keys}\nreports: {self.reports}\nworkers: 0\n"
-                     f"all: true\n{more}")
+        self.head = (f"store: {fleet.redis.url}\nlisten: {fleet.endpoints[coordinator]}\nreports: {self.reports}\nworkers: 0\n"
+                     f"all: true\n{more}" + (f"keys: {fleet.keys}\n" if keys else ""))
         self.configure(f"  nightly: {sweeps}\n")
         self.log = open(place.path / f"{name}.log", "w+")
         state = place.path / f"state-{name}"
@@ -264,6 +264,21 @@ def reloads(place):
     serve.wait("serve.reloaded")
     serve.wait("sweep.ended", 60)
     assert list(serve.reports.glob("hourly-*.json")), serve.said()
+    serve.stop()
+
+
+@suite.test
+def keys_where_they_are_by_default(place):
+    """`keys` in the state folder, as with `orgsweep sweep` and `orgsweep keys`."""
+    simulator = Simulator(place, *SIZE)
+    fleet = Fleet(place, simulator)
+    default = place.path / "state-serve" / "orgsweep" / "keys"
+    default.parent.mkdir(parents=True, mode=0o700)
+    fleet.keys = fleet.keys.rename(default)
+    serve = Serve(place, simulator, fleet, keys=False)
+    fleet.worker("one")
+    serve.wait("sweep.ended", 60)
+    assert serve.report()["sweep"]["status"] == "complete"
     serve.stop()
 
 
