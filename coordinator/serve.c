@@ -171,15 +171,17 @@ static void tell_sweep_ended(struct swp_serve *serve, struct swp_scheduled *sche
 	struct swp_caller_statistics own;
 	const struct swp_coordinator_sweep sweep = {
 		scheduled->name, swp_sweep_progress(scheduled->sweep), &own};
+	const int64_t ended_ms =
+		wall_ms(serve); /* one reading: the store and the metrics tell the same moment */
 
 	if (scheduled->result.end == SWP_SWEEP_END_SWEPT && scheduled->result.status == SWP_SWEEP_COMPLETE) {
-		scheduled->complete_ms = wall_ms(serve);
+		scheduled->complete_ms = ended_ms;
 		write_past(serve, scheduled);
 	}
 	if (!serve->options.metrics)
 		return;
 	swp_sweep_own_statistics(scheduled->sweep, &own);
-	swp_coordinator_metrics_ended(serve->options.metrics, &sweep, &scheduled->result, wall_ms(serve),
+	swp_coordinator_metrics_ended(serve->options.metrics, &sweep, &scheduled->result, ended_ms,
 		now_ms(serve) - sweep.progress->started_ms);
 }
 
