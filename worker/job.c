@@ -277,6 +277,7 @@ static void hang_in(struct swp_job *job)
 		job->next->previous = job;
 	worker->jobs = job;
 	worker->job_count++;
+	swp_timer_stop(&worker->rest_timer);
 	swp_link_job_added(job->link);
 	swp_sweeps_take(job->sweep);
 }
@@ -345,6 +346,7 @@ void swp_job_drop(struct swp_job *job)
 	if (job->next)
 		job->next->previous = job->previous;
 	worker->job_count--;
+	swp_worker_rest_later(worker);
 	worker->calls += job->made;
 	swp_worker_metrics_job(worker->metrics, job->how, swp_loop_now_ms(worker->loop) - job->started_ms);
 	swp_link_job_removed(job->link);

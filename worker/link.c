@@ -364,7 +364,8 @@ static void established(struct swp_link *link)
 {
 	swp_log(SWP_LOG_INFO, "link.up", "the coordinator answered",
 		SWP_LOG_S("coordinator", link->endpoint));
-	swp_sweeps_ask_again(link, link->worker);
+	swp_sweeps_greeted(link, link->worker);
+	swp_worker_rest_later(link->worker);
 	for (struct swp_job *job = link->worker->jobs; job; job = job->next) {
 		if (job->link != link || !job->renewing)
 			continue;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
 #include "proto/io/files.h"
@@ -260,6 +261,7 @@ int main(int argc, char **argv)
 	struct program program = {.exit_code = EXIT_CANNOT};
 	struct swp_problem problem = {""};
 
+	swp_alloc_return_at_once();
 	swp_process_harden();
 	if (swp_worker_options_parse(
 		    argc, (const char *const *)argv, from_environment, NULL, &program.options, &problem) < 0)

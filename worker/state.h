@@ -40,6 +40,7 @@ struct swp_worker {
 	struct swp_timer drain_timer;	     /* the drain's end */
 	struct swp_timer ended_timer;	     /* calls `ended` from the loop */
 	struct swp_timer housekeeping_timer; /* what must not be done from within a call-back of a call */
+	struct swp_timer rest_timer;	     /* runs while there are no jobs */
 	bool was_full, pressure_changed;
 	void (*ended)(void *context, int exit_code);
 	void *context;
@@ -55,6 +56,8 @@ static inline bool swp_worker_is_full(const struct swp_worker *worker)
 void swp_worker_account(struct swp_worker *worker, int64_t bytes);
 /* A sweep that ended is without jobs: it is freed soon. */
 void swp_worker_keep_house(struct swp_worker *worker);
+/* Is it without jobs, it rests in SWP_WORKER_REST_MS, unless one comes. */
+void swp_worker_rest_later(struct swp_worker *worker);
 /* A job or a link is gone: is the drain over? */
 void swp_worker_check_end(struct swp_worker *worker);
 /* It can never work: says why, and ends with exit code 2. */

@@ -243,6 +243,8 @@ void swp_sweeps_begin(struct swp_link *link, struct swp_worker *worker, struct s
 	else if (before)
 		before->ended = true; /* it goes with its last job; new ones are the other's */
 
+	if (sweep)
+		sweep->untold = false;
 	if (sweep && !sweep->unusable &&
 		strcmp(sweep->message.sweep.catalogue, message->sweep.catalogue) == 0)
 		return;
@@ -300,11 +302,15 @@ void swp_sweeps_catalogue(struct swp_link *link, struct swp_worker *worker, cons
 			catalogue_is_there(sweep, catalogue);
 }
 
-void swp_sweeps_ask_again(struct swp_link *link, struct swp_worker *worker)
+void swp_sweeps_greeted(struct swp_link *link, struct swp_worker *worker)
 {
-	for (struct swp_worker_sweep *sweep = worker->sweeps; sweep; sweep = sweep->next)
-		if (sweep->link == link && !sweep->catalogue)
+	for (struct swp_worker_sweep *sweep = worker->sweeps; sweep; sweep = sweep->next) {
+		if (sweep->link != link)
+			continue;
+		sweep->untold = true;
+		if (!sweep->catalogue)
 			ask_catalogue(sweep);
+	}
 }
 
 int swp_sweeps_wait(struct swp_worker_sweep *sweep, struct swp_message *message)
@@ -376,10 +382,16 @@ void swp_sweeps_take(struct swp_worker_sweep *sweep)
 	sweep->jobs++;
 }
 
+static bool is_over(const struct swp_worker_sweep *sweep)
+{
+	return sweep->jobs == 0 &&
+	       (sweep->ended || (sweep->untold && !sweep->waiting && swp_link_is_open(sweep->link)));
+}
+
 void swp_sweeps_release(struct swp_worker_sweep *sweep)
 {
 	sweep->jobs--;
-	if (sweep->ended && sweep->jobs == 0)
+	if (is_over(sweep))
 		swp_worker_keep_house(sweep->worker);
 }
 
@@ -389,7 +401,7 @@ void swp_sweeps_free_ended(struct swp_worker *worker)
 
 	for (struct swp_worker_sweep *sweep = worker->sweeps; sweep; sweep = next) {
 		next = sweep->next;
-		if (sweep->ended && sweep->jobs == 0)
+		if (is_over(sweep))
 			free_sweep(sweep);
 	}
 }

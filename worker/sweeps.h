@@ -27,6 +27,7 @@ struct swp_worker_sweep {
 	bool unusable;			 /* its catalogue or endpoints can't be used */
 	char why[160];			 /* of `unusable` */
 	bool ended;			 /* goes with its last job */
+	bool untold; /* the coordinator greeted anew and has not named it since: it may be one that knows nothing of it */
 	unsigned jobs;
 	struct swp_selection selection;
 	struct swp_wanted_facts *wanted; /* of both; NULL until the catalogue has come */
@@ -48,14 +49,16 @@ int swp_sweeps_wait(struct swp_worker_sweep *sweep, struct swp_message *message)
 /* Drops waiting jobs: that one, or all (`all`). True if one was dropped. */
 bool swp_sweeps_drop_waiting(struct swp_worker_sweep *sweep, uint64_t job, uint64_t epoch, bool all);
 void swp_sweeps_end(struct swp_worker_sweep *sweep);
-/* The link greets anew: what was not answered yet is asked again. */
-void swp_sweeps_ask_again(struct swp_link *link, struct swp_worker *worker);
+/* The coordinator greets: catalogues that have not come are asked for again, and all its sweeps are `untold` until it names them. A
+ * coordinator that was killed has told no worker that its sweeps are over. */
+void swp_sweeps_greeted(struct swp_link *link, struct swp_worker *worker);
 void swp_sweeps_take(struct swp_worker_sweep *sweep);	 /* a job begins */
 void swp_sweeps_release(struct swp_worker_sweep *sweep); /* a job is over; the sweep may be freed soon */
 /* Hashes held: fills at most `max`, borrowed until the next change. */
 size_t swp_sweeps_hashes(const struct swp_worker *worker, const char **hashes, size_t max);
 /* The compiled-in catalogue is held from the start. */
 int swp_sweeps_init(struct swp_worker *worker);
+/* Frees those without jobs that have ended, or that an open link's coordinator has not named since it greeted. */
 void swp_sweeps_free_ended(struct swp_worker *worker);
 void swp_sweeps_free_all(struct swp_worker *worker);
 

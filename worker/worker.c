@@ -86,6 +86,22 @@ static void keep_house(struct swp_timer *timer)
 	each_job(worker, swp_worker_is_full(worker) ? flush_job : swp_job_pump);
 }
 
+/* Between sweeps a worker keeps nothing of the last one: neither connections, which AWS closes anyhow, nor their memory. */
+static void rest(struct swp_timer *timer)
+{
+	struct swp_worker *worker = SWP_CONTAINER_OF(timer, struct swp_worker, rest_timer);
+
+	swp_sweeps_free_ended(worker);
+	swp_http_rest(worker->http);
+	swp_alloc_trim();
+}
+
+void swp_worker_rest_later(struct swp_worker *worker)
+{
+	if (worker->job_count == 0 && !worker->closing)
+		swp_timer_start(&worker->rest_timer, SWP_WORKER_REST_MS);
+}
+
 /* --- the end --- */
 
 static void tell_end(struct swp_timer *timer)
@@ -214,6 +230,7 @@ struct swp_worker *swp_worker_new(
 	swp_timer_init(&worker->drain_timer, loop, drain_over);
 	swp_timer_init(&worker->ended_timer, loop, tell_end);
 	swp_timer_init(&worker->housekeeping_timer, loop, keep_house);
+	swp_timer_init(&worker->rest_timer, loop, rest);
 	if (make_parts(worker, settings, problem) < 0) {
 		swp_worker_free(worker);
 		return NULL;
@@ -237,6 +254,7 @@ void swp_worker_free(struct swp_worker *worker)
 	swp_timer_stop(&worker->drain_timer);
 	swp_timer_stop(&worker->ended_timer);
 	swp_timer_stop(&worker->housekeeping_timer);
+	swp_timer_stop(&worker->rest_timer);
 	swp_worker_metrics_free(worker->metrics);
 	swp_free(worker->name);
 	swp_free(worker->host);

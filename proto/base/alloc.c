@@ -3,6 +3,8 @@
  */
 #include "proto/base/alloc.h"
 
+#include <malloc.h>
+#include <mimalloc.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -76,6 +78,31 @@ void swp_free_pointer(void *pointer_to_pointer)
 
 	free(*pointer);
 	*pointer = NULL;
+}
+
+/* --- the allocator itself: mimalloc where a program is linked with it, else glibc's or a sanitizer's --- */
+
+extern void mi_collect(bool force) __attribute__((weak));
+extern void mi_option_set(mi_option_t option, long value) __attribute__((weak));
+
+#if MI_MALLOC_VERSION >= 210
+#define DELAY_OF_RETURN mi_option_purge_delay
+#else
+#define DELAY_OF_RETURN mi_option_decommit_delay
+#endif
+
+void swp_alloc_return_at_once(void)
+{
+	if (mi_option_set)
+		mi_option_set(DELAY_OF_RETURN, 0);
+}
+
+void swp_alloc_trim(void)
+{
+	if (mi_collect)
+		mi_collect(true);
+	else
+		malloc_trim(0);
 }
 
 unsigned long swp_alloc_fail_at(unsigned long nth, int forever)

@@ -92,7 +92,9 @@
 #define SWP_LIMIT_COORDINATORS 16 /* --connect options of one worker */
 #define SWP_LIMIT_OUTBOX 8192	  /* frames that wait for a coordinator to come back */
 #define SWP_DRAIN_MS 30000	  /* running jobs may finish for that long after SIGTERM */
-#define SWP_RENEW_AGAIN_MS 30000  /* RENEW is repeated when no answer came */
+#define SWP_WORKER_REST_MS                                                                                   \
+	10000 /* without jobs for that long: connections are closed, memory is given back */
+#define SWP_RENEW_AGAIN_MS 30000 /* RENEW is repeated when no answer came */
 
 /* --- records and wire --- */
 #define SWP_LIMIT_PART_BYTES                                                                                 \

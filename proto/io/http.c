@@ -61,6 +61,7 @@ struct transfer {
 struct swp_http_client {
 	struct swp_loop *loop;
 	CURLM *multi;
+	unsigned max_connections;
 	struct swp_timer timer;
 	char *ca_file, *proxy, *no_proxy, *user_agent;
 	struct transfer *running, *idle;
@@ -580,27 +581,35 @@ static int copy_text(const char *text, char **ret_copy)
 	return *ret_copy != NULL ? 0 : -ENOMEM;
 }
 
+static CURLM *multi_new(struct swp_http_client *client)
+{
+	CURLM *multi = curl_multi_init();
+
+	if (multi == NULL)
+		return NULL;
+	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, client);
+	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
+	curl_multi_setopt(multi, CURLMOPT_TIMERDATA, client);
+	curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)client->max_connections);
+	curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	return multi;
+}
+
 static int client_setup(struct swp_http_client *client, const struct swp_http_options *options)
 {
-	unsigned connections =
-		options->max_connections != 0 ? options->max_connections : 2 * SWP_LIMIT_CALLS_IN_FLIGHT;
-
 	if (copy_text(options->ca_file, &client->ca_file) != 0 ||
 		copy_text(options->https_proxy, &client->proxy) != 0 ||
 		copy_text(options->no_proxy, &client->no_proxy) != 0 ||
 		copy_text(options->user_agent, &client->user_agent) != 0)
 		return -ENOMEM;
 	client->lookups = swp_lookups_new(client->loop);
-	client->multi = curl_multi_init();
+	client->max_connections =
+		options->max_connections != 0 ? options->max_connections : 2 * SWP_LIMIT_CALLS_IN_FLIGHT;
+	client->multi = multi_new(client);
 	if (client->lookups == NULL || client->multi == NULL)
 		return -ENOMEM;
-	raise_descriptor_limit(connections);
-	curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-	curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
-	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-	curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)connections);
-	curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	raise_descriptor_limit(client->max_connections);
 	return 0;
 }
 
@@ -636,6 +645,16 @@ struct swp_http_client *swp_http_client_new(
 	return client;
 }
 
+static void free_idle(struct swp_http_client *client)
+{
+	while (client->idle != NULL) {
+		struct transfer *transfer = client->idle;
+
+		client->idle = transfer->next;
+		transfer_free(transfer);
+	}
+}
+
 void swp_http_client_free(struct swp_http_client *client)
 {
 	if (client == NULL)
@@ -646,12 +665,7 @@ void swp_http_client_free(struct swp_http_client *client)
 		transfer_detach(transfer);
 		transfer_free(transfer);
 	}
-	while (client->idle != NULL) {
-		struct transfer *transfer = client->idle;
-
-		client->idle = transfer->next;
-		transfer_free(transfer);
-	}
+	free_idle(client);
 	curl_multi_cleanup(client->multi);
 	for (size_t i = 0; i < client->slot_count; i++) {
 		if (client->slots[i] != NULL)
@@ -670,6 +684,22 @@ void swp_http_client_free(struct swp_http_client *client)
 	swp_free(client->user_agent);
 	swp_free(client);
 	curl_global_cleanup();
+}
+
+/* libcurl closes what it keeps only with the multi handle itself. */
+void swp_http_rest(struct swp_http_client *client)
+{
+	CURLM *fresh;
+
+	if (client->running != NULL)
+		return;
+	fresh = multi_new(client);
+	if (fresh == NULL)
+		return;
+	free_idle(client);
+	curl_multi_cleanup(client->multi);
+	swp_timer_stop(&client->timer); /* it was the old one's */
+	client->multi = fresh;
 }
 
 /* --- starting --- */

@@ -31,6 +31,9 @@ struct swp_http_client *swp_http_client_new(
 	struct swp_loop *loop, const struct swp_http_options *options, struct swp_problem *problem);
 /* Cancels what runs without call-backs. Takes NULL. */
 void swp_http_client_free(struct swp_http_client *client);
+/* Closes all kept connections and frees what calls leave for the next ones (handles, buffers, TLS sessions, name cache): some 50 KiB
+ * for each connection. The next call connects anew. Does nothing while an exchange runs, or when out of memory. */
+void swp_http_rest(struct swp_http_client *client);
 
 struct swp_http_header {
 	const char *name;

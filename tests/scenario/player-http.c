@@ -44,10 +44,12 @@ static struct {
 static size_t host_count;
 static char (*requests)[96]; /* the calls made, in order */
 static size_t request_count;
+static unsigned rests;
 
 void player_http_begin(void)
 {
 	answer_count = host_count = request_count = 0;
+	rests = 0;
 	if (!requests)
 		requests = calloc(MOST_REQUESTS, sizeof(*requests));
 }
@@ -180,6 +182,19 @@ void swp_http_client_free(struct swp_http_client *client)
 	if (client)
 		player.clients--;
 	free(client);
+}
+
+void swp_http_rest(struct swp_http_client *client)
+{
+	(void)client;
+	if (player.exchanges)
+		player_fail("a client with %u exchanges is told to rest", player.exchanges);
+	rests++;
+}
+
+unsigned player_rests(void)
+{
+	return rests;
 }
 
 static void answer_now(struct swp_timer *timer)

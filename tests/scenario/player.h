@@ -52,6 +52,7 @@ struct player_answer {
 /* Copied, texts borrowed. The first scripted answer that fits and is not used up is taken. */
 void player_answer(struct player_answer answer);
 unsigned player_requests(const char *call); /* so far */
+unsigned player_rests(void);		    /* how often an HTTP client was told to rest, so far */
 /* Does the name exist (swp_http_lookup)? 1, 0, -1. What is not told is 1. */
 void player_host(const char *host, int exists);
 void player_proxy(bool on);

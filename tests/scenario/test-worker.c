@@ -68,6 +68,27 @@ static void finding(void)
 	stage_close();
 }
 
+/* A rest costs new connections: so not between the jobs of a sweep, and not again and again. */
+static void resting(void)
+{
+	stage_open("a worker rests when it has had no jobs for a while");
+	player_answer((struct player_answer){.call = "ListThings", .body = "{\"Things\": []}", .times = 2});
+	player_advance(2 * SWP_WORKER_REST_MS);
+	stage_check(player_rests() == 1, "nothing came after the greeting");
+	stage_job(1, NULL);
+	player_advance(SWP_WORKER_REST_MS / 2);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_job(2, "eu-west-2");
+	player_advance(SWP_WORKER_REST_MS * 9 / 10);
+	stage_expect_done(2, 1, SWP_DONE_SEALED);
+	stage_check(player_rests() == 1, "the second job came in time");
+	player_advance(SWP_WORKER_REST_MS);
+	stage_check(player_rests() == 2, "a rest after the last job");
+	player_advance(10 * SWP_WORKER_REST_MS);
+	stage_check(player_rests() == 2, "one rest is enough");
+	stage_close();
+}
+
 static void vanished(void)
 {
 	stage_open("a thing that is gone when described");
@@ -794,6 +815,36 @@ static void given_back(void)
 	stage_close();
 }
 
+/* A coordinator that is killed tells nobody that its sweeps are over: a worker would keep them for good. */
+static void forgotten(void)
+{
+	stage_open("a sweep that the next coordinator does not know");
+	plain_answers();
+	player_answer((struct player_answer){.call = "ListThings", .never = true});
+	stage_job(1, NULL);
+	player_advance(SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	player_mute(0, true);
+	player_advance(MINUTE);
+	player_mute(0, false);
+	player_advance(SECOND);
+	stage_welcome(0);
+	stage_name_sweep(0); /* the same one is back */
+	player_advance(SWP_WORKER_REST_MS + SECOND);
+	stage_job_with(0, 2, 1, "eu-west-2", 3600000);
+	stage_check(!player_has(0, SWP_MESSAGE_GIVE_BACK), "a sweep that was named again is kept");
+	stage_cancel(0, 0, true);
+	player_mute(0, true);
+	player_advance(MINUTE);
+	player_mute(0, false);
+	player_advance(SECOND);
+	stage_welcome(0); /* another one, which names none */
+	player_advance(SWP_WORKER_REST_MS + SECOND);
+	stage_job_with(0, 3, 1, "eu-west-2", 3600000);
+	expect_give_back(3, SWP_GIVE_BACK_UNKNOWN_SWEEP);
+	stage_close();
+}
+
 static void broken_frames(void)
 {
 	stage_open("frames that break the rules");
@@ -1027,6 +1078,7 @@ static const struct {
 #function, function                                                                          \
 	}
 	SCENARIO(finding),
+	SCENARIO(resting),
 	SCENARIO(vanished),
 	SCENARIO(denied),
 	SCENARIO(global_level),
@@ -1063,6 +1115,7 @@ static const struct {
 	SCENARIO(committed_while_alone),
 	SCENARIO(granted_again),
 	SCENARIO(given_back),
+	SCENARIO(forgotten),
 	SCENARIO(broken_frames),
 	SCENARIO(job_before_catalogue),
 	SCENARIO(catalogue_not_understood),

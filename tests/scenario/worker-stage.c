@@ -208,7 +208,7 @@ void stage_welcome(unsigned link)
 	player_settle();
 }
 
-void stage_sweep(unsigned link)
+void stage_name_sweep(unsigned link)
 {
 	static const char *const checks[] = {"aws-roster-001", "aws-roster-002", "aws-things-001"};
 	struct swp_message sweep = {.type = SWP_MESSAGE_SWEEP,
@@ -219,12 +219,18 @@ void stage_sweep(unsigned link)
 			.partition = "aws",
 			.management_account = "111111111111",
 			.started_at_ms = 1764230400000}};
+
+	player_send(link, &sweep);
+	player_settle();
+}
+
+void stage_sweep(unsigned link)
+{
 	struct swp_message catalogue = {
 		.type = SWP_MESSAGE_CATALOGUE, .catalogue = {.hash = swp_catalogue_hash(stage.catalogue)}};
 	struct swp_message wanted;
 
-	player_send(link, &sweep);
-	player_settle();
+	stage_name_sweep(link);
 	player_take(link, SWP_MESSAGE_WANT_CATALOGUE, &wanted);
 	stage_check(strcmp(wanted.want_catalogue.hash, swp_catalogue_hash(stage.catalogue)) == 0,
 		"another catalogue is wanted");

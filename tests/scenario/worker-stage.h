@@ -30,7 +30,8 @@ void stage_open(const char *scenario);
 /* The same, but nobody answered its greeting yet. */
 void stage_open_alone(const char *scenario, unsigned coordinators);
 void stage_welcome(unsigned link);
-void stage_sweep(unsigned link);
+void stage_sweep(unsigned link);      /* tells of the sweep, and sends the catalogue that it asks for */
+void stage_name_sweep(unsigned link); /* tells of a sweep that it knows */
 void stage_close(void);
 
 /* Grants a job in the store and sends it; the region's default is STAGE_REGION. */

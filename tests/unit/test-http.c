@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -482,6 +484,52 @@ static void cancelling(void **state)
 	scripted_server_stop(server);
 }
 
+/* How many descriptors of this process are sockets whose other end is that server. */
+static size_t connections_to(const struct scripted_server *server)
+{
+	size_t count = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		struct sockaddr_in peer;
+		socklen_t length = sizeof(peer);
+
+		count += getpeername(fd, (struct sockaddr *)&peer, &length) == 0 &&
+			 peer.sin_family == AF_INET && ntohs(peer.sin_port) == scripted_server_port(server);
+	}
+	return count;
+}
+
+static void resting(void **state)
+{
+	static const struct scripted_step steps[] = {
+		{.body = "x"}, {.body = "y", .delay_ms = 50}, {.body = "z"}, {.body = "again"}};
+	struct scripted_server *server = scripted_server_start(steps, 4, true);
+	struct swp_http_client *client = client_new(scripted_server_ca_file(server));
+	struct swp_http_request request = {.method = "GET", .url = url_of(server, true, "/")};
+	struct result result, other = {.done = false};
+
+	(void)state;
+	swp_http_rest(client); /* nothing was kept yet */
+	exchange(client, &request, &result);
+	assert_int_equal(result.failure, SWP_HTTP_OK);
+	assert_int_equal(connections_to(server), 1);
+	assert_int_equal(swp_http_start(client, &request, &other.exchange, on_done), 0);
+	swp_http_rest(client); /* not while one runs */
+	run_until(&other.done);
+	assert_string_equal(other.body, "y");
+	exchange(client, &request, &result);
+	assert_int_equal(scripted_server_connections(server), 1);
+	swp_http_rest(client);
+	assert_int_equal(connections_to(server), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(swp_loop_step(loop, 5), 0);
+	exchange(client, &request, &result);
+	assert_string_equal(result.body, "again");
+	assert_int_equal(scripted_server_connections(server), 2);
+	swp_http_client_free(client);
+	scripted_server_stop(server);
+}
+
 static void ca_files(void **state)
 {
 	static const struct {
@@ -607,6 +655,7 @@ int main(void)
 		cmocka_unit_test(a_proxy_that_is_none),
 		cmocka_unit_test(bad_requests),
 		cmocka_unit_test(cancelling),
+		cmocka_unit_test(resting),
 		cmocka_unit_test(ca_files),
 		cmocka_unit_test(lookups),
 		cmocka_unit_test(no_proxy_rules),
