@@ -1,4 +1,4 @@
-/* Passwords and TLS files of the store; see the header. */
+/* Users, passwords and TLS files of the store; see the header. */
 #include "proto/io/store-access.h"
 
 #include <errno.h>
@@ -15,6 +15,7 @@
 static const struct swp_store_variable variables[] = {
 	{PASSWORD, "password of the store"},
 	{SWP_STORE_PASSWORD_FILE, "file with the password of the store"},
+	{SWP_STORE_SENTINEL_USER, "user of the sentinels, where they have users"},
 	{SENTINEL_PASSWORD, "password of the sentinels"},
 	{SWP_STORE_SENTINEL_PASSWORD_FILE, "file with the password of the sentinels"},
 	{SWP_STORE_CA_FILE, "certificates to trust for the store (PEM), instead of the system's"},
@@ -105,10 +106,16 @@ int swp_store_access_read(struct swp_store_access *access, swp_store_environment
 	if (problem)
 		problem->text[0] = '\0';
 	swp_store_access_done(access);
+	access->sentinel_user = get(&from, SWP_STORE_SENTINEL_USER);
 	access->ca_file = get(&from, SWP_STORE_CA_FILE);
 	access->certificate_file = get(&from, SWP_STORE_CERTIFICATE_FILE);
 	access->key_file = get(&from, SWP_STORE_KEY_FILE);
 	error = read_passwords(access, &from, problem);
+	if (!error && access->sentinel_user && !swp_secret_is_set(&access->sentinel_password))
+		error = swp_problem_set(problem, -EINVAL,
+			SWP_STORE_SENTINEL_USER
+			" names the user %s, but there is no password: put it into " SENTINEL_PASSWORD,
+			access->sentinel_user);
 	if (error && problem && !problem->text[0])
 		swp_problem_set(problem, error, "the store's password can't be kept: %s", strerror(-error));
 	return error;
@@ -117,6 +124,7 @@ int swp_store_access_read(struct swp_store_access *access, swp_store_environment
 void swp_store_access_apply(const struct swp_store_access *access, struct swp_store_options *options)
 {
 	options->password = &access->password;
+	options->sentinel_user = access->sentinel_user;
 	options->sentinel_password = &access->sentinel_password;
 	options->ca_file = access->ca_file;
 	options->certificate_file = access->certificate_file;

@@ -1,4 +1,4 @@
-/* What a program is told of its store beside --store: passwords and TLS files, by environment variables. One table (store-access.c) makes
+/* What a program is told of its store beside --store: users, passwords and TLS files, by environment variables. One table (store-access.c) makes
  * reading, help and docs.
  */
 #ifndef SWP_IO_STORE_ACCESS_H
@@ -11,6 +11,7 @@
 #include "proto/io/store.h"
 
 #define SWP_STORE_PASSWORD_FILE "ORGSWEEP_STORE_PASSWORD_FILE"
+#define SWP_STORE_SENTINEL_USER "ORGSWEEP_STORE_SENTINEL_USER"
 #define SWP_STORE_SENTINEL_PASSWORD_FILE "ORGSWEEP_STORE_SENTINEL_PASSWORD_FILE"
 #define SWP_STORE_CA_FILE "ORGSWEEP_STORE_CA_FILE"
 #define SWP_STORE_CERTIFICATE_FILE "ORGSWEEP_STORE_CERTIFICATE_FILE"
@@ -18,7 +19,8 @@
 
 struct swp_store_access {
 	struct swp_secret password, sentinel_password;
-	const char *ca_file, *certificate_file, *key_file; /* borrowed from the environment; NULL: not told */
+	const char *sentinel_user, *ca_file, *certificate_file,
+		*key_file; /* borrowed from the environment; NULL: not told */
 };
 
 /* For help texts: the variables in their order; NULL behind the last. */
@@ -30,7 +32,8 @@ const struct swp_store_variable *swp_store_variable(size_t index);
 /* As getenv; passed in, so that tests have an environment of their own. */
 typedef const char *(*swp_store_environment)(const char *name, void *context);
 /* A password itself wins over its file, of which line ends at the end do not count. Where one file is named for both passwords, its first
- * line is that of Redis and its second that of the sentinels. `access` is zero or was read before. Negative errno; `problem` names the file. */
+ * line is that of Redis and its second that of the sentinels. `access` is zero or was read before. Negative errno; `problem` names the file,
+ * or the user of the sentinels that has no password (-EINVAL). */
 int swp_store_access_read(struct swp_store_access *access, swp_store_environment environment, void *context,
 	struct swp_problem *problem);
 /* Puts it into options, which borrow it. */

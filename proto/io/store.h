@@ -51,6 +51,7 @@ bool swp_store_address_uses_tls(const struct swp_store_address *address);
 struct swp_store_options {
 	struct swp_store_address address;
 	const struct swp_secret *password;	    /* copied; NULL or unset: none */
+	const char *sentinel_user;		    /* of the sentinels; NULL: none, their default user */
 	const struct swp_secret *sentinel_password; /* of the sentinels; copied; NULL or unset: none */
 	const char *ca_file;			    /* TLS: NULL = system's */
 	const char *certificate_file, *key_file;    /* TLS client certificate, NULL: none */

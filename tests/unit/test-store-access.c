@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,10 @@ static void test_rows(void **state)
 		{NULL, {"ORGSWEEP_STORE_PASSWORD", ""}, "", ""},
 		{NULL, {"ORGSWEEP_STORE_PASSWORD", "a b\n"}, "a b\n", ""},
 		{NULL, {"ORGSWEEP_STORE_SENTINEL_PASSWORD", "s"}, "", "s"},
+		{"s",
+			{"ORGSWEEP_STORE_SENTINEL_USER", "u", "ORGSWEEP_STORE_SENTINEL_PASSWORD_FILE",
+				FILE_NAME},
+			"", "s"},
 		{"p\r\n", {"ORGSWEEP_STORE_PASSWORD_FILE", FILE_NAME}, "p", ""},
 		{"p", {"ORGSWEEP_STORE_SENTINEL_PASSWORD_FILE", FILE_NAME}, "", "p"},
 		{"", {"ORGSWEEP_STORE_PASSWORD_FILE", FILE_NAME}, "", ""},
@@ -88,6 +93,11 @@ static void test_rows(void **state)
 	swp_store_access_done(&access);
 	assert_int_equal(READ(&access, &problem, "ORGSWEEP_STORE_SENTINEL_PASSWORD_FILE", "none"), -2);
 	assert_non_null(strstr(problem.text, "none"));
+	assert_int_equal(READ(&access, &problem, "ORGSWEEP_STORE_SENTINEL_USER", "the-user",
+				 "ORGSWEEP_STORE_PASSWORD", "p"),
+		-EINVAL);
+	assert_non_null(strstr(problem.text, "ORGSWEEP_STORE_SENTINEL_USER names the user the-user"));
+	assert_non_null(strstr(problem.text, "put it into ORGSWEEP_STORE_SENTINEL_PASSWORD"));
 	swp_store_access_done(&access);
 }
 
@@ -100,14 +110,16 @@ static void test_options(void **state)
 	(void)state;
 	assert_int_equal(
 		READ(&access, &problem, "ORGSWEEP_STORE_CA_FILE", "ca", "ORGSWEEP_STORE_CERTIFICATE_FILE",
-			"certificate", "ORGSWEEP_STORE_KEY_FILE", "", "ORGSWEEP_STORE_PASSWORD", "p"),
+			"certificate", "ORGSWEEP_STORE_KEY_FILE", "", "ORGSWEEP_STORE_PASSWORD", "p",
+			"ORGSWEEP_STORE_SENTINEL_USER", "u", "ORGSWEEP_STORE_SENTINEL_PASSWORD", "s"),
 		0);
 	swp_store_access_apply(&access, &options);
 	assert_string_equal(options.ca_file, "ca");
 	assert_string_equal(options.certificate_file, "certificate");
 	assert_null(options.key_file);
+	assert_string_equal(options.sentinel_user, "u");
 	assert_string_equal(swp_secret_text(options.password), "p");
-	assert_false(swp_secret_is_set(options.sentinel_password));
+	assert_string_equal(swp_secret_text(options.sentinel_password), "s");
 	assert_string_equal(options.client_name, "stays");
 	swp_store_access_done(&access);
 }
