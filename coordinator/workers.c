@@ -295,7 +295,10 @@ static void worker_ended(void *context, int wait_status, const char *output, siz
 	if (may_start_again(worker) && start_worker(worker, &problem) == 0)
 		return;
 	if (!problem.text[0])
-		swp_problem_set(&problem, -EIO, "local workers end again and again (the last one: %s)", how);
+		swp_problem_set(&problem, -EIO,
+			"local workers end again and again (the last one: %s); what they say of it stands in "
+			"the log lines above",
+			how);
 	give_up(workers, &problem);
 }
 

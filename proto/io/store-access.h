@@ -4,6 +4,7 @@
 #ifndef SWP_IO_STORE_ACCESS_H
 #define SWP_IO_STORE_ACCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/base/error.h"
@@ -18,14 +19,16 @@
 #define SWP_STORE_KEY_FILE "ORGSWEEP_STORE_KEY_FILE"
 
 struct swp_store_access {
-	struct swp_secret password, sentinel_password;
-	const char *sentinel_user, *ca_file, *certificate_file,
-		*key_file; /* borrowed from the environment; NULL: not told */
+	struct swp_secret password, sentinel_password, worker_password;
+	/* Borrowed from the environment; NULL: not told. Without `worker_user` a coordinator's local workers use what it uses. */
+	const char *worker_user, *sentinel_user;
+	const char *ca_file, *certificate_file, *key_file;
 };
 
 /* For help texts: the variables in their order; NULL behind the last. */
 struct swp_store_variable {
 	const char *name, *help;
+	bool of_coordinators; /* a worker does not read it */
 };
 const struct swp_store_variable *swp_store_variable(size_t index);
 
@@ -38,6 +41,14 @@ int swp_store_access_read(struct swp_store_access *access, swp_store_environment
 	struct swp_problem *problem);
 /* Puts it into options, which borrow it. */
 void swp_store_access_apply(const struct swp_store_access *access, struct swp_store_options *options);
+/* For who starts local workers, behind swp_store_access_read: user and password that they have instead of ours. A user without a password,
+ * a password without a user, a password given twice: -EINVAL, and other negative errnos; `problem` tells. */
+int swp_store_access_read_worker(struct swp_store_access *access, swp_store_environment environment,
+	void *context, struct swp_problem *problem);
+/* The store as they are told of it: `own` with their user and password, which is borrowed from `access`. -EINVAL: the user has no place in a
+ * URL, or is the one of `own`; `problem` tells. */
+int swp_store_access_apply_worker(const struct swp_store_access *access, const struct swp_store_options *own,
+	struct swp_store_options *ret_options, struct swp_problem *problem);
 void swp_store_access_done(struct swp_store_access *access);
 
 #endif
