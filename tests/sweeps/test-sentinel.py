@@ -245,10 +245,13 @@ def the_manual_s_lines(place):
         wait_for(lambda: Group.knows_all(sentinel), 30, "sentinels that know each other and the replica")
     url = f"sentinel://orgsweep-coordinator@{','.join(sentinel.host for sentinel in sentinels)}/orgsweep?tls=yes"
     settings = dict(variables(tls), ORGSWEEP_STORE_PASSWORD="PASSWORD-OF-COORDINATOR", ORGSWEEP_STORE_SENTINEL_USER="watcher",
-                    ORGSWEEP_STORE_SENTINEL_PASSWORD="PASSWORD-OF-WATCHER")
+                    ORGSWEEP_STORE_SENTINEL_PASSWORD="PASSWORD-OF-WATCHER", ORGSWEEP_STORE_WORKER_USER="orgsweep-worker",
+                    ORGSWEEP_STORE_WORKER_PASSWORD="PASSWORD-OF-WORKERS")
     simulator = slow(place)
     running = Running(place, simulator, "--store", url, **settings)
     under_way(simulator)
+    for name in ("orgsweep-coordinator", "orgsweep-worker"):
+        assert f" user={name} " in servers[0].ask("CLIENT", "LIST"), name
     servers[0].kill()
     code, report, text = running.finish()
     assert report and stable(report) == truth and "store.unsafe" not in text, text
