@@ -177,7 +177,8 @@ static void say_accounts(struct doctor *doctor)
 	}
 }
 
-static void say_store(struct doctor *doctor)
+/* False: it is not reached. */
+static bool say_store(struct doctor *doctor)
 {
 	const struct swp_store_warning *warning;
 	struct swp_reading *reading = NULL;
@@ -192,6 +193,30 @@ static void say_store(struct doctor *doctor)
 	for (size_t i = 0; !error && (warning = swp_store_warning(swp_reading_asker(reading)->store, i)); i++)
 		say(doctor, "store", false, warning->what, warning->fix);
 	swp_reading_close(reading);
+	return !error;
+}
+
+/* Local workers are of no account where there are none, so that only a user who is named and does not get in is a fault. */
+static void say_worker_store(struct doctor *doctor)
+{
+	const struct swp_store_options *store = swp_settings_workers_own_store(&doctor->settings);
+	const char *own_user = doctor->settings.store.address.user;
+	struct swp_problem problem = {""};
+	char detail[256];
+	if (store) {
+		int error = swp_reading_try(store, &problem);
+		snprintf(detail, sizeof(detail), "local workers are let in as %s", store->address.user);
+		say(doctor, "worker store", !error, error ? problem.text : detail,
+			"give a user of the store in ORGSWEEP_STORE_WORKER_USER, its password in "
+			"ORGSWEEP_STORE_WORKER_PASSWORD_FILE, and that user the rights that `orgsweep store "
+			"acl` prints");
+	} else if (*own_user) {
+		snprintf(detail, sizeof(detail),
+			"local workers would use our user %s, and could do all that it may; "
+			"ORGSWEEP_STORE_WORKER_USER gives them their own",
+			own_user);
+		say(doctor, "worker store", true, detail, NULL);
+	}
 }
 
 static int examine(struct doctor *doctor)
@@ -216,7 +241,8 @@ static int examine(struct doctor *doctor)
 			NULL);
 		say_accounts(doctor);
 	}
-	say_store(doctor);
+	if (say_store(doctor))
+		say_worker_store(doctor);
 	if (doctor->as_json) {
 		swp_json_array_end(&doctor->json);
 		swp_json_bool(&doctor->json, "ok", doctor->ok);
@@ -231,7 +257,8 @@ static int examine(struct doctor *doctor)
 static int resolve(struct doctor *doctor)
 {
 	static int (*const parts[])(struct swp_settings * settings, struct swp_problem * problem) = {
-		swp_settings_catalogue, swp_settings_selection, swp_settings_store, swp_settings_endpoints};
+		swp_settings_catalogue, swp_settings_selection, swp_settings_store, swp_settings_worker_store,
+		swp_settings_endpoints};
 	int error = 0;
 	for (size_t i = 0; !error && i < SWP_ARRAY_SIZE(parts); i++)
 		error = parts[i](&doctor->settings, &doctor->problem);

@@ -41,6 +41,8 @@ bool swp_command_helped(const struct swp_settings *settings);
 struct swp_reading; /* opaque */
 int swp_reading_open(
 	struct swp_settings *settings, struct swp_reading **ret_reading, struct swp_problem *problem);
+/* Is the store reached, and are we let in, as these options say? 0, or a negative errno; `problem` tells. */
+int swp_reading_try(const struct swp_store_options *store, struct swp_problem *problem);
 const struct swp_asker *swp_reading_asker(const struct swp_reading *reading);
 void swp_reading_close(struct swp_reading *reading); /* takes NULL */
 /* "latest" or an id → the id of a sweep that the store holds. -ENOENT. */

@@ -6,6 +6,7 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/text.h"
+#include "proto/io/store-access.h"
 
 static void value_clear(struct swp_option_value *value)
 {
@@ -386,6 +387,14 @@ void swp_options_help(FILE *out)
 		out);
 }
 
+/* These are no options: secrets have no place in a command line. */
+static void store_help(FILE *out)
+{
+	fputs("\nAbout the store, in the environment alone:\n", out);
+	for (size_t i = 0; swp_store_variable(i); i++)
+		fprintf(out, "  %-37s %s\n", swp_store_variable(i)->name, swp_store_variable(i)->help);
+}
+
 void swp_options_command_help(FILE *out, const struct swp_command_row *command)
 {
 	fprintf(out, "Usage: orgsweep %s %s\n\n%s.\n", command->name, command->usage, command->summary);
@@ -408,6 +417,8 @@ void swp_options_command_help(FILE *out, const struct swp_command_row *command)
 	      "underscores) in the\n"
 	      "configuration file; an option wins over the environment, the environment over the file.\n",
 		out);
+	if (row_applies(SWP_OPT_STORE, command))
+		store_help(out);
 	if (command->examples)
 		fprintf(out, "\nExamples:\n%s", command->examples);
 }

@@ -83,16 +83,18 @@ static int open_private(
 	return wait_for(reading, &reading->ready, "the private redis-server did not start");
 }
 
-static int open_all(struct swp_reading *reading, struct swp_settings *settings)
+/* `settings` NULL: the options tell all. */
+static int open_all(struct swp_reading *reading, const struct swp_settings *settings,
+	const struct swp_store_options *store)
 {
 	struct swp_store_events events = {store_up, store_down, store_refused, reading};
-	struct swp_store_options options = settings->store;
+	struct swp_store_options options = *store;
 	int error = 0;
 	reading->loop = swp_loop_new(swp_clock_system());
 	if (!reading->loop)
 		return -ENOMEM;
 	options.client_name = "orgsweep-reader";
-	if (settings->private_store)
+	if (settings && settings->private_store)
 		error = open_private(reading, settings, &options);
 	if (error)
 		return error;
@@ -103,13 +105,13 @@ static int open_all(struct swp_reading *reading, struct swp_settings *settings)
 	return wait_for(reading, &reading->up, "the store can't be reached");
 }
 
-int swp_reading_open(
-	struct swp_settings *settings, struct swp_reading **ret_reading, struct swp_problem *problem)
+static int open_reading(const struct swp_settings *settings, const struct swp_store_options *store,
+	struct swp_reading **ret_reading, struct swp_problem *problem)
 {
 	struct swp_reading *reading = swp_calloc(1, sizeof(*reading));
 	if (!reading)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");
-	int error = open_all(reading, settings);
+	int error = open_all(reading, settings, store);
 	if (error) {
 		swp_problem_set(problem, error, "%s",
 			*reading->problem.text ? reading->problem.text : strerror(-error));
@@ -118,6 +120,20 @@ int swp_reading_open(
 	}
 	*ret_reading = reading;
 	return 0;
+}
+
+int swp_reading_open(
+	struct swp_settings *settings, struct swp_reading **ret_reading, struct swp_problem *problem)
+{
+	return open_reading(settings, &settings->store, ret_reading, problem);
+}
+
+int swp_reading_try(const struct swp_store_options *store, struct swp_problem *problem)
+{
+	struct swp_reading *reading = NULL;
+	int error = open_reading(NULL, store, &reading, problem);
+	swp_reading_close(reading);
+	return error;
 }
 
 const struct swp_asker *swp_reading_asker(const struct swp_reading *reading)

@@ -272,6 +272,26 @@ int swp_settings_store(struct swp_settings *settings, struct swp_problem *proble
 	return error;
 }
 
+int swp_settings_worker_store(struct swp_settings *settings, struct swp_problem *problem)
+{
+	struct swp_store_access *access = &settings->store_access;
+	int error = swp_store_access_read_worker(access, environment, NULL, problem);
+
+	if (error || !access->worker_user)
+		return error;
+	if (settings->private_store)
+		return swp_problem_set(problem, -EINVAL,
+			"a user of the store is named for local workers (%s), but no store: give --store, or "
+			"leave ORGSWEEP_STORE_WORKER_USER out (the private redis-server has no users)",
+			access->worker_user);
+	return swp_store_access_apply_worker(access, &settings->store, &settings->worker_store, problem);
+}
+
+const struct swp_store_options *swp_settings_workers_own_store(const struct swp_settings *settings)
+{
+	return settings->store_access.worker_user ? &settings->worker_store : NULL;
+}
+
 /* --- programs --- */
 
 static char *executable(char *path)
@@ -316,9 +336,34 @@ char *swp_settings_find_program(const char *variable, const char *name, const ch
 	return found ? found : on_path(name);
 }
 
+static unsigned local_workers(const struct swp_options *options)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t usual = cores > 2 ? (uint64_t)(cores - 1 < 256 ? cores - 1 : 256) : 1;
+	return (unsigned)swp_options_number(options, SWP_OPT_WORKERS, usual);
+}
+
+/* A user in the URL tells that this store has users, and a worker's needs less than ours. */
+static void warn_of_a_common_user(const struct swp_settings *settings)
+{
+	const char *user = settings->store.address.user;
+	bool starts_workers =
+		local_workers(&settings->options) > 0 && !swp_options_flag(&settings->options, SWP_OPT_PLAN);
+	if (*user && starts_workers && !swp_settings_workers_own_store(settings))
+		swp_log(SWP_LOG_WARNING, "worker.store-user",
+			"local workers use the coordinator's user of the store and could do all that it may; "
+			"give them their own by ORGSWEEP_STORE_WORKER_USER and "
+			"ORGSWEEP_STORE_WORKER_PASSWORD_FILE",
+			SWP_LOG_S("user", user));
+}
+
 int swp_settings_workers(struct swp_settings *settings, struct swp_problem *problem)
 {
 	const char *variable = getenv("ORGSWEEP_WORKER");
+	int error = swp_settings_worker_store(settings, problem);
+	if (error)
+		return error;
+	warn_of_a_common_user(settings);
 	settings->worker_program =
 		swp_settings_find_program("ORGSWEEP_WORKER", "orgsweep-worker", "../worker/orgsweep-worker");
 	if (settings->worker_program)
@@ -349,12 +394,6 @@ static struct swp_text_list regions_of(const struct swp_settings *settings)
 	return list;
 }
 
-static unsigned default_workers(void)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	return cores > 2 ? (unsigned)(cores - 1 < 256 ? cores - 1 : 256) : 1;
-}
-
 void swp_settings_sweep_options(struct swp_settings *settings, struct swp_sweep_options *ret_options)
 {
 	const struct swp_options *options = &settings->options;
@@ -374,7 +413,7 @@ void swp_settings_sweep_options(struct swp_settings *settings, struct swp_sweep_
 		.exclude_regions = list_of(settings, SWP_OPT_EXCLUDE_REGIONS),
 		.catalogue = settings->catalogue,
 		.selection = &settings->selection,
-		.workers = (unsigned)swp_options_number(options, SWP_OPT_WORKERS, default_workers()),
+		.workers = local_workers(options),
 		.worker_program = settings->worker_program,
 		.listen = swp_options_text(options, SWP_OPT_LISTEN),
 		.keys_folder = settings->keys_folder,
@@ -383,6 +422,7 @@ void swp_settings_sweep_options(struct swp_settings *settings, struct swp_sweep_
 				? SWP_LOG_JSON
 				: SWP_LOG_TEXT,
 		.store = settings->private_store ? NULL : &settings->store,
+		.worker_store = swp_settings_workers_own_store(settings),
 		.state_folder = settings->state_folder,
 		.keep = (unsigned)swp_options_number(options, SWP_OPT_KEEP, 10),
 		.endpoints = &settings->endpoints,

@@ -19,6 +19,7 @@ struct swp_settings {
 	struct swp_endpoint_options endpoints;
 	struct swp_store_access store_access;
 	struct swp_store_options store;
+	struct swp_store_options worker_store; /* of local workers, where store_access has a user of theirs */
 	bool private_store;
 	char *state_folder;   /* owned */
 	char *keys_folder;    /* owned */
@@ -40,13 +41,18 @@ int swp_settings_selection(
 	struct swp_settings *settings, struct swp_problem *problem); /* --checks, --exclude-checks */
 int swp_settings_store(
 	struct swp_settings *settings, struct swp_problem *problem); /* --store, state folder */
+int swp_settings_worker_store(struct swp_settings *settings,
+	struct swp_problem *problem); /* the local workers' user of the store; after swp_settings_store */
+/* NULL: they have no user of their own. */
+const struct swp_store_options *swp_settings_workers_own_store(const struct swp_settings *settings);
 /* Only where a fleet is asked for, by --keys or --listen: local workers have fresh keys each time. */
 int swp_settings_fleet_keys(struct swp_settings *settings, struct swp_problem *problem);
 int swp_settings_keys(struct swp_settings *settings,
 	struct swp_problem *problem); /* --keys, else keys/ in the state folder */
 int swp_settings_endpoints(struct swp_settings *settings,
 	struct swp_problem *problem); /* AWS_ENDPOINT_URL…, profile, configuration */
-int swp_settings_workers(struct swp_settings *settings, struct swp_problem *problem); /* orgsweep-worker */
+int swp_settings_workers(struct swp_settings *settings,
+	struct swp_problem *problem); /* orgsweep-worker, and its user of the store */
 
 /* Fills `ret_options` from all that was resolved; borrowed from `settings`. */
 void swp_settings_sweep_options(struct swp_settings *settings, struct swp_sweep_options *ret_options);

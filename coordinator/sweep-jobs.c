@@ -661,7 +661,7 @@ struct swp_hub *swp_sweep_hub_new(struct swp_loop *loop, const struct swp_sweep_
 		.keys_folder = options->keys_folder,
 		.workers = options->workers,
 		.worker_program = options->worker_program,
-		.store = store,
+		.store = options->worker_store ? options->worker_store : store,
 		.ca_file = options->ca_file,
 		.https_proxy = options->https_proxy,
 		.no_proxy = options->no_proxy,

@@ -66,10 +66,11 @@ struct swp_sweep_options {
 	enum swp_log_form log_form; /* handed to local workers */
 
 	/* where it is kept */
-	const struct swp_store_options *store; /* NULL: a private redis-server in the state folder */
-	const char *state_folder;	       /* exists, 0700 */
-	unsigned keep;			       /* sweeps kept in the store, this one included; 0: all */
-	const char *name;		       /* of the sweep in the index; NULL: none */
+	const struct swp_store_options *store;	      /* NULL: a private redis-server in the state folder */
+	const struct swp_store_options *worker_store; /* for local workers that have a user; NULL: as ours */
+	const char *state_folder;		      /* exists, 0700 */
+	unsigned keep;	  /* sweeps kept in the store, this one included; 0: all */
+	const char *name; /* of the sweep in the index; NULL: none */
 	const struct swp_resume
 		*resume; /* NULL: a new sweep. Its catalogue and selection are those of this struct */
 	unsigned max_share_percent; /* of the rates that services allow; 0: the default */
@@ -177,7 +178,8 @@ struct swp_dispatch_numbers;
 struct swp_dispatch_worker_states;
 struct swp_fleet_strangers;
 
-/* A hub as the options ask for: `prefix` and the process' number name its run folder; `adopts` as in hub.h. NULL: `problem` tells. */
+/* A hub as the options ask for: `prefix` and the process' number name its run folder; `store` is for local workers that have no user of their
+ * own; `adopts` as in hub.h. NULL: `problem` tells. */
 struct swp_hub *swp_sweep_hub_new(struct swp_loop *loop, const struct swp_sweep_options *options,
 	const char *prefix, const struct swp_store_options *store, bool adopts, struct swp_problem *problem);
 /* Checks the options that can be checked without AWS. NULL: `problem` tells, the exit-2 class. Nothing runs yet. */

@@ -127,6 +127,7 @@ static int make_environment(struct swp_workers *workers)
 		{"NO_PROXY", options->no_proxy},
 		/* Not the password itself: who may look at processes sees their environment. */
 		{SWP_STORE_PASSWORD_FILE, has(store->password) ? "/dev/stdin" : NULL},
+		{SWP_STORE_SENTINEL_USER, store->sentinel_user},
 		{SWP_STORE_SENTINEL_PASSWORD_FILE, has(store->sentinel_password) ? "/dev/stdin" : NULL},
 		{SWP_STORE_CA_FILE, store->ca_file},
 		{SWP_STORE_CERTIFICATE_FILE, store->certificate_file},
@@ -294,7 +295,10 @@ static void worker_ended(void *context, int wait_status, const char *output, siz
 	if (may_start_again(worker) && start_worker(worker, &problem) == 0)
 		return;
 	if (!problem.text[0])
-		swp_problem_set(&problem, -EIO, "local workers end again and again (the last one: %s)", how);
+		swp_problem_set(&problem, -EIO,
+			"local workers end again and again (the last one: %s); what they say of it stands in "
+			"the log lines above",
+			how);
 	give_up(workers, &problem);
 }
 

@@ -15,7 +15,7 @@ struct swp_workers_options {
 	unsigned count;
 	const char *folder;			      /* of key files, ours, 0700; exists */
 	const char *server_public_key;		      /* Z85 */
-	const struct swp_store_options *store;	      /* as ours; passwords are handed over by stdin */
+	const struct swp_store_options *store;	      /* for them; passwords are handed over by stdin */
 	const char *ca_file, *https_proxy, *no_proxy; /* NULL: none */
 	enum swp_log_form log_form;
 };

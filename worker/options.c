@@ -225,8 +225,9 @@ int swp_worker_options_help(struct swp_buf *out)
 	swp_buf_append_text(
 		out, "\nenvironment: ORGSWEEP_<OPTION> for each option (the command line wins), and\n\n");
 	for (size_t i = 0; swp_store_variable(i); i++)
-		swp_buf_append_format(
-			out, "  %-36s %s\n", swp_store_variable(i)->name, swp_store_variable(i)->help);
+		if (!swp_store_variable(i)->of_coordinators)
+			swp_buf_append_format(out, "  %-36s %s\n", swp_store_variable(i)->name,
+				swp_store_variable(i)->help);
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(variables); i++)
 		if (variables[i].help)
 			swp_buf_append_format(out, "  %-36s %s\n", variables[i].name, variables[i].help);

@@ -32,19 +32,6 @@ static int copy_part(char *to, size_t size, const char *from, size_t length)
 	return 0;
 }
 
-static int parse_unix(const char *path, struct swp_store_address *address, struct swp_problem *problem)
-{
-	const size_t longest = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
-
-	if (path[0] != '/' || path[1] == '\0')
-		return swp_problem_set(problem, -EINVAL, "unix:// wants an absolute path: unix:///PATH");
-	if (strlen(path) > longest)
-		return swp_problem_set(
-			problem, -EINVAL, "the path of a unix socket may have at most %zu bytes", longest);
-	memcpy(address->host, path, strlen(path) + 1);
-	return 0;
-}
-
 /* "user@": the text behind it. A password is never repeated in the message. */
 static int parse_user(
 	const char **cursor, size_t length, struct swp_store_address *address, struct swp_problem *problem)
@@ -64,6 +51,23 @@ static int parse_user(
 			"the user before @ in the store's URL must have 1 to %zu bytes",
 			sizeof(address->user) - 1);
 	*cursor = at + 1;
+	return 0;
+}
+
+/* "[user@]/path": an @ behind the first slash is one of the path. */
+static int parse_unix(const char *path, struct swp_store_address *address, struct swp_problem *problem)
+{
+	const size_t longest = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	int error = parse_user(&path, strcspn(path, "/"), address, problem);
+
+	if (error)
+		return error;
+	if (path[0] != '/' || path[1] == '\0')
+		return swp_problem_set(problem, -EINVAL, "unix:// wants an absolute path: unix:///PATH");
+	if (strlen(path) > longest)
+		return swp_problem_set(
+			problem, -EINVAL, "the path of a unix socket may have at most %zu bytes", longest);
+	memcpy(address->host, path, strlen(path) + 1);
 	return 0;
 }
 
@@ -246,6 +250,13 @@ static void append_host(struct swp_buf *url, const char *name, unsigned port)
 	swp_buf_append_format(url, "%s%s%s:%u", bracketed ? "[" : "", name, bracketed ? "]" : "", port);
 }
 
+bool swp_store_address_set_user(struct swp_store_address *address, const char *user)
+{
+	memset(address->user, 0, sizeof(address->user));
+	return !strpbrk(user, ":/@") &&
+	       copy_part(address->user, sizeof(address->user), user, strlen(user)) == 0;
+}
+
 char *swp_store_address_format(const struct swp_store_address *address)
 {
 	static const char *const schemes[] = {[SWP_STORE_TCP] = "redis",
@@ -255,12 +266,12 @@ char *swp_store_address_format(const struct swp_store_address *address)
 	SWP_CLEANUP(swp_buf_done) struct swp_buf url = {0};
 
 	swp_buf_append_format(&url, "%s://", schemes[address->scheme]);
+	if (address->user[0])
+		swp_buf_append_format(&url, "%s@", address->user);
 	if (address->scheme == SWP_STORE_UNIX) {
 		swp_buf_append_text(&url, address->host);
 		return swp_buf_steal(&url);
 	}
-	if (address->user[0])
-		swp_buf_append_format(&url, "%s@", address->user);
 	if (address->scheme != SWP_STORE_SENTINEL)
 		append_host(&url, address->host, address->port);
 	for (size_t i = 0; i < address->sentinel_count; i++) {

@@ -199,7 +199,9 @@ const char *swp_store_advice(const char *words)
 		{"MISCONF", "; free disk space where this Redis keeps its files"},
 		{"NOPERM", "; give this user what `orgsweep store acl` prints (docs/redis.md)"},
 		{"NOAUTH", "; put the password into ORGSWEEP_STORE_PASSWORD"},
-		{"WRONGPASS", "; give the right user in the URL and password in ORGSWEEP_STORE_PASSWORD"},
+		{"WRONGPASS", "; give the right user in the URL and password in ORGSWEEP_STORE_PASSWORD "
+			      "(local workers have theirs from ORGSWEEP_STORE_WORKER_USER and "
+			      "ORGSWEEP_STORE_WORKER_PASSWORD, where that is given)"},
 		{"NOREPLICAS", "; this Redis waits for replicas (min-replicas-to-write)"},
 	};
 

@@ -80,19 +80,25 @@ static int ask_names(struct swp_buf *out)
 	return swp_store_format(out, arguments, SWP_ARRAY_SIZE(arguments));
 }
 
+static int log_in(const struct swp_store_options *options, struct swp_buf *out)
+{
+	struct swp_store_argument arguments[3] = {TEXT("AUTH")};
+	size_t count = 1;
+
+	if (options->sentinel_user)
+		arguments[count++] = TEXT(options->sentinel_user);
+	arguments[count++] = (struct swp_store_argument){
+		options->sentinel_password->bytes, options->sentinel_password->length};
+	return swp_store_format(out, arguments, count);
+}
+
 int swp_store_sentinels_ask(struct swp_store_sentinels *sentinels, struct swp_buf *out)
 {
 	const struct swp_secret *password = sentinels->options->sentinel_password;
-	int error = 0;
+	bool logs_in = password && swp_secret_is_set(password);
+	int error = logs_in ? log_in(sentinels->options, out) : 0;
 
-	sentinels->step = SWP_SENTINEL_ADDRESS;
-	if (password && swp_secret_is_set(password)) {
-		const struct swp_store_argument arguments[] = {
-			TEXT("AUTH"), {password->bytes, password->length}};
-
-		sentinels->step = SWP_SENTINEL_LOGIN;
-		error = swp_store_format(out, arguments, SWP_ARRAY_SIZE(arguments));
-	}
+	sentinels->step = logs_in ? SWP_SENTINEL_LOGIN : SWP_SENTINEL_ADDRESS;
 	return error ? error : ask_address(sentinels, out);
 }
 
@@ -104,7 +110,11 @@ static enum swp_sentinel_verdict refused(struct swp_store_sentinels *sentinels, 
 		const char *start, *advice;
 	} rows[] = {
 		{"NOAUTH", "; put the sentinels' password into ORGSWEEP_STORE_SENTINEL_PASSWORD"},
-		{"WRONGPASS", "; put the sentinels' password into ORGSWEEP_STORE_SENTINEL_PASSWORD"},
+		{"WRONGPASS", "; put the sentinels' user and password into ORGSWEEP_STORE_SENTINEL_USER and "
+			      "ORGSWEEP_STORE_SENTINEL_PASSWORD"},
+		{"NOPERM", "; allow the user of ORGSWEEP_STORE_SENTINEL_USER "
+			   "+sentinel|get-master-addr-by-name and "
+			   "+sentinel|masters"},
 		{"ERR AUTH", "; it has no password: leave ORGSWEEP_STORE_SENTINEL_PASSWORD out"},
 		{"ERR unknown command", "; it is no sentinel"},
 		{"", ""},

@@ -28,7 +28,7 @@ enum swp_sentinel_verdict {
 struct swp_sentinel_said { /* in this round */
 	enum { SWP_SENTINEL_SILENT, SWP_SENTINEL_UNKNOWN_NAME, SWP_SENTINEL_NAMED } what;
 	struct swp_store_host primary;
-	char why[192]; /* that it did not lead to a primary; "" nothing to add */
+	char why[256]; /* that it did not lead to a primary; "" nothing to add */
 };
 
 struct swp_store_sentinels {

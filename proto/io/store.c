@@ -878,6 +878,8 @@ static int copy_options(
 		error = swp_secret_copy(&store->sentinel_password, options->sentinel_password);
 	own->sentinel_password = &store->sentinel_password;
 	if (!error)
+		error = copy_text(&own->sentinel_user, options->sentinel_user);
+	if (!error)
 		error = copy_text(&own->ca_file, options->ca_file);
 	if (!error)
 		error = copy_text(&own->certificate_file, options->certificate_file);
@@ -968,6 +970,7 @@ void swp_store_free(struct swp_store *store)
 	swp_buf_done(&store->first_out);
 	swp_secret_done(&store->password);
 	swp_secret_done(&store->sentinel_password);
+	free_text(store->options.sentinel_user);
 	free_text(store->options.ca_file);
 	free_text(store->options.certificate_file);
 	free_text(store->options.key_file);

@@ -19,7 +19,7 @@ struct swp_store; /* opaque */
 enum swp_store_scheme {
 	SWP_STORE_TCP,	    /* redis://[user@]host[:port][/db] */
 	SWP_STORE_TLS,	    /* rediss://… */
-	SWP_STORE_UNIX,	    /* unix:///path */
+	SWP_STORE_UNIX,	    /* unix://[user@]/path */
 	SWP_STORE_SENTINEL, /* sentinel://[user@]host[:port],host[:port]/NAME[/db][?tls=yes] */
 };
 
@@ -44,6 +44,8 @@ struct swp_store_address {
  * wrong. A password in the URL is refused with a hint to ORGSWEEP_STORE_PASSWORD. */
 int swp_store_address_parse(
 	const char *url, struct swp_store_address *ret_address, struct swp_problem *problem);
+/* Another user. False, and none from then on: it has no place in a URL (1 to 127 bytes, no space, no control character, no : / @). */
+bool swp_store_address_set_user(struct swp_store_address *address, const char *user);
 /* The URL that parses to this address; the caller frees (swp_free). It holds no password. NULL: out of memory. */
 char *swp_store_address_format(const struct swp_store_address *address);
 bool swp_store_address_uses_tls(const struct swp_store_address *address);
@@ -51,6 +53,7 @@ bool swp_store_address_uses_tls(const struct swp_store_address *address);
 struct swp_store_options {
 	struct swp_store_address address;
 	const struct swp_secret *password;	    /* copied; NULL or unset: none */
+	const char *sentinel_user;		    /* of the sentinels; NULL: none, their default user */
 	const struct swp_secret *sentinel_password; /* of the sentinels; copied; NULL or unset: none */
 	const char *ca_file;			    /* TLS: NULL = system's */
 	const char *certificate_file, *key_file;    /* TLS client certificate, NULL: none */

@@ -19,6 +19,8 @@ def version_and_help(place):
     for command in ("sweep", "report", "checks", "chains", "status", "doctor", "demo"):
         done = run(place, command, "--help")
         assert done.returncode == 0 and "Examples:" in done.stdout and "Options:" in done.stdout, (command, done)
+    for command, told in (("sweep", True), ("serve", True), ("doctor", True), ("keys", False)):
+        assert ("  ORGSWEEP_STORE_WORKER_USER " in run(place, command, "--help").stdout) is told, command
 
 
 @suite.test

@@ -1,5 +1,7 @@
 """The central Redis of a fleet: its users, TLS, memory, persistence, and the versions that are to be had here."""
 import json
+import os
+import pathlib
 import re
 import shlex
 import shutil
@@ -8,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from common import ROOT, Simulator, Skipped, Suite, orgsweep, stable, sweep, wait_for
+from common import ORGSWEEP, ROOT, Simulator, Skipped, Suite, memory_of, orgsweep, search_for, stable, sweep, wait_for
 from fleet import Fleet
 from peers import Redis
 from running import SIZE, Running, expected, slow, under_way
@@ -123,6 +125,115 @@ def two_users_with_the_least_they_need(place):
     assert of_worker == rights(lines["worker"]), (of_worker, lines["worker"])
     assert coordinator <= rights(lines["coordinator"]), coordinator - rights(lines["coordinator"])
     assert rights(lines["coordinator"]) - coordinator <= RARE, rights(lines["coordinator"]) - coordinator
+
+
+def of_local_workers(place):
+    """What a coordinator is told where its local workers are to be a user of their own."""
+    secret = place.path / "password-of-local-workers"
+    secret.write_text("of-the-worker\n")
+    return dict(ORGSWEEP_STORE_PASSWORD="of-the-coordinator", ORGSWEEP_STORE_WORKER_USER="orgsweep-worker", ORGSWEEP_STORE_WORKER_PASSWORD_FILE=secret)
+
+
+def users_of_clients(server):
+    """{(name of a connection, user that it is)}"""
+    return set(re.findall(r"\bname=(orgsweep\S*).*\buser=(\S+)", server.ask("CLIENT", "LIST")))
+
+
+OWN_USERS = {("orgsweep", "orgsweep-coordinator"), ("orgsweep-worker", "orgsweep-worker")}
+
+
+@suite.test
+def local_workers_are_a_user_of_their_own(place):
+    """Also after a reconnection and in a worker's successor; they never see the coordinator's password, and the sweep is the same."""
+    truth = expected(place)
+    server = with_users(place)
+    url = f"redis://orgsweep-coordinator@{server.host}"
+    simulator = slow(place, 3000)
+    running = Running(place, simulator, "--workers", 2, "--store", url, **of_local_workers(place))
+    under_way(simulator)
+    assert users_of_clients(server) == OWN_USERS, server.ask("CLIENT", "LIST")
+    pid = running.child("orgsweep-worker")
+    own = {what: pathlib.Path(f"/proc/{pid}/{what}").read_bytes() for what in ("cmdline", "environ")}
+    search_for(["of-the-coordinator", "of-the-worker"], own)
+    assert b"orgsweep-worker@" in own["cmdline"] and b"orgsweep-coordinator" not in own["cmdline"] + own["environ"], own
+    if os.geteuid() == 0:
+        search_for(["of-the-coordinator"], {f"memory of {pid}": memory_of(pid)})
+        assert b"of-the-worker" in memory_of(pid), "the test looks where secrets are"
+    server.ask("CLIENT", "KILL", "USER", "orgsweep-worker")
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: "worker.ended" in running.said() and users_of_clients(server) == OWN_USERS, 20, "they are there again")
+    code, report, text = running.finish()
+    assert report and stable(report) == truth and "worker.store-user" not in text, text
+    assert server.ask("ACL", "LOG") == ""
+
+
+@suite.test
+def local_workers_of_a_service(place):
+    truth = expected(place)
+    server = with_users(place)
+    simulator = slow(place)
+    reports, file, log = place.path / "reports", place.path / "serve.yaml", place.path / "serve.log"
+    reports.mkdir()
+    file.write_text(f"store: redis://orgsweep-coordinator@{server.host}\nreports: {reports}\nworkers: 1\nall: true\nsweeps:\n  nightly: {{every: 30s}}\n")
+    serve = subprocess.Popen([str(ORGSWEEP), "serve", "--config", str(file)], stdout=subprocess.DEVNULL, stderr=log.open("w"), cwd=place.path,
+                             env=simulator.environment(**of_local_workers(place)))
+    place.children.append(serve)
+    wait_for(lambda: ("orgsweep-worker", "orgsweep-worker") in users_of_clients(server) or serve.poll() is not None, 60, "a worker")
+    assert {user for name, user in users_of_clients(server) if name != "orgsweep-worker"} == {"orgsweep-coordinator"}, server.ask("CLIENT", "LIST")
+    files = wait_for(lambda: list(reports.glob("nightly-*.json")) or serve.poll() is not None, 90, "a report")
+    assert serve.poll() is None, log.read_text()
+    assert stable(json.loads(files[0].read_text())) == truth and "worker.store-user" not in log.read_text(), log.read_text()
+    assert server.ask("ACL", "LOG") == ""
+    serve.send_signal(signal.SIGTERM)
+    assert serve.wait(40) == 0
+
+
+@suite.test
+def local_workers_as_the_coordinator_s_user(place):
+    """As before, where nobody names another: it is said once, with what to do; and not where there are no local workers, or no users."""
+    server = with_users(place)
+    url = f"redis://orgsweep-coordinator@{server.host}"
+    simulator = Simulator(place, *SIZE)
+    environment = simulator.environment(ORGSWEEP_STORE_PASSWORD="of-the-coordinator")
+    done = sweep(place, "--all", "--workers", 2, "--store", url, environment=environment)
+    assert stable(done.report) == expected(place)
+    lines = [line for line in done.err.splitlines() if "worker.store-user" in line]
+    assert len(lines) == 1 and "user=orgsweep-coordinator" in lines[0] and "ORGSWEEP_STORE_WORKER_USER" in lines[0], done.err
+    server.ask("ACL", "SETUSER", "default", "on", ">of-everybody", "~*", "&*", "+@all")
+    for arguments, settings in ((("--store", url, "--plan"), dict(ORGSWEEP_STORE_PASSWORD="of-the-coordinator")),
+                                (("--store", f"redis://{server.host}"), dict(ORGSWEEP_STORE_PASSWORD="of-everybody")), ((), {})):
+        done = orgsweep(place, "sweep", *arguments, environment=simulator.environment(**settings))
+        assert done.returncode in (0, 1, 3, 4) and "worker.store-user" not in done.stderr, (arguments, done)
+
+
+@suite.test
+def what_is_wrong_with_their_user_is_named(place):
+    server = with_users(place)
+    url = f"redis://orgsweep-coordinator@{server.host}"
+    simulator = Simulator(place, *SIZE)
+    good = of_local_workers(place)
+    rows = [(dict(good, ORGSWEEP_STORE_WORKER_USER=None), ("ORGSWEEP_STORE_WORKER_PASSWORD_FILE", "ORGSWEEP_STORE_WORKER_USER")),
+            (dict(good, ORGSWEEP_STORE_WORKER_PASSWORD_FILE=None), ("there is no password", "ORGSWEEP_STORE_WORKER_PASSWORD")),
+            (dict(good, ORGSWEEP_STORE_WORKER_PASSWORD="of-the-worker"), ("both given", "leave one out")),
+            (dict(good, ORGSWEEP_STORE_WORKER_PASSWORD_FILE=place.path / "none"), ("none",)),
+            (dict(good, ORGSWEEP_STORE_WORKER_USER="a:b"), ("ORGSWEEP_STORE_WORKER_USER is 'a:b'",)),
+            (dict(good, ORGSWEEP_STORE_WORKER_USER="orgsweep-coordinator"), ("the coordinator's own user", "leave it out"))]
+    for settings, words in rows:
+        for command in ("sweep", "doctor"):
+            done = orgsweep(place, command, "--store", url, environment=simulator.environment(**settings))
+            last = done.stderr.splitlines()[-1]
+            assert done.returncode == 2 and all(word in last for word in words) and "of-the-worker" not in done.stderr, (settings, done)
+    done = orgsweep(place, "sweep", environment=simulator.environment(**good))
+    assert done.returncode == 2 and "give --store" in done.stderr.splitlines()[-1], done
+    wrong = dict(good, ORGSWEEP_STORE_WORKER_PASSWORD="of-nobody", ORGSWEEP_STORE_WORKER_PASSWORD_FILE=None)
+    for settings, ok, words in ((good, True, "orgsweep-worker"), (wrong, False, "WRONGPASS"),
+                                (dict(ORGSWEEP_STORE_PASSWORD="of-the-coordinator"), True, "ORGSWEEP_STORE_WORKER_USER")):
+        done = orgsweep(place, "doctor", "--json", "--store", url, environment=simulator.environment(**settings))
+        row, = [row for row in json.loads(done.stdout)["checks"] if row["name"] == "worker store"]
+        assert row["ok"] is ok and words in row["detail"] and (ok or "ORGSWEEP_STORE_WORKER_USER" in row["fix"]), row
+    done = sweep(place, "--workers", 1, "--store", url, environment=simulator.environment(**wrong), check=False)
+    refused = next(line for line in done.err.splitlines() if "store.refused" in line)
+    assert done.code == 2 and "WRONGPASS" in refused and "ORGSWEEP_STORE_WORKER_PASSWORD" in refused and "of-nobody" not in done.err, done.err
 
 
 def refused_what_they_do_not_need(server, sweep_id):

@@ -145,6 +145,36 @@ def with_tls_passwords_and_a_user(place):
 
 
 @suite.test
+def users_of_the_sentinels(place):
+    """Coordinator, local workers and doctor log in with user and password where the sentinels have users; what is wrong is named."""
+    truth = expected(place)
+    group = Group(place, sentinel_password="marker-of-sentinels")
+    for sentinel in group.sentinels:
+        sentinel.ask("ACL", "SETUSER", "watcher", "on", ">marker-of-watcher", "-@all", "+sentinel|get-master-addr-by-name", "+sentinel|masters")
+    settings = dict(ORGSWEEP_STORE_SENTINEL_USER="watcher", ORGSWEEP_STORE_SENTINEL_PASSWORD="marker-of-watcher")
+    simulator = Simulator(place, *SIZE)
+    done = sweep(place, "--all", "--workers", 2, "--store", group.url, environment=simulator.environment(**settings))
+    assert stable(done.report) == truth, done.err
+    assert all(sentinel.ask("ACL", "LOG") == "" for sentinel in group.sentinels)
+    checked = orgsweep(place, "doctor", "--json", "--store", group.url, environment=simulator.environment(**settings))
+    assert [row["ok"] for row in json.loads(checked.stdout)["checks"] if row["name"] == "store"] == [True], checked.stdout
+    for sentinel in group.sentinels:
+        sentinel.ask("ACL", "SETUSER", "mute", "on", ">marker-of-mute", "-@all")
+    rows = [(dict(settings, ORGSWEEP_STORE_SENTINEL_USER=None), "ORGSWEEP_STORE_SENTINEL_USER"),
+            (dict(settings, ORGSWEEP_STORE_SENTINEL_USER="nobody"), "ORGSWEEP_STORE_SENTINEL_USER"),
+            (dict(ORGSWEEP_STORE_SENTINEL_USER="mute", ORGSWEEP_STORE_SENTINEL_PASSWORD="marker-of-mute"), "+sentinel|get-master-addr-by-name"),
+            (dict(settings, ORGSWEEP_STORE_SENTINEL_PASSWORD=None), "there is no password")]
+
+    def try_one(row):
+        number, (wrong, words) = row
+        environment = simulator.environment(XDG_STATE_HOME=place.path / f"state-{number}", **wrong)
+        done = sweep(place, "--store", group.url, environment=environment, check=False)
+        assert done.code == 2 and words in done.last_line and "marker" not in done.err, (wrong, done.err)
+    with concurrent.futures.ThreadPoolExecutor(len(rows)) as pool:
+        list(pool.map(try_one, enumerate(rows)))
+
+
+@suite.test
 def a_service_with_the_least_rights(place):
     """`orgsweep serve` as the user that `store acl` prints: its lease, its schedule and its sweep go on at the new primary."""
     truth = expected(place)
@@ -214,14 +244,19 @@ def the_manual_s_lines(place):
     for sentinel in sentinels:
         wait_for(lambda: Group.knows_all(sentinel), 30, "sentinels that know each other and the replica")
     url = f"sentinel://orgsweep-coordinator@{','.join(sentinel.host for sentinel in sentinels)}/orgsweep?tls=yes"
-    settings = dict(variables(tls), ORGSWEEP_STORE_PASSWORD="PASSWORD-OF-COORDINATOR", ORGSWEEP_STORE_SENTINEL_PASSWORD="PASSWORD-OF-SENTINELS")
+    settings = dict(variables(tls), ORGSWEEP_STORE_PASSWORD="PASSWORD-OF-COORDINATOR", ORGSWEEP_STORE_SENTINEL_USER="watcher",
+                    ORGSWEEP_STORE_SENTINEL_PASSWORD="PASSWORD-OF-WATCHER", ORGSWEEP_STORE_WORKER_USER="orgsweep-worker",
+                    ORGSWEEP_STORE_WORKER_PASSWORD="PASSWORD-OF-WORKERS")
     simulator = slow(place)
     running = Running(place, simulator, "--store", url, **settings)
     under_way(simulator)
+    for name in ("orgsweep-coordinator", "orgsweep-worker"):
+        assert f" user={name} " in servers[0].ask("CLIENT", "LIST"), name
     servers[0].kill()
     code, report, text = running.finish()
     assert report and stable(report) == truth and "store.unsafe" not in text, text
     assert servers[1].ask("ACL", "LOG") == "" and servers[1].told("replication", "role") == "master"
+    assert all(sentinel.ask("ACL", "LOG") == "" for sentinel in sentinels)
 
 
 suite.main(at_once=2)

@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.parse
 
-from common import (ORGSWEEP, TOKEN_BEGINS, WORKER, Simulator, Suite, Skipped, cells, check_report, forms_of, orgsweep, processes_of,
+from common import (ORGSWEEP, TOKEN_BEGINS, WORKER, Simulator, Suite, Skipped, cells, check_report, forms_of, memory_of, orgsweep, processes_of,
                     search_for, stable, sweep, wait_for)
 from peers import Proxy, Redis, SmallDisk, free_port, write_keys, zmtp_greeting
 from running import SIZE, Running, expected, slow, under_way
@@ -248,22 +248,6 @@ def a_full_output_disk_is_exit_5(place):
     assert done.returncode == 5 and "/dev/full" in done.stderr.splitlines()[-1], done.stderr[-400:]
     again = orgsweep(place, "report", "--output", place.path / "good.json", environment=place.environment())
     assert again.returncode == 0, again.stderr
-
-
-def memory_of(pid):
-    """What a core dump of the process would hold."""
-    pieces, span = [], None
-    with open(f"/proc/{pid}/smaps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-        for line in maps:
-            words = line.split()
-            if "-" in words[0] and words[1].startswith("rw"):
-                span = [int(number, 16) for number in words[0].split("-")]
-            elif "-" in words[0]:
-                span = None
-            elif words[0] == "Rss:" and words[1] != "0" and span:
-                memory.seek(span[0])
-                pieces.append(memory.read(span[1] - span[0]) or b"")
-    return b"".join(pieces)
 
 
 @suite.test

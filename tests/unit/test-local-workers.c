@@ -16,7 +16,8 @@ static void no_credentials_in_the_environment(void **state)
 		"AWS_SESSION_TOKEN=token", "AWS_PROFILE=p", "AWS_WEB_IDENTITY_TOKEN_FILE=/x",
 		"AWS_CA_BUNDLE=/old.pem", "HTTPS_PROXY=http://old", "HOME=/home/x",
 		"ORGSWEEP_STORE_PASSWORD=secret", "ORGSWEEP_EXTERNAL_ID=secret",
-		"ORGSWEEP_STORE_PASSWORD_FILE=/x", NULL};
+		"ORGSWEEP_STORE_PASSWORD_FILE=/x", "ORGSWEEP_STORE_WORKER_USER=w",
+		"ORGSWEEP_STORE_WORKER_PASSWORD=secret", NULL};
 	const char *extra[] = {"AWS_CA_BUNDLE=/new.pem", "HTTPS_PROXY=http://new", NULL};
 	static const char *const expected[] = {
 		"PATH=/bin", "HOME=/home/x", "AWS_CA_BUNDLE=/new.pem", "HTTPS_PROXY=http://new"};

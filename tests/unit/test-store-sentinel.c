@@ -465,6 +465,34 @@ static void test_passwords(void **state)
 	expect_why(s, "ORGSWEEP_STORE_PASSWORD");
 }
 
+static void test_users(void **state)
+{
+	struct scene *s = *state;
+	struct fake *redis = make_fake(s, NULL),
+		    *sentinel = make_fake(s, "-NOPERM this user has no permissions to run the 'sentinel' "
+					     "command or its subcommand\r\n");
+
+	assert_int_equal(swp_secret_set_text(&s->sentinel_password, "for-sentinel"), 0);
+	s->options.sentinel_password = &s->sentinel_password;
+	s->options.sentinel_user = "watcher";
+	OPEN_STORE(s, sentinel->port);
+	run_until(s, &s->downs, 1);
+	expect_why(s, "NOPERM");
+	expect_why(s, "allow the user of ORGSWEEP_STORE_SENTINEL_USER +sentinel|get-master-addr-by-name and "
+		      "+sentinel|masters");
+	assert_non_null(
+		strstr(sentinel->heard, "*3\r\n$4\r\nAUTH\r\n$7\r\nwatcher\r\n$12\r\nfor-sentinel\r\n"));
+	sentinel->login = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+	swp_store_free(s->store);
+	OPEN_STORE(s, sentinel->port);
+	run_until(s, &s->downs, 2);
+	expect_why(s, "into ORGSWEEP_STORE_SENTINEL_USER and ORGSWEEP_STORE_SENTINEL_PASSWORD");
+	sentinel->login = NULL;
+	sentinel->named = at_port(0, redis->port);
+	run_until(s, &s->ups, 1);
+	assert_null(strstr(redis->heard, "watcher"));
+}
+
 static void test_answers_that_make_no_sense(void **state)
 {
 	struct scene *s = *state;
@@ -597,6 +625,7 @@ int main(void)
 		TEST(test_a_name_that_none_knows),
 		TEST(test_no_sentinel_answers),
 		TEST(test_passwords),
+		TEST(test_users),
 		TEST(test_answers_that_make_no_sense),
 		TEST(test_a_fail_over),
 		TEST(test_a_primary_that_falls_silent),

@@ -311,6 +311,8 @@ static void test_addresses(void **state)
 		{"redis://[::1]", SWP_STORE_TCP, "::1", 6379, 0, ""},
 		{"redis://u@[fe80::1]:7000", SWP_STORE_TCP, "fe80::1", 7000, 0, "u"},
 		{"unix:///run/redis.sock", SWP_STORE_UNIX, "/run/redis.sock", 0, 0, ""},
+		{"unix:///run/a@b/redis.sock", SWP_STORE_UNIX, "/run/a@b/redis.sock", 0, 0, ""},
+		{"unix://sweep@/run/a@b/redis.sock", SWP_STORE_UNIX, "/run/a@b/redis.sock", 0, 0, "sweep"},
 	};
 	static const struct {
 		const char *url, *words;
@@ -334,7 +336,11 @@ static void test_addresses(void **state)
 		{"rediss://@h", "user before @"},
 		{"unix://relative", "absolute path"},
 		{"unix:///", "absolute path"},
+		{"unix://user@", "absolute path"},
+		{"unix://@/path", "user before @"},
+		{"unix://user:hunter2@/path", "ORGSWEEP_STORE_PASSWORD"},
 	};
+	static const char *const no_users[] = {"", "a b", "a:b", "a/b", "a@b", "a\n"};
 	struct swp_store_address address;
 	struct swp_problem problem;
 	char longer[600];
@@ -365,6 +371,16 @@ static void test_addresses(void **state)
 		assert_non_null(strstr(problem.text, bad[i].words));
 		assert_null(strstr(problem.text, "hunter2"));
 	}
+	assert_int_equal(swp_store_address_parse("redis://somebody@h", &address, &problem), 0);
+	assert_true(swp_store_address_set_user(&address, "other"));
+	assert_string_equal(address.user, "other");
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(no_users); i++) {
+		assert_false(swp_store_address_set_user(&address, no_users[i]));
+		assert_string_equal(address.user, "");
+	}
+	snprintf(longer, sizeof(longer), "%0128d", 1);
+	assert_false(swp_store_address_set_user(&address, longer));
+	assert_true(swp_store_address_set_user(&address, longer + 1));
 	snprintf(longer, sizeof(longer), "redis://%0300d", 1);
 	assert_int_equal(swp_store_address_parse(longer, &address, &problem), -EINVAL);
 	snprintf(longer, sizeof(longer), "redis://%0300d@h", 1);

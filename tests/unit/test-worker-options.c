@@ -138,6 +138,8 @@ static void test_help(void **state)
 		assert_non_null(strstr(swp_buf_text(&text), shown[i]));
 	}
 	assert_null(strstr(swp_buf_text(&text), "die-with-parent"));
+	assert_non_null(strstr(swp_buf_text(&text), "ORGSWEEP_STORE_SENTINEL_USER"));
+	assert_null(strstr(swp_buf_text(&text), "ORGSWEEP_STORE_WORKER")); /* a coordinator's business */
 	swp_buf_done(&text);
 }
 
