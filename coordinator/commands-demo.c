@@ -11,6 +11,7 @@
 #include "proto/base/alloc.h"
 #include "proto/base/buf.h"
 #include "proto/io/files.h"
+#include "proto/io/folder.h"
 #include "proto/io/process.h"
 
 #define READY_WAIT_MS 15000
@@ -18,8 +19,8 @@
 struct demo {
 	struct swp_loop *loop;
 	struct swp_process *simulator;
-	char folder[64];
-	bool ended;
+	char folder[160];
+	bool made, ended;
 	struct swp_problem problem;
 };
 
@@ -109,25 +110,47 @@ static void own_state(void)
 		setenv("XDG_STATE_HOME", folder, 1);
 }
 
-static void remove_files(const struct demo *demo)
+static int remove_file(const char *name, void *context)
 {
-	static const char *const names[] = {"ready", "ca.pem", "ca.key", "cert.pem", "key.pem"};
-	for (size_t i = 0; i < SWP_ARRAY_SIZE(names); i++) {
-		SWP_CLEANUP(swp_free_pointer) char *path = swp_asprintf("%s/%s", demo->folder, names[i]);
-		if (path)
-			unlink(path);
-	}
+	const struct demo *demo = context;
+	SWP_CLEANUP(swp_free_pointer) char *path = swp_asprintf("%s/%s", demo->folder, name);
+	if (path)
+		unlink(path);
+	return 0;
+}
+
+static void remove_folder(struct demo *demo)
+{
+	if (!demo->made)
+		return;
+	swp_folder_list(demo->folder, "", remove_file, demo);
 	rmdir(demo->folder);
+}
+
+/* Short, so that what the simulator puts there has room for its path, too. */
+static int make_folder(struct demo *demo)
+{
+	const char *base = getenv("TMPDIR");
+	int length = snprintf(demo->folder, sizeof(demo->folder), "%s/orgsweep-demo-XXXXXX",
+		base && *base == '/' ? base : "/tmp");
+	if (length < 0 || (size_t)length >= sizeof(demo->folder))
+		return swp_problem_set(&demo->problem, -ENAMETOOLONG,
+			"TMPDIR is too long a path (at most %zu bytes)", sizeof(demo->folder) - 24);
+	demo->made = mkdtemp(demo->folder) != NULL;
+	if (!demo->made)
+		return swp_problem_set(&demo->problem, -errno, "no temporary folder can be made as %s: %s",
+			demo->folder, strerror(errno));
+	return 0;
 }
 
 static int begin(struct demo *demo)
 {
 	json_t *ready = NULL;
-	if (!mkdtemp(demo->folder))
-		return swp_problem_set(&demo->problem, -errno, "no temporary folder can be made in /tmp: %s",
-			strerror(errno));
-	demo->loop = swp_loop_new(swp_clock_system());
-	int error = demo->loop ? start_simulator(demo) : -ENOMEM;
+	int error = make_folder(demo);
+	if (!error && !(demo->loop = swp_loop_new(swp_clock_system())))
+		error = -ENOMEM;
+	if (!error)
+		error = start_simulator(demo);
 	if (!error)
 		error = wait_ready(demo, &ready);
 	if (!error)
@@ -147,7 +170,7 @@ static bool asks_for_help(int argc, char *const *argv)
 
 int swp_command_demo(const struct swp_command_row *command, int argc, char *const *argv)
 {
-	struct demo demo = {.folder = "/tmp/orgsweep-demo-XXXXXX"};
+	struct demo demo = {0};
 	int code;
 	if (asks_for_help(argc, argv))
 		return swp_command_sweep(command, argc, argv);
@@ -157,6 +180,6 @@ int swp_command_demo(const struct swp_command_row *command, int argc, char *cons
 		code = swp_command_sweep(command, argc, argv);
 	swp_process_free(demo.simulator);
 	swp_loop_free(demo.loop);
-	remove_files(&demo);
+	remove_folder(&demo);
 	return code;
 }

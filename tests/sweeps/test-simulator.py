@@ -95,13 +95,16 @@ def the_store_holds_the_report(place):
 @suite.test
 def demo_shows_everything(place):
     target = place.path / "demo.json"
-    done = orgsweep(place, "demo", "--output", target, environment=place.environment(ORGSWEEP_SIMULATOR=SIMULATOR))
+    temporary = place.path / "temporary"
+    temporary.mkdir()
+    done = orgsweep(place, "demo", "--output", target, environment=place.environment(ORGSWEEP_SIMULATOR=SIMULATOR, TMPDIR=temporary))
     assert done.returncode == 4, done.stderr
     assert "simulated" in done.stderr.splitlines()[0], done.stderr
     report = json.loads(target.read_text())
     assert {r["check_id"] for r in report["results"] if r["status"] == "FAIL"} == set(CHECKS)
     assert {c["chain_id"] for c in report["chains"] if c["status"] == "confirmed"} == {"AC-37", "AC-38", "AC-39"}
     assert report["coverage"]["gaps"]
+    assert not list(temporary.iterdir())  # the simulator's certificate and key were there
 
 
 REASON_ROWS = [
