@@ -782,9 +782,12 @@ void swp_fleet_tell_strangers(const struct swp_fleet *fleet)
 
 void swp_fleet_free(struct swp_fleet *fleet)
 {
+	const struct swp_message bye = {.type = SWP_MESSAGE_BYE};
+
 	if (!fleet)
 		return;
 	swp_timer_stop(&fleet->timer);
+	swp_fleet_send_all(fleet, &bye); /* so that workers need not wait for our silence */
 	while (fleet->peers) {
 		struct peer *peer = fleet->peers;
 

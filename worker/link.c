@@ -388,6 +388,12 @@ static void refused(struct swp_link *link, const struct swp_message *message)
 	swp_worker_fail(link->worker, "worker.end", "no coordinator of this version");
 }
 
+static void is_away(struct swp_link *link)
+{
+	tell_others(link);
+	swp_worker_check_end(link->worker); /* a drain does not wait for one that is not there */
+}
+
 static void handle(struct swp_link *link, enum swp_session_event event, struct swp_message *message)
 {
 	switch (event) {
@@ -408,13 +414,17 @@ static void handle(struct swp_link *link, enum swp_session_event event, struct s
 		send_heartbeat(link);
 		flush_outbox(link);
 		return;
+	case SWP_SESSION_LEFT:
+		swp_log(SWP_LOG_INFO, "link.left", "the coordinator has ended; jobs go on and are committed",
+			SWP_LOG_S("coordinator", link->endpoint), SWP_LOG_N("jobs", link->jobs));
+		is_away(link);
+		return;
 	case SWP_SESSION_LOST:
 		link->losses++;
 		swp_log(SWP_LOG_WARNING, "link.lost",
 			"the coordinator is silent; jobs go on and are committed",
 			SWP_LOG_S("coordinator", link->endpoint), SWP_LOG_N("jobs", link->jobs));
-		tell_others(link);
-		swp_worker_check_end(link->worker); /* a drain does not wait for one that is not there */
+		is_away(link);
 		return;
 	case SWP_SESSION_VIOLATION:
 		swp_log(SWP_LOG_WARNING, "link.violation", "a message was dropped",

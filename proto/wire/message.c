@@ -307,7 +307,7 @@ static const struct message {
 	[SWP_MESSAGE_RENEW] = {"renew", FROM_WORKER, SHAPE(swp_message_renew, renew_members), false},
 	[SWP_MESSAGE_GIVE_BACK] = {"give-back", FROM_WORKER, SHAPE(swp_message_give_back, give_back_members),
 		false},
-	[SWP_MESSAGE_BYE] = {"bye", FROM_WORKER, {0, no_members}, false},
+	[SWP_MESSAGE_BYE] = {"bye", FROM_WORKER | FROM_COORDINATOR, {0, no_members}, false},
 	[SWP_MESSAGE_HEARTBEAT] = {"heartbeat", FROM_WORKER | FROM_COORDINATOR,
 		SHAPE(swp_message_heartbeat, heartbeat_members), false},
 	[SWP_MESSAGE_WELCOME] = {"welcome", FROM_COORDINATOR, SHAPE(swp_message_welcome, welcome_members),

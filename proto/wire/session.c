@@ -57,6 +57,14 @@ static enum swp_session_event take_welcome(
 	return open_session(session, now_ms);
 }
 
+/* It, or another one, will be there again: greetings go on. */
+static enum swp_session_event left(struct swp_session *session, int64_t now_ms)
+{
+	session->state = SWP_SESSION_GREETING;
+	session->due_ms = now_ms + session->heartbeat_ms;
+	return SWP_SESSION_LEFT;
+}
+
 static enum swp_session_event worker_received(
 	struct swp_session *session, struct swp_message *message, int64_t now_ms)
 {
@@ -66,6 +74,9 @@ static enum swp_session_event worker_received(
 		/* Left over from before a silence: heartbeats are expected then, anything else comes again after the greeting. */
 		if (message->type != SWP_MESSAGE_HEARTBEAT)
 			return violation(session, -EPROTO, message);
+	} else if (message->type == SWP_MESSAGE_BYE) {
+		swp_message_done(message);
+		return left(session, now_ms);
 	} else if (message->type != SWP_MESSAGE_HEARTBEAT) {
 		return SWP_SESSION_MESSAGE;
 	}

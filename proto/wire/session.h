@@ -19,6 +19,7 @@ enum swp_session_event {
 	SWP_SESSION_MESSAGE,	 /* ret_message is for the owner, who calls swp_message_done */
 	SWP_SESSION_ESTABLISHED, /* worker: welcome came; coordinator: a hello came (again: the worker greeted anew; its holds are in ret_message) */
 	SWP_SESSION_LOST, /* silence: worker: it goes on with its jobs and greets again; coordinator: the peer may be forgotten */
+	SWP_SESSION_LEFT, /* worker: the coordinator said that it ends; as LOST, without waiting for its silence */
 	SWP_SESSION_REFUSED, /* the other end speaks another protocol version; the session is over. ret_message: welcome or hello */
 	SWP_SESSION_GREET,     /* worker: HELLO is due */
 	SWP_SESSION_HEARTBEAT, /* a HEARTBEAT is due */
@@ -51,7 +52,7 @@ struct swp_session { /* embedded in its owner; owns no memory */
 void swp_session_init(struct swp_session *session, enum swp_session_side side, int64_t now_ms);
 
 /* A frame came. On MESSAGE, ESTABLISHED and REFUSED ret_message is owned by the caller, else it is empty. Heartbeats of the
- * coordinator are taken in silently (NOTHING); those of workers are MESSAGE, since they name jobs. BYE is MESSAGE, and closes. */
+ * coordinator are taken in silently (NOTHING); those of workers are MESSAGE, since they name jobs. BYE of a worker is MESSAGE, and closes; of the coordinator it is LEFT. */
 enum swp_session_event swp_session_received(struct swp_session *session, const void *bytes, size_t length,
 	int64_t now_ms, struct swp_message *ret_message);
 

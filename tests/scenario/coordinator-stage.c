@@ -241,6 +241,7 @@ void stage_start(void)
 
 void stage_close(void)
 {
+	player_ignore(SWP_MESSAGE_BYE, true); /* now, and at no other time */
 	swp_sweep_free(stage.sweep);
 	swp_loop_free(stage.loop);
 	swp_catalogue_unref(stage.catalogue);

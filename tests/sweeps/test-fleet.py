@@ -177,5 +177,20 @@ def a_worker_told_to_end_does_not_wait_for_a_dead_coordinator(place):
     assert seconds < 24, seconds
 
 
+@suite.test
+def a_coordinator_that_ends_says_so(place):
+    """Else its workers would wait for 5 s of silence before they greet the next one."""
+    simulator = Simulator(place, *SIZE)
+    fleet = Fleet(place, simulator)
+    fleet.worker("one")
+    for number in (1, 2):
+        done = sweep(place, "--all", *fleet.arguments(), environment=simulator.environment())
+        assert stable(done.report) == expected(place)
+        log = (place.path / "one.log").read_text()
+        assert log.count("link.up") == number, log
+    wait_for(lambda: (place.path / "one.log").read_text().count("link.left") == 2, 5, "the second farewell")
+    assert "link.lost" not in (place.path / "one.log").read_text(), log
+
+
 if __name__ == "__main__":
     suite.main(at_once=3)

@@ -244,7 +244,7 @@ static void test_directions(void **state)
 
 		assert_true(swp_message_from_worker(type) || swp_message_from_coordinator(type));
 		assert_int_equal(swp_message_from_worker(type) && swp_message_from_coordinator(type),
-			type == SWP_MESSAGE_HEARTBEAT);
+			type == SWP_MESSAGE_HEARTBEAT || type == SWP_MESSAGE_BYE);
 	}
 }
 

@@ -83,6 +83,22 @@ static void test_worker_heartbeats_and_silence(void **state)
 	assert_int_equal(session.error, -EPROTO);
 }
 
+static void test_coordinator_leaves(void **state)
+{
+	struct swp_session session;
+
+	(void)state;
+	open_worker(&session, 0);
+	assert_int_equal(say_type(&session, SWP_MESSAGE_BYE, 400), SWP_SESSION_LEFT);
+	assert_false(swp_session_is_open(&session));
+	assert_int_equal(
+		say_type(&session, SWP_MESSAGE_BYE, 500), SWP_SESSION_VIOLATION); /* once is enough */
+	assert_int_equal(swp_session_tick(&session, 1399), SWP_SESSION_NOTHING);
+	assert_int_equal(swp_session_tick(&session, 1400), SWP_SESSION_GREET);
+	assert_int_equal(say_type(&session, SWP_MESSAGE_HEARTBEAT, 1450), SWP_SESSION_NOTHING);
+	assert_int_equal(say_type(&session, SWP_MESSAGE_WELCOME, 1500), SWP_SESSION_REFUSED); /* protocol 0 */
+}
+
 static void test_worker_refuses(void **state)
 {
 	struct swp_session session;
@@ -90,7 +106,8 @@ static void test_worker_refuses(void **state)
 
 	(void)state;
 	swp_session_init(&session, SWP_SESSION_WORKER, 0);
-	assert_int_equal(say_type(&session, SWP_MESSAGE_BYE, 0), SWP_SESSION_VIOLATION); /* wrong direction */
+	assert_int_equal(
+		say_type(&session, SWP_MESSAGE_DONE, 0), SWP_SESSION_VIOLATION); /* wrong direction */
 	assert_int_equal(swp_session_received(&session, "\xc1", 1, 0, &message), SWP_SESSION_VIOLATION);
 	assert_int_equal(session.error, -EBADMSG);
 	assert_int_equal(session.violations, 2);
@@ -185,6 +202,7 @@ int main(void)
 		cmocka_unit_test(test_odd_times_are_not_believed),
 		cmocka_unit_test(test_coordinator),
 		cmocka_unit_test(test_bye_and_again),
+		cmocka_unit_test(test_coordinator_leaves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
