@@ -442,7 +442,7 @@ static void looked_up(void *context, uint64_t job, enum swp_job_end found, unsig
 {
 	struct swp_sweep *sweep = context;
 
-	swp_dispatch_looked_up(swp_hub_dispatch(sweep->hub), job, found, attempts);
+	swp_dispatch_looked_up(swp_hub_dispatch(sweep->hub), job, found, attempts, now_ms(sweep));
 	swp_sweep_kick(sweep);
 }
 

@@ -1,9 +1,10 @@
 """Coordinators and workers of several hosts' kind: one goes on with what another began, and one that was taken over from writes nothing."""
 import json
 import signal
+import subprocess
 import time
 
-from common import Simulator, Suite, orgsweep, processes_of, stable, sweep, wait_for
+from common import Simulator, Skipped, Suite, orgsweep, processes_of, stable, sweep, wait_for
 from fleet import Fleet
 from peers import Redis
 from running import SIZE, Running, expected, slow, under_way
@@ -175,6 +176,42 @@ def a_worker_told_to_end_does_not_wait_for_a_dead_coordinator(place):
     seconds = time.monotonic() - start
     assert fleet.sealed() > before, "its jobs are committed"
     assert seconds < 24, seconds
+
+
+def on_host(name):
+    """What makes a worker believe that its host is called so: a UTS namespace."""
+    prefix = ("unshare", "--user", "--map-root-user", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name)
+    if subprocess.run([*prefix, "true"], capture_output=True).returncode:
+        raise Skipped("UTS namespaces can't be made here")
+    return prefix
+
+
+@suite.test
+def a_job_lost_on_a_host_goes_to_another(place):
+    """On one host each worker that gets the job is killed and comes back at once (memory that is too short, say). The host that greeted last
+    is asked first, so that it would get the job again and again; but the other one sweeps it, and nothing is lost."""
+    size = ("--seed", 46, "--accounts", 6, "--regions", 1)
+    truth = sweep(place, "--all", environment=Simulator(place, *size).environment()).report
+    victim = [account for account in truth["accounts"] if account["swept"]][-1]
+    simulator = Simulator(place, *size, "--fault", f"account={victim['id']},operation=sagemaker:*,kind=slow:3000")
+    fleet = Fleet(place, simulator)
+    running = Running(place, simulator, *fleet.arguments(), "--log-level", "info")
+    broken, lost = fleet.worker("one", prefix=on_host("broken")), []
+    ready = lambda name: [line for line in running.everything().splitlines() if "worker.ready" in line and f"worker={name}" in line]
+    while running.process.poll() is None:
+        job = fleet.job(victim["id"], victim["regions"][0])
+        if job and job[1] == "one" and not job[2] and job[0] not in lost:
+            lost.append(job[0])
+            broken.kill()
+            if len(lost) == 1:
+                fleet.worker("two", prefix=on_host("sound"))
+                wait_for(lambda: ready("two"), 20, "the other host's worker is ready")
+            broken = fleet.worker("one", prefix=on_host("broken"))
+        time.sleep(0.05)
+    code, report, text = running.finish()
+    assert "host=broken" in ready("one")[0] and "host=sound" in ready("two")[0], ready("one") + ready("two")
+    assert report["sweep"]["status"] == "complete" and stable(report) == stable(truth), text
+    assert len(lost) == 1, lost
 
 
 if __name__ == "__main__":
