@@ -178,6 +178,51 @@ def a_worker_told_to_end_does_not_wait_for_a_dead_coordinator(place):
     assert seconds < 24, seconds
 
 
+ACCOUNTS = """local rows = redis.call('HGETALL', KEYS[1]); local planned = 0
+for i = 2, #rows, 2 do if not cmsgpack.unpack(rows[i])[7] then planned = planned + 1 end end
+return {#rows / 2, planned}"""
+
+
+@suite.test
+def status_tells_how_many_accounts_there_are(place):
+    """As many as have rows, at whatever moment the coordinator is killed, and when the sweep has been resumed; without reading a row of theirs.
+    Where it was not counted (an earlier version) it says that it does not know."""
+    simulator = slow(place)
+    fleet = Fleet(place, simulator)
+    shown = lambda *options: orgsweep(place, "status", *options, "--store", fleet.redis.url, environment=place.environment()).stdout
+    index = lambda: fleet.redis.ask("ZRANGE", "swp:index", 0, -1).decode().split()
+
+    def agree():
+        there = [int(number) for number in fleet.redis.ask("EVAL", ACCOUNTS, 1, f"swp:{index()[0]}:accounts").decode().split()]
+        told = json.loads(shown("--json"))["sweeps"][0]
+        assert [told["accounts"], told["accounts_planned"]] == there, (told, there)
+        return told
+
+    first = Running(place, simulator, *fleet.arguments())
+    fleet.worker("one")
+    wait_for(lambda: index() and int(fleet.redis.ask("HLEN", f"swp:{index()[0]}:accounts")) > 0, 20, "an account's row")
+    first.process.kill()
+    first.process.wait()
+    assert agree()["accounts"] > 0
+    second = Running(place, simulator, *fleet.arguments(), "--resume", "latest")
+    code, report, text = second.finish()
+    same_as_undisturbed(place, report, text)
+    told, total = agree(), report["summary"]["accounts"]
+    assert (told["accounts"], told["accounts_planned"]) == (total["total"], total["planned"]), (told, total)
+    assert f"{total['planned']} of {total['total']} accounts planned" in shown(), shown()
+    fleet.redis.ask("CONFIG", "RESETSTAT")
+    shown("--json")
+    scans = [line for line in fleet.redis.ask("INFO", "commandstats").decode().splitlines() if line.startswith("cmdstat_hscan:")]
+    assert "calls=3," in scans[0], scans  # the leader, the sweep, the workers
+    key = f"swp:{index()[0]}:sweep"
+    earlier = [lambda: fleet.redis.ask("HSET", key, "accounts", "1 7 7"), lambda: fleet.redis.ask("HDEL", key, "accounts")]
+    for change in earlier:
+        change()
+        unknown = json.loads(shown("--json"))["sweeps"][0]
+        assert unknown == {**told, "accounts": None, "accounts_planned": None}, unknown
+        assert "accounts not counted" in shown(), shown()
+
+
 def on_host(name):
     """What makes a worker believe that its host is called so: a UTS namespace."""
     prefix = ("unshare", "--user", "--map-root-user", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name)
