@@ -559,7 +559,7 @@ bool swp_dispatch_done(struct swp_dispatch *dispatch, uint64_t peer, uint64_t nu
 }
 
 void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch,
-	int64_t pause_ms, int64_t now_ms)
+	bool counts, int64_t pause_ms, int64_t now_ms)
 {
 	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
 	struct swp_job *job = swp_dispatch_held(dispatch, peer, number, epoch);
@@ -568,8 +568,11 @@ void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint6
 		worker->paused_until_ms = now_ms + pause_ms;
 	if (!job)
 		return;
-	job->uncounted = true;
-	look_up(dispatch, job);
+	job->uncounted = !counts;
+	if (counts)
+		lose(dispatch, job);
+	else
+		look_up(dispatch, job);
 }
 
 bool swp_dispatch_adopt(struct swp_dispatch *dispatch, struct swp_job *job, uint64_t peer, uint64_t number,

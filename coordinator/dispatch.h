@@ -174,9 +174,9 @@ enum swp_dispatch_done {
 /* DONE. Returns true when it settled the job (false: late, double, not ours). */
 bool swp_dispatch_done(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch,
 	enum swp_dispatch_done how);
-/* GIVE-BACK: no attempt is counted. `pause_ms`: no new job for that worker for so long. */
+/* GIVE-BACK. `counts`: the attempt is lost, as the job may be the cause; else it is none. `pause_ms`: no new job for that worker for so long. */
 void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch,
-	int64_t pause_ms, int64_t now_ms);
+	bool counts, int64_t pause_ms, int64_t now_ms);
 /* The job of that number, if `peer` holds it with that epoch; else NULL. */
 struct swp_job *swp_dispatch_held(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch);
 

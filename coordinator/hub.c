@@ -356,7 +356,8 @@ static void given_back(void *context, uint64_t peer, const struct swp_message_gi
 	}
 	swp_log(SWP_LOG_INFO, "job.given-back", "a worker gave a job back", SWP_LOG_N("job", message->job),
 		SWP_LOG_N("why", message->why), SWP_LOG_S("detail", message->detail));
-	swp_dispatch_given_back(hub->dispatch, peer, message->job, message->epoch, pause_ms, now_ms(hub));
+	swp_dispatch_given_back(hub->dispatch, peer, message->job, message->epoch,
+		message->why == SWP_GIVE_BACK_RESOURCES, pause_ms, now_ms(hub));
 	kick_all(hub);
 }
 

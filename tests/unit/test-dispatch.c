@@ -529,13 +529,36 @@ static void given_back_is_no_attempt(void **state)
 		assert_int_equal(stage.granted, i + 1);
 		assert_int_equal(stage.grants[i].counts, i == 0);
 		granted(i, i + 1, 1);
-		swp_dispatch_given_back(stage.dispatch, 1, jobs[0].number, i + 1, 500, stage.now_ms);
+		swp_dispatch_given_back(stage.dispatch, 1, jobs[0].number, i + 1, false, 500, stage.now_ms);
 		swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_OPEN, 1, stage.now_ms);
 		run(0);
 		assert_int_equal(stage.granted, i + 1); /* the worker has a pause */
 		run(500);
 	}
 	assert_int_equal(stage.give_ups, 0);
+}
+
+/* For want of memory, say: another host may have it, and if none has, it ends. */
+static void given_back_as_a_lost_attempt(void **state)
+{
+	static const char *const workers[] = {"b", "g", "b"};
+	static struct swp_dispatch_account account;
+	static struct swp_job jobs[1];
+
+	(void)state;
+	greet_from("good", "g", 1, 4);
+	greet_from("bad", "b", 2, 4); /* the last that came is asked first */
+	add(&account, jobs, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		run(0);
+		expect_last_grant(i + 1, workers[i]);
+		assert_true(stage.grants[i].counts);
+		granted(i, i + 1, i + 1);
+		swp_dispatch_given_back(stage.dispatch, workers[i][0] == 'g' ? 1 : 2, jobs[0].number, i + 1,
+			true, 0, stage.now_ms);
+		swp_dispatch_looked_up(stage.dispatch, jobs[0].number, SWP_JOB_OPEN, i + 1, stage.now_ms);
+	}
+	assert_int_equal(stage.give_ups, 1);
 }
 
 static void what_could_not_be_sent(void **state)
@@ -821,6 +844,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_worker_that_takes_no_jobs_is_no_other, begin, end),
 		cmocka_unit_test_setup_teardown(many_lost_at_once, begin, end),
 		cmocka_unit_test_setup_teardown(given_back_is_no_attempt, begin, end),
+		cmocka_unit_test_setup_teardown(given_back_as_a_lost_attempt, begin, end),
 		cmocka_unit_test_setup_teardown(what_could_not_be_sent, begin, end),
 		cmocka_unit_test_setup_teardown(a_worker_greets_again, begin, end),
 		cmocka_unit_test_setup_teardown(another_connection_of_the_same_worker, begin, end),
