@@ -1,5 +1,6 @@
 /* orgsweep status: who leads, sweeps, workers. orgsweep sweeps: the sweeps alone. */
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ struct sweep_row {
 	char state[16], status[16], organization[64], name[64], owner[SWP_OWNER_BYTES];
 	char term[24], counted[72]; /* as SWP_SWEEP_FIELD_ACCOUNTS */
 	int64_t started_at_ms, ended_at_ms, until_ms;
-	int64_t planned_jobs, done_jobs;
+	int64_t planned_jobs, done_jobs;    /* -1: not told yet */
 	int64_t accounts, accounts_planned; /* -1: not known */
 };
 
@@ -94,29 +95,39 @@ static void print_count(struct swp_json_writer *json, const char *name, int64_t 
 		swp_json_number(json, name, (uint64_t)count);
 }
 
+#define SOME_OF_BYTES 80
+
+static const char *some_of(
+	int64_t some, int64_t all, const char *what, const char *unknown, char ret_text[static SOME_OF_BYTES])
+{
+	if (all < 0 || some < 0)
+		return unknown;
+	snprintf(ret_text, SOME_OF_BYTES, "%" PRId64 " of %" PRId64 " %s", some, all, what);
+	return ret_text;
+}
+
 static void print_row(struct swp_json_writer *json, bool as_json, const char *id, const struct sweep_row *row,
 	int64_t store_ms)
 {
-	char started[SWP_TIME_TEXT_BYTES], accounts[64] = "accounts not counted";
+	char started[SWP_TIME_TEXT_BYTES], jobs[SOME_OF_BYTES], accounts[SOME_OF_BYTES];
 	if (!as_json) {
 		swp_time_format(row->started_at_ms, started);
-		if (row->accounts >= 0)
-			snprintf(accounts, sizeof(accounts), "%lld of %lld accounts planned",
-				(long long)row->accounts_planned, (long long)row->accounts);
-		printf("%-28s %-10s %s  %lld of %lld jobs, %s  %s%s%s\n", id, shown_status(row, store_ms),
-			started, (long long)row->done_jobs, (long long)row->planned_jobs, accounts,
+		printf("%-28s %-10s %s  %s, %s  %s%s%s\n", id, shown_status(row, store_ms), started,
+			some_of(row->done_jobs, row->planned_jobs, "jobs", "jobs not told yet", jobs),
+			some_of(row->accounts_planned, row->accounts, "accounts planned",
+				"accounts not counted", accounts),
 			row->organization, *row->name ? "  " : "", row->name);
 		return;
 	}
 	swp_json_object_begin(json, NULL, true);
 	print_count(json, "accounts", row->accounts);
 	print_count(json, "accounts_planned", row->accounts_planned);
-	swp_json_number(json, "done_jobs", (uint64_t)row->done_jobs);
+	swp_json_number(json, "done_jobs", row->done_jobs < 0 ? 0 : (uint64_t)row->done_jobs);
 	swp_json_time(json, "finished_at", row->ended_at_ms > 0 ? row->ended_at_ms : -1);
 	swp_json_text(json, "id", id);
 	swp_json_text_or_null(json, "name", row->name);
 	swp_json_text_or_null(json, "organization_id", row->organization);
-	swp_json_number(json, "planned_jobs", (uint64_t)row->planned_jobs);
+	swp_json_number(json, "planned_jobs", row->planned_jobs < 0 ? 0 : (uint64_t)row->planned_jobs);
 	swp_json_time(json, "started_at", row->started_at_ms);
 	swp_json_text(json, "status", shown_status(row, store_ms));
 	swp_json_object_end(json);
@@ -144,7 +155,7 @@ static int print_sweeps(const struct swp_asker *asker, const struct swp_sweep_id
 	if (as_json)
 		swp_json_array_begin(json, "sweeps", false);
 	for (size_t i = 0; !error && i < ids->count; i++) {
-		struct sweep_row row = {.term = ""};
+		struct sweep_row row = {.planned_jobs = -1, .done_jobs = -1};
 		error = read_sweep(asker, ids->ids[i], &row, problem);
 		if (!error)
 			print_row(json, as_json, ids->ids[i], &row, store_ms);

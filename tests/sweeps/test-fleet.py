@@ -221,6 +221,9 @@ def status_tells_how_many_accounts_there_are(place):
         unknown = json.loads(shown("--json"))["sweeps"][0]
         assert unknown == {**told, "accounts": None, "accounts_planned": None}, unknown
         assert "accounts not counted" in shown(), shown()
+    fleet.redis.ask("HDEL", key, "planned_jobs", "done_jobs")  # as in the first seconds
+    assert "jobs not told yet" in shown(), shown()
+    assert json.loads(shown("--json"))["sweeps"][0] == {**unknown, "planned_jobs": 0, "done_jobs": 0}
 
 
 def on_host(name):
