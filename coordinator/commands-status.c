@@ -1,5 +1,6 @@
 /* orgsweep status: who leads, sweeps, workers. orgsweep sweeps: the sweeps alone. */
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -12,14 +13,13 @@
 #include "proto/base/text.h"
 #include "proto/io/owner.h"
 #include "proto/record/keys.h"
-#include "proto/record/record.h"
 
 struct sweep_row {
 	char state[16], status[16], organization[64], name[64], owner[SWP_OWNER_BYTES];
+	char term[24], counted[72]; /* as SWP_SWEEP_FIELD_ACCOUNTS */
 	int64_t started_at_ms, ended_at_ms, until_ms;
-	uint64_t accounts, accounts_planned;
-	int64_t planned_jobs, done_jobs;
-	struct swp_region *memory;
+	int64_t planned_jobs, done_jobs;    /* -1: not told yet */
+	int64_t accounts, accounts_planned; /* -1: not known */
 };
 
 static int keep_sweep_field(void *context, const char *field, const struct swp_store_reply *value)
@@ -33,6 +33,8 @@ static int keep_sweep_field(void *context, const char *field, const struct swp_s
 		{SWP_SWEEP_FIELD_STATUS, row->status, sizeof(row->status)},
 		{SWP_SWEEP_FIELD_ORGANIZATION, row->organization, sizeof(row->organization)},
 		{SWP_SWEEP_FIELD_NAME, row->name, sizeof(row->name)},
+		{SWP_OWNER_FIELD_TERM, row->term, sizeof(row->term)},
+		{SWP_SWEEP_FIELD_ACCOUNTS, row->counted, sizeof(row->counted)},
 		{SWP_OWNER_FIELD_OWNER, row->owner, sizeof(row->owner)}};
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(texts); i++)
 		if (swp_text_equal(texts[i].field, field))
@@ -50,18 +52,19 @@ static int keep_sweep_field(void *context, const char *field, const struct swp_s
 	return 0;
 }
 
-static int count_account(void *context, const char *field, const struct swp_store_reply *value)
+/* What was counted under another term is not all: an earlier version, which counts nothing, has gone on with the sweep. */
+static void read_counted(struct sweep_row *row)
 {
-	struct sweep_row *row = context;
-	struct swp_record_account account;
-	(void)field;
-	swp_region_reset(row->memory);
-	int error = swp_account_decode(value->bytes, value->length, row->memory, &account);
-	if (error)
-		return error;
-	row->accounts++;
-	row->accounts_planned += !account.not_planned;
-	return 0;
+	char *rows = strchr(row->counted, ' ');
+	char *planned = rows ? strchr(rows + 1, ' ') : NULL;
+
+	row->accounts = row->accounts_planned = -1;
+	if (!planned)
+		return;
+	*rows++ = *planned++ = '\0';
+	if (!swp_text_equal(row->counted, row->term) || swp_parse_i64(rows, 0, INT64_MAX, &row->accounts) ||
+		swp_parse_i64(planned, 0, INT64_MAX, &row->accounts_planned))
+		row->accounts = row->accounts_planned = -1;
 }
 
 static int read_sweep(
@@ -72,8 +75,8 @@ static int read_sweep(
 	if (!error)
 		error = swp_ask_hash(asker, key, keep_sweep_field, row, problem);
 	if (!error)
-		error = swp_key_format(SWP_KEY_ACCOUNTS, id, NULL, NULL, key);
-	return error ? error : swp_ask_hash(asker, key, count_account, row, problem);
+		read_counted(row);
+	return error;
 }
 
 /* Running: its coordinator holds a lease on it, by the store's clock, and is not known to be gone. */
@@ -84,28 +87,47 @@ static const char *shown_status(const struct sweep_row *row, int64_t store_ms)
 	return row->until_ms > store_ms && !swp_owner_is_dead(row->owner) ? "running" : "resumable";
 }
 
+static void print_count(struct swp_json_writer *json, const char *name, int64_t count)
+{
+	if (count < 0)
+		swp_json_text_or_null(json, name, "");
+	else
+		swp_json_number(json, name, (uint64_t)count);
+}
+
+#define SOME_OF_BYTES 80
+
+static const char *some_of(
+	int64_t some, int64_t all, const char *what, const char *unknown, char ret_text[static SOME_OF_BYTES])
+{
+	if (all < 0 || some < 0)
+		return unknown;
+	snprintf(ret_text, SOME_OF_BYTES, "%" PRId64 " of %" PRId64 " %s", some, all, what);
+	return ret_text;
+}
+
 static void print_row(struct swp_json_writer *json, bool as_json, const char *id, const struct sweep_row *row,
 	int64_t store_ms)
 {
-	char started[SWP_TIME_TEXT_BYTES];
+	char started[SWP_TIME_TEXT_BYTES], jobs[SOME_OF_BYTES], accounts[SOME_OF_BYTES];
 	if (!as_json) {
 		swp_time_format(row->started_at_ms, started);
-		printf("%-28s %-10s %s  %lld of %lld jobs, %llu of %llu accounts planned  %s%s%s\n", id,
-			shown_status(row, store_ms), started, (long long)row->done_jobs,
-			(long long)row->planned_jobs, (unsigned long long)row->accounts_planned,
-			(unsigned long long)row->accounts, row->organization, *row->name ? "  " : "",
-			row->name);
+		printf("%-28s %-10s %s  %s, %s  %s%s%s\n", id, shown_status(row, store_ms), started,
+			some_of(row->done_jobs, row->planned_jobs, "jobs", "jobs not told yet", jobs),
+			some_of(row->accounts_planned, row->accounts, "accounts planned",
+				"accounts not counted", accounts),
+			row->organization, *row->name ? "  " : "", row->name);
 		return;
 	}
 	swp_json_object_begin(json, NULL, true);
-	swp_json_number(json, "accounts", row->accounts);
-	swp_json_number(json, "accounts_planned", row->accounts_planned);
-	swp_json_number(json, "done_jobs", (uint64_t)row->done_jobs);
+	print_count(json, "accounts", row->accounts);
+	print_count(json, "accounts_planned", row->accounts_planned);
+	swp_json_number(json, "done_jobs", row->done_jobs < 0 ? 0 : (uint64_t)row->done_jobs);
 	swp_json_time(json, "finished_at", row->ended_at_ms > 0 ? row->ended_at_ms : -1);
 	swp_json_text(json, "id", id);
 	swp_json_text_or_null(json, "name", row->name);
 	swp_json_text_or_null(json, "organization_id", row->organization);
-	swp_json_number(json, "planned_jobs", (uint64_t)row->planned_jobs);
+	swp_json_number(json, "planned_jobs", row->planned_jobs < 0 ? 0 : (uint64_t)row->planned_jobs);
 	swp_json_time(json, "started_at", row->started_at_ms);
 	swp_json_text(json, "status", shown_status(row, store_ms));
 	swp_json_object_end(json);
@@ -133,11 +155,10 @@ static int print_sweeps(const struct swp_asker *asker, const struct swp_sweep_id
 	if (as_json)
 		swp_json_array_begin(json, "sweeps", false);
 	for (size_t i = 0; !error && i < ids->count; i++) {
-		struct sweep_row row = {.memory = swp_region_new(0)};
-		error = row.memory ? read_sweep(asker, ids->ids[i], &row, problem) : -ENOMEM;
+		struct sweep_row row = {.planned_jobs = -1, .done_jobs = -1};
+		error = read_sweep(asker, ids->ids[i], &row, problem);
 		if (!error)
 			print_row(json, as_json, ids->ids[i], &row, store_ms);
-		swp_region_free(row.memory);
 	}
 	if (as_json)
 		swp_json_array_end(json);

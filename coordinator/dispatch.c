@@ -5,16 +5,38 @@
 
 #include "proto/base/alloc.h"
 #include "proto/base/error.h"
+#include "proto/base/hash.h"
 
 struct queue {
 	struct swp_job *first, *last;
 	unsigned length;
 };
 
+/* Where a worker is. Hashes: two names with the same one cost no more than the preference for another place. */
+struct place {
+	uint32_t host, worker;
+};
+
+/* How near a worker is to where attempts were lost. */
+enum nearness {
+	ELSEWHERE,
+	SAME_HOST,
+	SAME_WORKER,
+};
+
+struct swp_job_losses {
+	struct place places[SWP_LIMIT_JOB_ATTEMPTS - 1]; /* the last ones */
+	unsigned count;					 /* so far */
+	int64_t anywhere_ms; /* from then on any worker will do; INT64_MAX until it is ready again */
+	enum nearness least; /* of the workers that take jobs, as of the run `least_asked_in` */
+	uint64_t least_asked_in;
+};
+
 struct swp_dispatch_worker {
 	struct swp_dispatch_worker *next;
 	uint64_t peer;
 	char name[128];
+	struct place place;
 	unsigned credits;
 	struct queue jobs;				 /* granted to it, or leased */
 	unsigned short running[SWP_LIMIT_SWEEP_REGIONS]; /* of `jobs`, by region */
@@ -30,14 +52,15 @@ struct swp_dispatch {
 	uint32_t generations[SWP_LIMIT_OPEN_ACCOUNTS];
 	unsigned open;
 	uint32_t first_number;
-	struct queue ready[SWP_LIMIT_SWEEP_REGIONS];
+	struct queue ready[SWP_LIMIT_SWEEP_REGIONS]; /* jobs without losses */
+	struct queue lost;   /* ready ones with losses, of all regions, oldest loss first */
 	struct queue locked; /* in the order of their time */
 	uint64_t ready_count, running_count;
 	struct swp_dispatch_worker *workers;
 	unsigned worker_count;
 	uint64_t leases_expired, leases_gone;
 	struct swp_job *adopted; /* their numbers say nothing about slots */
-	bool running;		 /* inside swp_dispatch_run */
+	uint64_t runs; /* calls of swp_dispatch_run: in one, no worker begins or ceases to take jobs */
 	int64_t next_ms;
 };
 
@@ -108,6 +131,11 @@ static void forget_adopted(struct swp_dispatch *dispatch, const struct swp_dispa
 
 /* --- states --- */
 
+static struct queue *ready_queue(struct swp_dispatch *dispatch, const struct swp_job *job)
+{
+	return job->losses ? &dispatch->lost : &dispatch->ready[job->region];
+}
+
 static void make_ready(struct swp_dispatch *dispatch, struct swp_job *job, bool front)
 {
 	if (job->account->parked) {
@@ -115,13 +143,13 @@ static void make_ready(struct swp_dispatch *dispatch, struct swp_job *job, bool 
 		return;
 	}
 	job->state = SWP_JOB_READY;
-	queue_push(&dispatch->ready[job->region], job, front);
+	queue_push(ready_queue(dispatch, job), job, front && !job->losses);
 	dispatch->ready_count++;
 }
 
 static void leave_ready(struct swp_dispatch *dispatch, struct swp_job *job)
 {
-	queue_remove(&dispatch->ready[job->region], job);
+	queue_remove(ready_queue(dispatch, job), job);
 	dispatch->ready_count--;
 }
 
@@ -158,6 +186,12 @@ static void detach(struct swp_dispatch *dispatch, struct swp_job *job)
 	take_from_worker(dispatch, job);
 }
 
+static void forget_losses(struct swp_job *job)
+{
+	swp_free(job->losses);
+	job->losses = NULL;
+}
+
 static void look_up(struct swp_dispatch *dispatch, struct swp_job *job)
 {
 	detach(dispatch, job);
@@ -165,11 +199,26 @@ static void look_up(struct swp_dispatch *dispatch, struct swp_job *job)
 	dispatch->actions.look_up(dispatch->actions.context, job);
 }
 
+/* An attempt is lost on the worker that has it. Out of memory: where is not remembered, and any worker will do. */
+static void lose(struct swp_dispatch *dispatch, struct swp_job *job)
+{
+	struct swp_job_losses *losses = job->losses;
+
+	if (!losses)
+		losses = job->losses = swp_calloc(1, sizeof(*losses));
+	if (losses) {
+		losses->places[losses->count++ % SWP_ARRAY_SIZE(losses->places)] = job->worker->place;
+		losses->anywhere_ms = INT64_MAX;
+	}
+	look_up(dispatch, job);
+}
+
 static void settle(struct swp_dispatch *dispatch, struct swp_job *job, enum swp_job_end end)
 {
 	struct swp_dispatch_account *account = job->account;
 
 	detach(dispatch, job);
+	forget_losses(job);
 	job->state = SWP_JOB_SETTLED;
 	job->end = (unsigned char)end;
 	account->settled++;
@@ -181,8 +230,10 @@ static void settle(struct swp_dispatch *dispatch, struct swp_job *job, enum swp_
 }
 
 /* Back to the front of its queue, or given up when it has killed too many workers. */
-static void try_again(struct swp_dispatch *dispatch, struct swp_job *job)
+static void try_again(struct swp_dispatch *dispatch, struct swp_job *job, int64_t now_ms)
 {
+	if (job->losses && job->losses->anywhere_ms == INT64_MAX)
+		job->losses->anywhere_ms = now_ms + SWP_ELSEWHERE_MS;
 	if (!job->uncounted && job->attempts >= SWP_LIMIT_JOB_ATTEMPTS) {
 		job->state = SWP_JOB_GIVING_UP;
 		dispatch->actions.give_up(dispatch->actions.context, job);
@@ -252,8 +303,10 @@ void swp_dispatch_remove(struct swp_dispatch *dispatch, struct swp_dispatch_acco
 {
 	if (!account->added)
 		return;
-	for (unsigned i = 0; i < account->job_count; i++)
+	for (unsigned i = 0; i < account->job_count; i++) {
 		detach(dispatch, &account->jobs[i]);
+		forget_losses(&account->jobs[i]);
+	}
 	forget_adopted(dispatch, account);
 	dispatch->slots[account->slot] = NULL;
 	dispatch->open--;
@@ -365,8 +418,21 @@ static void adopt(struct swp_dispatch *dispatch, struct swp_dispatch_worker *wor
 	give_to(dispatch, job, worker);
 }
 
-int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char *name, unsigned credits,
-	const struct swp_dispatch_hold *holds, size_t hold_count, int64_t now_ms)
+static void introduce(struct swp_dispatch_worker *worker, const struct swp_dispatch_greeting *greeting)
+{
+	size_t length = strnlen(greeting->name, sizeof(worker->name) - 1);
+
+	memset(worker->name, 0, sizeof(worker->name));
+	memcpy(worker->name, greeting->name, length);
+	worker->place.host = (uint32_t)swp_hash(greeting->host, strlen(greeting->host));
+	worker->place.worker = (uint32_t)swp_hash(worker->name, length);
+	worker->credits = greeting->credits;
+	worker->paused_until_ms = 0;
+	worker->draining = worker->silent = worker->unable = false;
+}
+
+int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer,
+	const struct swp_dispatch_greeting *greeting, int64_t now_ms)
 {
 	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
 	struct swp_job *next;
@@ -375,19 +441,15 @@ int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char 
 		return -ENOSPC;
 	if (!worker && !(worker = add_worker(dispatch, peer)))
 		return -ENOMEM;
-	memset(worker->name, 0, sizeof(worker->name));
-	memcpy(worker->name, name, strnlen(name, sizeof(worker->name) - 1));
-	worker->credits = credits;
-	worker->paused_until_ms = 0;
-	worker->draining = worker->silent = worker->unable = false;
+	introduce(worker, greeting);
 	for (struct swp_job *job = worker->jobs.first; job; job = next) {
 		next = job->next;
 		/* A DONE or a JOB was lost with the connection: the record tells which. */
-		if (job->state == SWP_JOB_RUNNING && !is_named(job, holds, hold_count))
-			look_up(dispatch, job);
+		if (job->state == SWP_JOB_RUNNING && !is_named(job, greeting->holds, greeting->hold_count))
+			lose(dispatch, job);
 	}
-	for (size_t i = 0; i < hold_count; i++)
-		adopt(dispatch, worker, &holds[i], now_ms);
+	for (size_t i = 0; i < greeting->hold_count; i++)
+		adopt(dispatch, worker, &greeting->holds[i], now_ms);
 	return 0;
 }
 
@@ -413,7 +475,7 @@ static void lose_jobs(struct swp_dispatch *dispatch, struct swp_dispatch_worker 
 
 		if (job->state == SWP_JOB_RUNNING) {
 			dispatch->leases_gone++;
-			look_up(dispatch, job);
+			lose(dispatch, job);
 		} else
 			take_from_worker(dispatch, job); /* the grant's answer finds it without worker */
 	}
@@ -497,7 +559,7 @@ bool swp_dispatch_done(struct swp_dispatch *dispatch, uint64_t peer, uint64_t nu
 }
 
 void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint64_t number, uint64_t epoch,
-	int64_t pause_ms, int64_t now_ms)
+	bool counts, int64_t pause_ms, int64_t now_ms)
 {
 	struct swp_dispatch_worker *worker = find_worker(dispatch, peer);
 	struct swp_job *job = swp_dispatch_held(dispatch, peer, number, epoch);
@@ -506,8 +568,11 @@ void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint6
 		worker->paused_until_ms = now_ms + pause_ms;
 	if (!job)
 		return;
-	job->uncounted = true;
-	look_up(dispatch, job);
+	job->uncounted = !counts;
+	if (counts)
+		lose(dispatch, job);
+	else
+		look_up(dispatch, job);
 }
 
 bool swp_dispatch_adopt(struct swp_dispatch *dispatch, struct swp_job *job, uint64_t peer, uint64_t number,
@@ -588,8 +653,8 @@ void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t number, enum s
 	make_ready(dispatch, job, true);
 }
 
-void swp_dispatch_looked_up(
-	struct swp_dispatch *dispatch, uint64_t number, enum swp_job_end found, unsigned attempts)
+void swp_dispatch_looked_up(struct swp_dispatch *dispatch, uint64_t number, enum swp_job_end found,
+	unsigned attempts, int64_t now_ms)
 {
 	struct swp_job *job = find_job(dispatch, number);
 
@@ -601,7 +666,7 @@ void swp_dispatch_looked_up(
 	}
 	if (attempts > job->attempts)
 		job->attempts = (unsigned char)(attempts < UINT8_MAX ? attempts : UINT8_MAX);
-	try_again(dispatch, job);
+	try_again(dispatch, job, now_ms);
 }
 
 void swp_dispatch_given_up(struct swp_dispatch *dispatch, uint64_t number, bool sealed)
@@ -614,8 +679,86 @@ void swp_dispatch_given_up(struct swp_dispatch *dispatch, uint64_t number, bool 
 
 /* --- who gets what --- */
 
-/* The open account that goes before affinity: the window is full, and it has been in it for long. */
-static struct swp_job *overdue_job(const struct swp_dispatch *dispatch, int64_t now_ms)
+static enum nearness nearness_of(
+	const struct swp_dispatch_worker *worker, const struct swp_job_losses *losses)
+{
+	enum nearness nearest = ELSEWHERE;
+
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(losses->places) && i < losses->count; i++) {
+		if (losses->places[i].worker == worker->place.worker)
+			return SAME_WORKER;
+		if (losses->places[i].host == worker->place.host)
+			nearest = SAME_HOST;
+	}
+	return nearest;
+}
+
+static bool takes_jobs(const struct swp_dispatch_worker *worker)
+{
+	return !worker->draining && !worker->silent && !worker->unable && worker->credits > 0;
+}
+
+static bool has_credit(const struct swp_dispatch_worker *worker, int64_t now_ms)
+{
+	return takes_jobs(worker) && worker->jobs.length < worker->credits &&
+	       worker->paused_until_ms <= now_ms;
+}
+
+static enum nearness least_nearness(const struct swp_dispatch *dispatch, struct swp_job_losses *losses)
+{
+	const struct swp_dispatch_worker *worker = dispatch->workers;
+
+	if (losses->least_asked_in == dispatch->runs)
+		return losses->least;
+	losses->least_asked_in = dispatch->runs;
+	losses->least = SAME_WORKER;
+	for (; worker && losses->least != ELSEWHERE; worker = worker->next) {
+		enum nearness near = takes_jobs(worker) ? nearness_of(worker, losses) : SAME_WORKER;
+
+		if (near < losses->least)
+			losses->least = near;
+	}
+	return losses->least;
+}
+
+/* Not while it may still get to a worker that is farther from where it was lost. */
+static bool may_take(const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker,
+	const struct swp_job *job, int64_t now_ms)
+{
+	enum nearness near = job->losses ? nearness_of(worker, job->losses) : ELSEWHERE;
+
+	return near == ELSEWHERE || job->losses->anywhere_ms <= now_ms ||
+	       near <= least_nearness(dispatch, job->losses);
+}
+
+/* Those with losses go before all that were never tried. One that is behind the first SWP_LIMIT_LOST_LOOKED_AT waits for these, which
+ * any worker may take once their time has come. */
+static struct swp_job *lost_job(
+	const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker, int64_t now_ms)
+{
+	struct swp_job *job = dispatch->lost.first;
+
+	for (unsigned i = 0; job && i < SWP_LIMIT_LOST_LOOKED_AT; i++, job = job->next)
+		if (may_take(dispatch, worker, job, now_ms))
+			return job;
+	return NULL;
+}
+
+/* When the next of those that lost_job looks at may go to any worker. */
+static int64_t next_anywhere_ms(const struct swp_dispatch *dispatch, int64_t now_ms)
+{
+	const struct swp_job *job = dispatch->lost.first;
+	int64_t next_ms = INT64_MAX;
+
+	for (unsigned i = 0; job && i < SWP_LIMIT_LOST_LOOKED_AT; i++, job = job->next)
+		if (job->losses->anywhere_ms > now_ms && job->losses->anywhere_ms < next_ms)
+			next_ms = job->losses->anywhere_ms;
+	return next_ms;
+}
+
+/* Of the open account that goes before affinity: the window is full, and it has been in it for long. */
+static struct swp_job *overdue_job(
+	const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker, int64_t now_ms)
 {
 	const struct swp_dispatch_account *oldest = NULL;
 
@@ -630,7 +773,8 @@ static struct swp_job *overdue_job(const struct swp_dispatch *dispatch, int64_t 
 	if (!oldest || now_ms - oldest->opened_ms < SWP_OLDEST_FIRST_MS)
 		return NULL;
 	for (unsigned i = 0; i < oldest->job_count; i++)
-		if (oldest->jobs[i].state == SWP_JOB_READY)
+		if (oldest->jobs[i].state == SWP_JOB_READY &&
+			may_take(dispatch, worker, &oldest->jobs[i], now_ms))
 			return &oldest->jobs[i];
 	return NULL;
 }
@@ -687,19 +831,15 @@ static int choose_region(const struct swp_dispatch *dispatch, const struct swp_d
 static struct swp_job *choose_job(
 	const struct swp_dispatch *dispatch, const struct swp_dispatch_worker *worker, int64_t now_ms)
 {
-	struct swp_job *job = overdue_job(dispatch, now_ms);
+	struct swp_job *job = overdue_job(dispatch, worker, now_ms);
 	int region;
 
+	if (!job)
+		job = lost_job(dispatch, worker, now_ms);
 	if (job)
 		return job;
 	region = choose_region(dispatch, worker);
 	return region < 0 ? NULL : dispatch->ready[region].first;
-}
-
-static bool has_credit(const struct swp_dispatch_worker *worker, int64_t now_ms)
-{
-	return !worker->draining && !worker->silent && !worker->unable &&
-	       worker->jobs.length < worker->credits && worker->paused_until_ms <= now_ms;
 }
 
 /* One job for the worker. False: nothing to give. */
@@ -748,7 +888,7 @@ static int64_t judge_leases(struct swp_dispatch *dispatch, int64_t now_ms)
 			if (job->lease_due_ms <= now_ms) {
 				worker->silent = true;
 				dispatch->leases_expired++;
-				look_up(dispatch, job);
+				lose(dispatch, job);
 			} else if (job->lease_due_ms < next_ms)
 				next_ms = job->lease_due_ms;
 		}
@@ -772,9 +912,15 @@ static void try_locked(struct swp_dispatch *dispatch, int64_t now_ms)
 
 void swp_dispatch_run(struct swp_dispatch *dispatch, int64_t now_ms)
 {
+	int64_t anywhere_ms;
+
+	dispatch->runs++;
 	dispatch->next_ms = judge_leases(dispatch, now_ms);
 	try_locked(dispatch, now_ms);
 	give_out(dispatch, now_ms);
+	anywhere_ms = next_anywhere_ms(dispatch, now_ms);
+	if (anywhere_ms < dispatch->next_ms)
+		dispatch->next_ms = anywhere_ms;
 }
 
 int64_t swp_dispatch_next_ms(const struct swp_dispatch *dispatch)

@@ -9,6 +9,11 @@
  *
  * A job is never leased again before its record was looked up: sealed means done. Guarantee: work may be repeated, records
  * never mix (who may write is decided by the epoch in the store).
+ *
+ * After an attempt was lost, the next one goes to a worker of another host, else to another worker of the same, if one is there that
+ * takes jobs: the job may have killed its worker, or the host may kill whatever it gets, and only so the attempts tell which. It waits
+ * SWP_ELSEWHERE_MS at most for such a worker to have room; then any will do. Where attempts were lost is kept here alone: a coordinator
+ * that resumes knows how many there were (from the store), and not where.
  */
 #ifndef SWP_COORDINATOR_DISPATCH_H
 #define SWP_COORDINATOR_DISPATCH_H
@@ -26,6 +31,9 @@
 #define SWP_SEND_RETRY_MS 200 /* a worker whose queue was full is tried again after that */
 #define SWP_LOCKED_RETRY_MS 1000
 #define SWP_OLDEST_FIRST_MS 10000 /* an account that has been open for so long goes before affinity */
+#define SWP_ELSEWHERE_MS 30000	  /* a job waits so long for a worker elsewhere than where it was lost */
+#define SWP_LIMIT_LOST_LOOKED_AT                                                                             \
+	64 /* of the jobs that wait with lost attempts, so many are looked at for one that a worker may take */
 
 enum swp_job_state {
 	SWP_JOB_PARKED, /* its account has no credentials that last */
@@ -47,13 +55,15 @@ enum swp_job_end {
 
 struct swp_dispatch_account;
 struct swp_dispatch_worker;
+struct swp_job_losses;
 
 struct swp_job {
 	struct swp_dispatch_account *account;
 	struct swp_dispatch_worker *worker; /* GRANTING, RUNNING */
 	struct swp_job *adopted;	    /* next of those with a number of another coordinator */
+	struct swp_job_losses *losses;	    /* where attempts were lost; NULL: nowhere */
 	struct swp_job *next,
-		*previous; /* in its region's queue (READY), or its worker's list (GRANTING, RUNNING) */
+		*previous; /* in a queue (READY: of its region, or of jobs with losses), or its worker's list (GRANTING, RUNNING) */
 	uint64_t number, epoch, least_epoch;
 	int64_t lease_due_ms; /* LOCKED: when it is tried again */
 	int64_t sent_ms;      /* the owner's: when credentials were sent for it */
@@ -118,10 +128,17 @@ void swp_dispatch_unpark(struct swp_dispatch *dispatch, struct swp_dispatch_acco
 struct swp_dispatch_hold {
 	uint64_t job, epoch;
 };
+struct swp_dispatch_greeting { /* borrowed for the call */
+	const char *name;      /* of its key: the same when it comes back */
+	const char *host;      /* as it calls its host */
+	unsigned credits;      /* jobs at once */
+	const struct swp_dispatch_hold *holds;
+	size_t hold_count;
+};
 /* A worker greets, for the first time or again. What it holds and is its own stays its own; what we thought it holds and it
- * does not is looked up; what is not its any more is cancelled. `credits`: jobs at once. -ENOMEM; -ENOSPC (SWP_LIMIT_WORKERS). */
-int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer, const char *name, unsigned credits,
-	const struct swp_dispatch_hold *holds, size_t hold_count, int64_t now_ms);
+ * does not is lost and looked up; what is not its any more is cancelled. -ENOMEM; -ENOSPC (SWP_LIMIT_WORKERS). */
+int swp_dispatch_greet(struct swp_dispatch *dispatch, uint64_t peer,
+	const struct swp_dispatch_greeting *greeting, int64_t now_ms);
 /* Renews the leases of the jobs that it names; others run out. */
 /* A worker holds this job from another coordinator's time, under that one's number and epoch: it goes on with it, if nobody else
  * does. What the epoch is worth, the store says when it commits. False: the job is not waiting, or the worker is not known. */
@@ -157,9 +174,9 @@ enum swp_dispatch_done {
 /* DONE. Returns true when it settled the job (false: late, double, not ours). */
 bool swp_dispatch_done(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch,
 	enum swp_dispatch_done how);
-/* GIVE-BACK: no attempt is counted. `pause_ms`: no new job for that worker for so long. */
+/* GIVE-BACK. `counts`: the attempt is lost, as the job may be the cause; else it is none. `pause_ms`: no new job for that worker for so long. */
 void swp_dispatch_given_back(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch,
-	int64_t pause_ms, int64_t now_ms);
+	bool counts, int64_t pause_ms, int64_t now_ms);
 /* The job of that number, if `peer` holds it with that epoch; else NULL. */
 struct swp_job *swp_dispatch_held(struct swp_dispatch *dispatch, uint64_t peer, uint64_t job, uint64_t epoch);
 
@@ -172,8 +189,8 @@ enum swp_dispatch_grant {
 };
 void swp_dispatch_granted(struct swp_dispatch *dispatch, uint64_t job, enum swp_dispatch_grant what,
 	uint64_t epoch, unsigned attempts, int64_t now_ms);
-void swp_dispatch_looked_up(
-	struct swp_dispatch *dispatch, uint64_t job, enum swp_job_end found, unsigned attempts);
+void swp_dispatch_looked_up(struct swp_dispatch *dispatch, uint64_t job, enum swp_job_end found,
+	unsigned attempts, int64_t now_ms);
 void swp_dispatch_given_up(struct swp_dispatch *dispatch, uint64_t job, bool sealed);
 
 /* --- time --- */

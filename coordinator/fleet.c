@@ -109,7 +109,6 @@ struct swp_fleet {
 	struct plan *plans;
 	struct peer *peers;
 	unsigned count;
-	uint64_t calls_of_gone;
 	struct swp_timer timer;
 	struct swp_buf frame; /* secret; reused */
 };
@@ -293,7 +292,6 @@ static void drop_peer(struct swp_fleet *fleet, struct peer *peer, const char *wh
 		at = &(*at)->next;
 	*at = peer->next;
 	fleet->count--;
-	fleet->calls_of_gone += peer->calls;
 	swp_bus_server_forget(fleet->server, peer->number);
 	if (peer->greeted) {
 		swp_log(SWP_LOG_INFO, "worker.gone", "a worker has gone", SWP_LOG_S("worker", peer->name),
@@ -876,13 +874,4 @@ unsigned swp_fleet_count(const struct swp_fleet *fleet)
 	for (const struct peer *peer = fleet->peers; peer; peer = peer->next)
 		count += peer->greeted;
 	return count;
-}
-
-uint64_t swp_fleet_calls(const struct swp_fleet *fleet)
-{
-	uint64_t calls = fleet->calls_of_gone;
-
-	for (const struct peer *peer = fleet->peers; peer; peer = peer->next)
-		calls += peer->calls;
-	return calls;
 }

@@ -92,13 +92,12 @@ void swp_fleet_send_all(struct swp_fleet *fleet, const struct swp_message *messa
 bool swp_fleet_find(const struct swp_fleet *fleet, const char *name, uint64_t *ret_peer);
 const char *swp_fleet_name(const struct swp_fleet *fleet, uint64_t peer); /* "" when it is gone */
 struct swp_fleet_worker { /* borrowed until the visitor returns */
-	uint64_t peer, calls;
+	uint64_t peer;
+	uint64_t calls; /* to AWS since its process began, for whomever */
 	const char *name, *host, *version;
 };
 void swp_fleet_each(const struct swp_fleet *fleet,
 	void (*visit)(void *context, const struct swp_fleet_worker *worker), void *context);
 unsigned swp_fleet_count(const struct swp_fleet *fleet);
-/* Calls that the workers made so far, as their heartbeats tell. */
-uint64_t swp_fleet_calls(const struct swp_fleet *fleet);
 
 #endif

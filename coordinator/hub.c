@@ -277,12 +277,13 @@ static void greeted(void *context, uint64_t peer, const char *name, const struct
 	struct swp_hub *hub = context;
 	uint64_t credits = hello->credits < SWP_LIMIT_HOLDS ? hello->credits : SWP_LIMIT_HOLDS;
 	struct swp_dispatch_hold *holds = swp_calloc(hello->hold_count + 1, sizeof(*holds));
-	size_t count;
+	struct swp_dispatch_greeting greeting = {
+		.name = name, .host = hello->host, .credits = (unsigned)credits, .holds = holds};
 
 	if (!holds)
 		return; /* it greets again, and what it holds runs out until then */
-	count = sort_holds(hub, peer, hello, holds);
-	if (swp_dispatch_greet(hub->dispatch, peer, name, (unsigned)credits, holds, count, now_ms(hub)) < 0)
+	greeting.hold_count = sort_holds(hub, peer, hello, holds);
+	if (swp_dispatch_greet(hub->dispatch, peer, &greeting, now_ms(hub)) < 0)
 		swp_log(SWP_LOG_ERROR, "worker.too-many", "there is no room for another worker",
 			SWP_LOG_S("worker", name));
 	swp_free(holds);
@@ -355,7 +356,8 @@ static void given_back(void *context, uint64_t peer, const struct swp_message_gi
 	}
 	swp_log(SWP_LOG_INFO, "job.given-back", "a worker gave a job back", SWP_LOG_N("job", message->job),
 		SWP_LOG_N("why", message->why), SWP_LOG_S("detail", message->detail));
-	swp_dispatch_given_back(hub->dispatch, peer, message->job, message->epoch, pause_ms, now_ms(hub));
+	swp_dispatch_given_back(hub->dispatch, peer, message->job, message->epoch,
+		message->why == SWP_GIVE_BACK_RESOURCES, pause_ms, now_ms(hub));
 	kick_all(hub);
 }
 

@@ -875,6 +875,8 @@ static const struct operation write_fields = {
 	.kind = WRITE, .script = SWP_SCRIPT_WRITE, .slot_kind = SLOT_KEY};
 static const struct operation write_field = {
 	.kind = WRITE, .script = SWP_SCRIPT_WRITE, .slot_kind = SLOT_FIELD, .whole = true};
+static const struct operation write_account = {
+	.kind = WRITE, .script = SWP_SCRIPT_ACCOUNT, .slot_kind = SLOT_FIELD, .whole = true};
 
 int swp_ledger_set(struct swp_ledger *ledger, const struct swp_ledger_field *fields)
 {
@@ -916,16 +918,17 @@ int swp_ledger_keep_catalogue(
 int swp_ledger_account(struct swp_ledger *ledger, const struct swp_record_account *row)
 {
 	SWP_CLEANUP(swp_buf_done) struct swp_buf bytes = {0};
-	char key[SWP_KEY_BYTES];
+	char key[SWP_KEY_BYTES], sweep[SWP_KEY_BYTES];
 	int error = swp_account_encode(row, &bytes);
 
 	if (error < 0)
 		return error;
 	key_of(ledger, SWP_KEY_ACCOUNTS, NULL, NULL, key);
-	return submit(ledger, &write_field,
-		(struct swp_store_argument[]){
-			TEXT(key), TEXT("HSET"), TEXT(row->id), {bytes.data, bytes.length}},
-		4);
+	key_of(ledger, SWP_KEY_SWEEP, NULL, NULL, sweep);
+	return submit(ledger, &write_account,
+		(struct swp_store_argument[]){TEXT(key), TEXT(sweep), TEXT(row->id),
+			{bytes.data, bytes.length}, TEXT(row->not_planned ? "0" : "1")},
+		5);
 }
 
 int swp_ledger_gap(struct swp_ledger *ledger, const struct swp_record_gap *gap)

@@ -56,6 +56,8 @@ struct swp_sweep {
 	struct swp_caller *caller;
 	struct swp_caller_statistics
 		own_calls; /* as last looked at: they stand when the caller is released */
+	uint64_t
+		worker_calls; /* of its jobs, as DONE tells: heartbeats tell of all sweeps that a worker has served */
 	struct swp_terminal *terminal;
 	struct swp_credential_source *source;
 	char source_name[128];

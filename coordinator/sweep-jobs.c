@@ -331,7 +331,10 @@ static void done(
 	struct swp_sweep *sweep = sweep_of(member);
 	struct swp_account *account = open_of(job)->account;
 
-	if (!held || message->how == SWP_DONE_STALE)
+	if (!held)
+		return;
+	sweep->worker_calls += message->calls; /* made, whatever became of their record */
+	if (message->how == SWP_DONE_STALE)
 		return;
 	if (message->limit_count > 0 && swp_limits_note(sweep->limits, account->id, region_of(sweep, job),
 						message->limits, message->limit_count) < 0)
@@ -442,7 +445,7 @@ static void looked_up(void *context, uint64_t job, enum swp_job_end found, unsig
 {
 	struct swp_sweep *sweep = context;
 
-	swp_dispatch_looked_up(swp_hub_dispatch(sweep->hub), job, found, attempts);
+	swp_dispatch_looked_up(swp_hub_dispatch(sweep->hub), job, found, attempts, now_ms(sweep));
 	swp_sweep_kick(sweep);
 }
 

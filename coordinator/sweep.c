@@ -360,8 +360,7 @@ static void count_own_calls(struct swp_sweep *sweep)
 	if (!sweep->caller) /* released: the numbers stand */
 		return;
 	swp_caller_statistics_get(sweep->caller, &sweep->own_calls);
-	sweep->progress.calls =
-		sweep->own_calls.calls + (sweep->hub ? swp_fleet_calls(swp_hub_fleet(sweep->hub)) : 0);
+	sweep->progress.calls = sweep->own_calls.calls + sweep->worker_calls;
 }
 
 const char *swp_sweep_own_calls(struct swp_sweep *sweep, char ret_text[static SWP_OWN_CALLS_BYTES])

@@ -136,9 +136,10 @@ struct swp_sweep_progress {
 		cells_partial, cells_closed;
 	uint64_t findings[SWP_SEVERITY_COUNT]; /* FAIL results of sealed jobs, by severity */
 	uint64_t chains[SWP_SEVERITY_COUNT];   /* confirmed chain instances, by severity */
-	uint64_t calls, retried,
-		throttled; /* AWS calls of workers (heartbeats and seals) and of the coordinator */
-	unsigned workers;  /* greeted and alive */
+	uint64_t
+		calls; /* to AWS, of this coordinator: its own, and those of workers for jobs of which it heard DONE */
+	uint64_t retried, throttled; /* of the seals of correlated accounts */
+	unsigned workers;	     /* greeted and alive, also where other sweeps share them */
 	uint64_t
 		expected_calls; /* of the planned jobs, by the catalogue's estimate, and to enter their accounts */
 };

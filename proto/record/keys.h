@@ -85,6 +85,8 @@ int swp_key_sweep_pattern(const char *sweep, char ret_pattern[static SWP_KEY_BYT
 	"own_calls" /* the coordinator's calls to AWS so far: "all retried throttled" */
 #define SWP_SWEEP_FIELD_PLANNED_JOBS "planned_jobs" /* so far; told every few seconds, and at the end */
 #define SWP_SWEEP_FIELD_DONE_JOBS "done_jobs"
+#define SWP_SWEEP_FIELD_ACCOUNTS                                                                             \
+	"accounts" /* "term rows planned": rows of accounts so far, and those of them that are planned; exact if the term is the sweep's, else not known */
 /* Who owns the sweep (also the fields of the leader's row); written by take-over and renew. */
 #define SWP_OWNER_FIELD_TERM "term"   /* whoever writes must name it */
 #define SWP_OWNER_FIELD_OWNER "owner" /* machine, process, moment: see proto/io/owner.h */

@@ -197,7 +197,8 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.own_keys = 1,
 			.fenced = true,
 			.source = REFUSE_DEPOSED("1") NOW_MS
-			"local row = redis.call('HMGET', KEYS[1], 'term', 'owner', 'until', 'host')\n"
+			"local row = redis.call('HMGET', KEYS[1], 'term', 'owner', 'until', 'host', "
+			"'accounts')\n"
 			"local stored, term = tonumber(row[1] or '0'), tonumber(ARGV[5])\n"
 			"local ends = tonumber(row[3] or '0')\n"
 			"if term > 0 then\n"
@@ -213,6 +214,14 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			"end\n"
 			"if row[2] ~= ARGV[1] then redis.call('HSET', KEYS[1], 'since', "
 			"string.format('%.0f', now)) "
+			"end\n"
+			"local counted_in, counts = string.match(row[5] or '', '^(%S+) (.*)$')\n"
+			"if not row[1] and string.match(KEYS[1], ':sweep$') then counted_in, counts = "
+			"row[1], "
+			"'0 0' end\n"
+			"if counts and counted_in == row[1] then\n"
+			"  redis.call('HSET', KEYS[1], 'accounts', string.format('%.0f', term) .. ' ' .. "
+			"counts)\n"
 			"end\n"
 			"redis.call('HSET', KEYS[1], 'term', string.format('%.0f', term), 'owner', ARGV[1], "
 			"'host', "
@@ -254,6 +263,34 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			"  redis.call('HSET', KEYS[1], 'e', ARGV[2], 'a', ARGV[3], 'w', ARGV[1])\n"
 			"end\n"
 			"return 1\n",
+		},
+	[SWP_SCRIPT_ACCOUNT] =
+		{
+			.name = "account",
+			.keys = "accounts, row of the sweep",
+			.arguments = "account, its row, planned (1 or 0)",
+			.answers = "1",
+			.own_keys = 2,
+			.fenced = true,
+			/* A row that is there and was not counted: the sweep's row was lost without it. The seventh member is `not_planned`. */
+			.source =
+				REFUSE_DEPOSED(
+					"2") "local old = redis.call('HGET', KEYS[1], ARGV[1])\n"
+					     "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])\n"
+					     "local sweep = redis.call('HMGET', KEYS[2], 'term', "
+					     "'accounts')\n"
+					     "local counted_in, rows, planned = string.match(sweep[2] or '', "
+					     "'^(%S+) (%d+) (%d+)$')\n"
+					     "if not counted_in or counted_in ~= sweep[1] then return 1 end\n"
+					     "if old and rows == '0' then redis.call('HDEL', KEYS[2], "
+					     "'accounts') return 1 end\n"
+					     "local was_planned = old and not cmsgpack.unpack(old)[7]\n"
+					     "rows = rows + (old and 0 or 1)\n"
+					     "planned = planned + ARGV[3] - (was_planned and 1 or 0)\n"
+					     "redis.call('HSET', KEYS[2], 'accounts', string.format('%s %.0f "
+					     "%.0f', counted_in, rows, "
+					     "planned))\n"
+					     "return 1\n",
 		},
 };
 

@@ -44,6 +44,7 @@ enum swp_script {
 	 * term "0": takes the row over, if it has no owner, is the owner's own, or its lease has ended (or its owner is `dead`: one whose
 	 * process is known to be gone): term = max(stored term, wall clock, clock of Redis) + 1. Else asserts that term again (a store that
 	 * lost it), or answers SWP_SCRIPT_DEPOSED.
+	 * The row of a sweep that was nobody's begins to count accounts (SWP_SCRIPT_ACCOUNT); what was counted goes on under the new term.
 	 * → {"owned", term, owner before or ""}, {"held", ms left, owner, host}, or, for term "0", {"finished", 0, ""}: a sweep that has
 	 * come to its end is nobody's any more. */
 	SWP_SCRIPT_TAKE_OVER,
@@ -52,6 +53,10 @@ enum swp_script {
 	/* KEYS job; ARGV worker, epoch, attempts → 1 the grant stands (again, if the store had lost it), 0 the job is sealed, given up or
 	 * granted with a higher epoch. */
 	SWP_SCRIPT_ASSERT_GRANT,
+	/* KEYS accounts, row of the sweep; ARGV account, its row (record.h), planned ("1" or "0") → 1. The row stands there, in place of an
+	 * older one, and the sweep's SWP_SWEEP_FIELD_ACCOUNTS counts it: exact, as both are one write. Not where that field is absent, or
+	 * of another term than the sweep's: then a coordinator of an earlier version has written accounts, and nobody knows how many. */
+	SWP_SCRIPT_ACCOUNT,
 	SWP_SCRIPT_COUNT,
 };
 

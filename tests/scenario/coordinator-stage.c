@@ -359,7 +359,10 @@ void stage_beat(swp_bus_peer peer, const struct stage_job *jobs, size_t count, i
 {
 	struct swp_wire_lease leases[64];
 	struct swp_message message = {.type = SWP_MESSAGE_HEARTBEAT,
-		.heartbeat = {.jobs = leases, .job_count = count, .store_away = stage.store_away}};
+		.heartbeat = {.jobs = leases,
+			.job_count = count,
+			.calls = STAGE_CALLS_BEFORE,
+			.store_away = stage.store_away}};
 
 	stage_check(count <= SWP_ARRAY_SIZE(leases), "too many jobs for one heartbeat of the stage");
 	for (size_t i = 0; i < count; i++)

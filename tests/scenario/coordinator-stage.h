@@ -11,6 +11,8 @@
 #define STAGE_MEMBER "222222222222"
 #define STAGE_REGION "eu-west-1"
 #define STAGE_WORKER 1 /* the peer */
+#define STAGE_CALLS_BEFORE                                                                                   \
+	1000 /* that its workers say they have made, before there was anything to do here */
 
 struct coordinator_stage {
 	struct swp_loop *loop;

@@ -400,11 +400,55 @@ static bool is_held(const char *key, const struct swp_store_argument *arguments,
 	       number_at(key, SWP_OWNER_FIELD_UNTIL) > now;
 }
 
+/* "term rows planned", if it is of the sweep's term. */
+static bool counted_accounts(const char *sweep, int64_t *ret_rows, int64_t *ret_planned)
+{
+	const char *text = player_store_get(sweep, SWP_SWEEP_FIELD_ACCOUNTS, NULL);
+	char *end;
+
+	if (!text || strtoll(text, &end, 10) != number_at(sweep, SWP_OWNER_FIELD_TERM))
+		return false;
+	*ret_rows = strtoll(end, &end, 10);
+	*ret_planned = strtoll(end, NULL, 10);
+	return true;
+}
+
+static void put_counted(const char *sweep, int64_t rows, int64_t planned)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%" PRId64 " %" PRId64 " %" PRId64,
+		number_at(sweep, SWP_OWNER_FIELD_TERM), rows, planned);
+	player_store_put(sweep, SWP_SWEEP_FIELD_ACCOUNTS, text, strlen(text));
+}
+
+#define PLANNED_BEFORE                                                                                       \
+	"planned" /* account → "1" or "0": the Lua looks into the row, but decoding takes memory, which tests refuse */
+
+static void write_account(const char *accounts, const char *sweep, const struct swp_store_argument *arguments)
+{
+	const char *account = arguments[0].bytes;
+	bool there = player_store_get(accounts, account, NULL) != NULL;
+	int64_t rows, planned, was_planned = there ? number_at(PLANNED_BEFORE, account) : 0;
+
+	put_text(accounts, account, &arguments[1]);
+	put_text(PLANNED_BEFORE, account, &arguments[2]);
+	if (!counted_accounts(sweep, &rows, &planned))
+		return;
+	if (there && rows == 0)
+		drop(sweep, SWP_SWEEP_FIELD_ACCOUNTS, true);
+	else
+		put_counted(sweep, rows + !there, planned + number_at(PLANNED_BEFORE, account) - was_planned);
+}
+
 static void take_over(const char *key, const struct swp_store_argument *arguments, struct answer *answer)
 {
 	static char before[128];
 	int64_t now = swp_clock_wall_ms(player_clock()), stored = number_at(key, SWP_OWNER_FIELD_TERM),
 		term = strtoll(arguments[4].bytes, NULL, 10), wall = strtoll(arguments[3].bytes, NULL, 10);
+	int64_t rows = 0, planned = 0;
+	bool counts = counted_accounts(key, &rows, &planned) ||
+		      (stored == 0 && strcmp(key + strlen(key) - strlen(":sweep"), ":sweep") == 0);
 	const char *owner = player_store_get(key, SWP_OWNER_FIELD_OWNER, NULL),
 		   *host = player_store_get(key, SWP_OWNER_FIELD_HOST, NULL);
 
@@ -425,6 +469,8 @@ static void take_over(const char *key, const struct swp_store_argument *argument
 	if (strcmp(before, arguments[0].bytes) != 0)
 		put_number(key, SWP_OWNER_FIELD_SINCE, now);
 	put_number(key, SWP_OWNER_FIELD_TERM, term);
+	if (counts)
+		put_counted(key, rows, planned);
 	put_text(key, SWP_OWNER_FIELD_OWNER, &arguments[0]);
 	put_text(key, SWP_OWNER_FIELD_HOST, &arguments[1]);
 	put_number(key, SWP_OWNER_FIELD_UNTIL, now + strtoll(arguments[2].bytes, NULL, 10));
@@ -539,6 +585,10 @@ static void run_script(const struct request *request, struct answer *answer)
 		return;
 	case SWP_SCRIPT_ASSERT_GRANT:
 		say_number(answer, assert_grant(key, arguments));
+		return;
+	case SWP_SCRIPT_ACCOUNT:
+		write_account(key, request->arguments[1].bytes, arguments);
+		say_number(answer, 1);
 		return;
 	case SWP_SCRIPT_LEAVE_INDEX:
 		say_number(answer, leave_index(key, request->arguments[1].bytes, arguments));

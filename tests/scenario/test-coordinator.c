@@ -10,6 +10,7 @@
 #include "proto/base/error.h"
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
+#include "proto/io/caller.h"
 #include "proto/record/keys.h"
 #include "proto/record/record.h"
 #include "proto/record/scripts.h"
@@ -32,6 +33,18 @@ static void begin_with_worker(const char *scenario, unsigned members, unsigned c
 	begin(scenario, members);
 	stage_greet(STAGE_WORKER, credits);
 	stage_take_plan(STAGE_WORKER);
+}
+
+/* Of this sweep, each job with one; what the worker did for others before is none of it. */
+static void expect_calls(void)
+{
+	const struct swp_sweep_progress *progress = swp_sweep_progress(stage.sweep);
+	struct swp_caller_statistics own;
+
+	swp_sweep_own_statistics(stage.sweep, &own);
+	if (own.calls == 0 || progress->jobs_done < 2 || progress->calls != own.calls + progress->jobs_done)
+		player_fail("%llu calls of %llu jobs and %llu own", (unsigned long long)progress->calls,
+			(unsigned long long)progress->jobs_done, (unsigned long long)own.calls);
 }
 
 static void expect_end(enum swp_sweep_end end, enum swp_sweep_status status)
@@ -120,6 +133,7 @@ static void dispatch_beside_enumeration(void)
 	stage_done(STAGE_WORKER, &job, SWP_DONE_SEALED);
 	stage_work_all(STAGE_WORKER);
 	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	expect_calls();
 	stage_close();
 }
 

@@ -6,6 +6,7 @@ from common import WORKER, wait_for
 from peers import Redis, free_port, write_keys
 
 SEALED = "local n = 0; for _, k in ipairs(redis.call('KEYS', '*:job:*')) do n = n + redis.call('HEXISTS', k, 's') end; return n"
+JOB = "local k = redis.call('KEYS', ARGV[1])[1]; return k and {redis.call('HGET', k, 'e'), redis.call('HGET', k, 'w') or '', tostring(redis.call('HEXISTS', k, 's'))} or {'', '', ''}"
 EPOCHS = "local all = {}; for _, k in ipairs(redis.call('KEYS', '*:job:*')) do all[#all + 1] = k .. ' ' .. redis.call('HGET', k, 'e') .. ' ' .. redis.call('HEXISTS', k, 's') end; return all"
 
 
@@ -37,6 +38,11 @@ class Fleet:
                                        **(options or {}))
         self.place.children.append(process)
         return process
+
+    def job(self, account, region):
+        """(epoch, the worker it was granted to last, sealed); None before the first grant."""
+        epoch, worker, sealed = self.redis.ask("EVAL", JOB, 0, f"*:job:{account}:{region}").decode().splitlines()[:3] or ("", "", "")
+        return (int(epoch), worker, sealed == "1") if epoch else None
 
     def epochs(self):
         """job → (epoch, sealed)"""

@@ -1,9 +1,10 @@
 """Coordinators and workers of several hosts' kind: one goes on with what another began, and one that was taken over from writes nothing."""
 import json
 import signal
+import subprocess
 import time
 
-from common import Simulator, Suite, orgsweep, processes_of, stable, sweep, wait_for
+from common import Simulator, Skipped, Suite, orgsweep, processes_of, stable, sweep, wait_for
 from fleet import Fleet
 from peers import Redis
 from running import SIZE, Running, expected, slow, under_way
@@ -190,6 +191,90 @@ def a_coordinator_that_ends_says_so(place):
         assert log.count("link.up") == number, log
     wait_for(lambda: (place.path / "one.log").read_text().count("link.left") == 2, 5, "the second farewell")
     assert "link.lost" not in (place.path / "one.log").read_text(), log
+
+
+ACCOUNTS = """local rows = redis.call('HGETALL', KEYS[1]); local planned = 0
+for i = 2, #rows, 2 do if not cmsgpack.unpack(rows[i])[7] then planned = planned + 1 end end
+return {#rows / 2, planned}"""
+
+
+@suite.test
+def status_tells_how_many_accounts_there_are(place):
+    """As many as have rows, at whatever moment the coordinator is killed, and when the sweep has been resumed; without reading a row of theirs.
+    Where it was not counted (an earlier version) it says that it does not know."""
+    simulator = slow(place)
+    fleet = Fleet(place, simulator)
+    shown = lambda *options: orgsweep(place, "status", *options, "--store", fleet.redis.url, environment=place.environment()).stdout
+    index = lambda: fleet.redis.ask("ZRANGE", "swp:index", 0, -1).decode().split()
+
+    def agree():
+        there = [int(number) for number in fleet.redis.ask("EVAL", ACCOUNTS, 1, f"swp:{index()[0]}:accounts").decode().split()]
+        told = json.loads(shown("--json"))["sweeps"][0]
+        assert [told["accounts"], told["accounts_planned"]] == there, (told, there)
+        return told
+
+    first = Running(place, simulator, *fleet.arguments())
+    fleet.worker("one")
+    wait_for(lambda: index() and int(fleet.redis.ask("HLEN", f"swp:{index()[0]}:accounts")) > 0, 20, "an account's row")
+    first.process.kill()
+    first.process.wait()
+    assert agree()["accounts"] > 0
+    second = Running(place, simulator, *fleet.arguments(), "--resume", "latest")
+    code, report, text = second.finish()
+    same_as_undisturbed(place, report, text)
+    told, total = agree(), report["summary"]["accounts"]
+    assert (told["accounts"], told["accounts_planned"]) == (total["total"], total["planned"]), (told, total)
+    assert f"{total['planned']} of {total['total']} accounts planned" in shown(), shown()
+    fleet.redis.ask("CONFIG", "RESETSTAT")
+    shown("--json")
+    scans = [line for line in fleet.redis.ask("INFO", "commandstats").decode().splitlines() if line.startswith("cmdstat_hscan:")]
+    assert "calls=3," in scans[0], scans  # the leader, the sweep, the workers
+    key = f"swp:{index()[0]}:sweep"
+    earlier = [lambda: fleet.redis.ask("HSET", key, "accounts", "1 7 7"), lambda: fleet.redis.ask("HDEL", key, "accounts")]
+    for change in earlier:
+        change()
+        unknown = json.loads(shown("--json"))["sweeps"][0]
+        assert unknown == {**told, "accounts": None, "accounts_planned": None}, unknown
+        assert "accounts not counted" in shown(), shown()
+    fleet.redis.ask("HDEL", key, "planned_jobs", "done_jobs")  # as in the first seconds
+    assert "jobs not told yet" in shown(), shown()
+    assert json.loads(shown("--json"))["sweeps"][0] == {**unknown, "planned_jobs": 0, "done_jobs": 0}
+
+
+def on_host(name):
+    """What makes a worker believe that its host is called so: a UTS namespace."""
+    prefix = ("unshare", "--user", "--map-root-user", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name)
+    if subprocess.run([*prefix, "true"], capture_output=True).returncode:
+        raise Skipped("UTS namespaces can't be made here")
+    return prefix
+
+
+@suite.test
+def a_job_lost_on_a_host_goes_to_another(place):
+    """On one host each worker that gets the job is killed and comes back at once (memory that is too short, say). The host that greeted last
+    is asked first, so that it would get the job again and again; but the other one sweeps it, and nothing is lost."""
+    size = ("--seed", 46, "--accounts", 6, "--regions", 1)
+    truth = sweep(place, "--all", environment=Simulator(place, *size).environment()).report
+    victim = [account for account in truth["accounts"] if account["swept"]][-1]
+    simulator = Simulator(place, *size, "--fault", f"account={victim['id']},operation=sagemaker:*,kind=slow:3000")
+    fleet = Fleet(place, simulator)
+    running = Running(place, simulator, *fleet.arguments(), "--log-level", "info")
+    broken, lost = fleet.worker("one", prefix=on_host("broken")), []
+    ready = lambda name: [line for line in running.everything().splitlines() if "worker.ready" in line and f"worker={name}" in line]
+    while running.process.poll() is None:
+        job = fleet.job(victim["id"], victim["regions"][0])
+        if job and job[1] == "one" and not job[2] and job[0] not in lost:
+            lost.append(job[0])
+            broken.kill()
+            if len(lost) == 1:
+                fleet.worker("two", prefix=on_host("sound"))
+                wait_for(lambda: ready("two"), 20, "the other host's worker is ready")
+            broken = fleet.worker("one", prefix=on_host("broken"))
+        time.sleep(0.05)
+    code, report, text = running.finish()
+    assert "host=broken" in ready("one")[0] and "host=sound" in ready("two")[0], ready("one") + ready("two")
+    assert report["sweep"]["status"] == "complete" and stable(report) == stable(truth), text
+    assert len(lost) == 1, lost
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@
 
 #include "proto/io/store.h"
 #include "proto/record/keys.h"
+#include "proto/record/record.h"
 #include "proto/record/scripts.h"
 
 #define JOB "swp:s1:job:123456789012:eu-west-1"
@@ -339,6 +340,106 @@ static void test_fence(void **state)
 	assert_field("e", "1");
 }
 
+#define ACCOUNTS "swp:s1:accounts"
+
+static void write_account(const char *term, const char *account, bool planned)
+{
+	const struct swp_store_argument keys[] = {text(ACCOUNTS), text(ROW), text(ROW)};
+	const struct swp_record_account row = {
+		.id = account, .name = "a", .state = "ACTIVE", .not_planned = !planned};
+	struct swp_buf bytes = {0};
+
+	assert_int_equal(swp_account_encode(&row, &bytes), 0);
+	answered = false;
+	assert_int_equal(swp_store_run(store, &scripts[SWP_SCRIPT_ACCOUNT], keys, 3,
+				 (struct swp_store_argument[]){text(term), text(account),
+					 {bytes.data, bytes.length}, text(planned ? "1" : "0")},
+				 4, on_reply, NULL),
+		0);
+	wait_for(&answered);
+	swp_buf_done(&bytes);
+}
+
+static void assert_counted(const char *value)
+{
+	COMMAND("HGET", ROW, SWP_SWEEP_FIELD_ACCOUNTS);
+	if (value)
+		assert_string_equal(got.text, value);
+	else
+		assert_int_equal(got.type, SWP_STORE_REPLY_NOTHING);
+}
+
+/* Each account once, however often its row is written, and under whichever term. */
+static void test_accounts_are_counted(void **state)
+{
+	char later[40];
+
+	(void)state;
+	own("a", "60000", "1", "77", "");
+	assert_counted("77 0 0");
+	write_account("77", "1", true);
+	assert_int_equal(got.numbers[0], 1);
+	write_account("77", "2", false);
+	write_account("77", "1", true);
+	assert_counted("77 2 1");
+	write_account("77", "2", true); /* it has been activated since */
+	assert_counted("77 2 2");
+	write_account("77", "1", false);
+	assert_counted("77 2 1");
+	write_account("76", "3", true);
+	assert_deposed();
+	own("a", "60000", "1", "77", ""); /* asserted */
+	assert_counted("77 2 1");
+	own("b", "60000", "4000000000000", "0", "a");
+	assert_counted("4000000000001 2 1");
+	write_account("4000000000001", "3", true);
+	assert_counted("4000000000001 3 2");
+	COMMAND("HGET", ACCOUNTS, "3");
+	assert_int_equal(got.type, SWP_STORE_REPLY_TEXT);
+	own("c", "60000", "1", "0", "b");
+	snprintf(later, sizeof(later), "%lld 3 2", (long long)got.numbers[1]);
+	assert_counted(later);
+	RUN_KEYS(SWP_SCRIPT_TAKE_OVER, LEADER, NULL, "a", "host", "60000", "1", "0", "");
+	COMMAND("HGET", LEADER, SWP_SWEEP_FIELD_ACCOUNTS); /* the leader's row has none */
+	assert_int_equal(got.type, SWP_STORE_REPLY_NOTHING);
+}
+
+/* A coordinator of an earlier version writes rows by `write` and takes over without it: what stands there is never taken for the whole. */
+static void test_accounts_of_an_earlier_version(void **state)
+{
+	char later[24];
+
+	(void)state;
+	COMMAND("HSET", ROW, "term", "70");
+	own("a", "60000", "1", "77", "");
+	write_account("77", "1", true);
+	assert_counted(NULL);
+	COMMAND("DEL", ROW, ACCOUNTS);
+	own("a", "60000", "1", "77", "");
+	write_account("77", "1", true);
+	COMMAND("HSET", ROW, "term", "78"); /* as it took over */
+	write_account("78", "2", true);
+	own("b", "60000", "1", "0", "a");
+	snprintf(later, sizeof(later), "%lld", (long long)got.numbers[1]);
+	write_account(later, "3", true);
+	assert_int_equal(got.numbers[0], 1);
+	assert_counted("77 1 1"); /* of another term than the sweep's */
+}
+
+/* The sweep's row is lost, and not the accounts': they are not counted from nought. */
+static void test_accounts_without_their_sweep(void **state)
+{
+	(void)state;
+	own("a", "60000", "1", "77", "");
+	write_account("77", "1", true);
+	COMMAND("DEL", ROW);
+	own("a", "60000", "1", "77", "");
+	write_account("77", "1", true);
+	assert_counted(NULL);
+	write_account("77", "2", true);
+	assert_counted(NULL);
+}
+
 static void test_renew(void **state)
 {
 	(void)state;
@@ -503,6 +604,9 @@ int main(void)
 		cmocka_unit_test_setup(test_take_over_finished, each_begins),
 		cmocka_unit_test_setup(test_assert_term, each_begins),
 		cmocka_unit_test_setup(test_fence, each_begins),
+		cmocka_unit_test_setup(test_accounts_are_counted, each_begins),
+		cmocka_unit_test_setup(test_accounts_of_an_earlier_version, each_begins),
+		cmocka_unit_test_setup(test_accounts_without_their_sweep, each_begins),
 		cmocka_unit_test_setup(test_renew, each_begins),
 		cmocka_unit_test_setup(test_assert_grant, each_begins),
 		cmocka_unit_test_setup(test_assert_grant_drops_parts, each_begins),
