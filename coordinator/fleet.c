@@ -785,7 +785,7 @@ void swp_fleet_free(struct swp_fleet *fleet)
 	if (!fleet)
 		return;
 	swp_timer_stop(&fleet->timer);
-	swp_fleet_send_all(fleet, &bye); /* so that workers need not wait for our silence */
+	swp_fleet_send_all(fleet, &bye); /* may be lost with the connection: then our silence tells */
 	while (fleet->peers) {
 		struct peer *peer = fleet->peers;
 

@@ -459,6 +459,14 @@ static void ticked(struct swp_timer *timer)
 	schedule(link);
 }
 
+static void connected(void *context)
+{
+	struct swp_link *link = context;
+
+	swp_session_reconnected(&link->session, swp_loop_now_ms(link->worker->loop));
+	schedule(link);
+}
+
 static void key_refused(void *context, const char *why)
 {
 	struct swp_link *link = context;
@@ -528,7 +536,7 @@ int swp_link_new(struct swp_worker *worker, const char *endpoint, const struct s
 {
 	struct swp_link *link = swp_calloc(1, sizeof(*link));
 	const struct swp_bus_client_events events = {
-		.received = received, .refused = key_refused, .context = link};
+		.received = received, .connected = connected, .refused = key_refused, .context = link};
 
 	if (!link)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");

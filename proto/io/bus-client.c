@@ -48,6 +48,8 @@ static void on_monitor_event(struct swp_bus_client *client, uint16_t event)
 	if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
 		client->broken_handshakes = 0;
 		client->refused = false;
+		if (client->events.connected)
+			client->events.connected(client->events.context);
 		return;
 	}
 	if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) {

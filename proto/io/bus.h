@@ -87,6 +87,9 @@ struct swp_bus_client;
 struct swp_bus_client_events {
 	/* `bytes` is borrowed until return. Either call-back may free the client. */
 	void (*received)(void *context, const void *bytes, size_t length);
+	/* A connection was made, the first or another one: what was under way on the one before need not have arrived, and a new process
+	 * may be at its other end. NULL: is not told. May free the client. */
+	void (*connected)(void *context);
 	/* The server refused our key, or three handshakes in a row broke off (said once, and again after a success in
 	 * between): wrong --key or --server-key. `why` says what to do. Connecting goes on by itself. */
 	void (*refused)(void *context, const char *why);

@@ -20,6 +20,14 @@ void swp_session_close(struct swp_session *session)
 	session->state = SWP_SESSION_CLOSED;
 }
 
+void swp_session_reconnected(struct swp_session *session, int64_t now_ms)
+{
+	if (session->state == SWP_SESSION_CLOSED)
+		return;
+	session->state = SWP_SESSION_GREETING;
+	session->due_ms = now_ms;
+}
+
 static enum swp_session_event violation(struct swp_session *session, int error, struct swp_message *message)
 {
 	swp_message_done(message);

@@ -61,6 +61,9 @@ enum swp_session_event swp_session_tick(struct swp_session *session, int64_t now
 /* When to tick next (monotonic ms); INT64_MAX when closed. */
 int64_t swp_session_next_ms(const struct swp_session *session);
 
+/* Worker: there is a new connection, so that whoever is at its other end is greeted at once, without waiting for silence. */
+void swp_session_reconnected(struct swp_session *session, int64_t now_ms);
+
 /* What could not be sent (queue full) needs no report: it is due again after a heartbeat.
  * The owner said BYE (worker) or is done with the peer: closed. */
 void swp_session_close(struct swp_session *session);

@@ -280,6 +280,13 @@ void player_keep_alive(unsigned link, bool on)
 		swp_timer_stop(&client_of(link)->alive_timer);
 }
 
+void player_reconnect(unsigned link)
+{
+	struct swp_bus_client *client = clients[link];
+
+	client->events.connected(client->events.context);
+}
+
 void player_mute(unsigned link, bool on)
 {
 	client_of(link)->muted = on;

@@ -84,6 +84,7 @@ bool player_has(unsigned link,
 void player_ignore(enum swp_message_type type, bool on); /* dropped when sent */
 /* The coordinator lives: it sends a heartbeat each second. */
 void player_keep_alive(unsigned link, bool on);
+void player_reconnect(unsigned link);	  /* the connection is another one now */
 void player_mute(unsigned link, bool on); /* nothing gets through either way: coordinator lost */
 
 /* Coordinator under test: peers that a test invents, at its bus server. */

@@ -759,6 +759,49 @@ static void coordinator_lost(void)
 	stage_close();
 }
 
+static void connected_again(void)
+{
+	struct swp_message hello;
+
+	stage_open("another connection, to a coordinator that has ended and is back");
+	player_answer((struct player_answer){
+		.host = STAGE_HOST, .call = "ListThings", .body = ONE_THING, .delay_ms = 3 * SECOND});
+	answer_describe(OPEN_THING);
+	stage_job(1, NULL);
+	player_advance(SECOND);
+	player_reconnect(0);
+	player_advance(SECOND / 10);
+	player_take(0, SWP_MESSAGE_HELLO, &hello);
+	stage_check(hello.hello.hold_count == 1, "it greets at once, and names the job that it holds");
+	swp_message_done(&hello);
+	player_advance(SECOND);
+	stage_welcome(0);
+	stage_name_sweep(0);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_expect_metric("coordinator_losses_total{coordinator=\"tcp://c1:1\"}", 0);
+	stage_close();
+}
+
+static void coordinator_leaves(void)
+{
+	const struct swp_message bye = {.type = SWP_MESSAGE_BYE};
+
+	stage_open("the coordinator says that it ends");
+	plain_answers();
+	player_send(0, &bye);
+	player_settle();
+	stage_expect_metric("coordinator_up{coordinator=\"tcp://c1:1\"}", 0);
+	stage_expect_metric("coordinator_losses_total{coordinator=\"tcp://c1:1\"}", 0);
+	player_advance(SECOND);
+	stage_welcome(0);
+	stage_name_sweep(0);
+	stage_job(1, NULL);
+	player_advance(SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
 static void committed_while_alone(void)
 {
 	stage_open("done while the coordinator is away");
@@ -1112,6 +1155,8 @@ static const struct {
 	SCENARIO(uncommitted_ceiling),
 	SCENARIO(cancelled),
 	SCENARIO(coordinator_lost),
+	SCENARIO(connected_again),
+	SCENARIO(coordinator_leaves),
 	SCENARIO(committed_while_alone),
 	SCENARIO(granted_again),
 	SCENARIO(given_back),

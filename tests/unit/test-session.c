@@ -99,6 +99,24 @@ static void test_coordinator_leaves(void **state)
 	assert_int_equal(say_type(&session, SWP_MESSAGE_WELCOME, 1500), SWP_SESSION_REFUSED); /* protocol 0 */
 }
 
+static void test_new_connection(void **state)
+{
+	struct swp_session session;
+	struct swp_message message;
+
+	(void)state;
+	open_worker(&session, 0);
+	swp_session_reconnected(&session, 300);
+	assert_false(swp_session_is_open(&session));
+	assert_int_equal(swp_session_next_ms(&session), 300);
+	assert_int_equal(swp_session_tick(&session, 300), SWP_SESSION_GREET);
+	assert_int_equal(say(&session, &welcome, 310, &message), SWP_SESSION_ESTABLISHED);
+	swp_message_done(&message);
+	swp_session_close(&session);
+	swp_session_reconnected(&session, 400);
+	assert_int_equal(session.state, SWP_SESSION_CLOSED); /* who said bye does not come back */
+}
+
 static void test_worker_refuses(void **state)
 {
 	struct swp_session session;
@@ -203,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_coordinator),
 		cmocka_unit_test(test_bye_and_again),
 		cmocka_unit_test(test_coordinator_leaves),
+		cmocka_unit_test(test_new_connection),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
