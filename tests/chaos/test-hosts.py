@@ -188,5 +188,29 @@ def primary_and_everybody(place):
             raise AssertionError("\n".join([str(why), *(f"--- {name}\n{text}" for name, text in holds.logs(world).items())])) from None
 
 
+@suite.test
+def all_links_lose_packets(place):
+    """Those of coordinators and workers, for longer than every lease. The sentinels, who sit there too, may well choose another primary."""
+    truth, jobs = quiet()
+    with contextlib.closing(HostWorld(place, "serve", 2000)) as world:
+        world.start()
+        wait_for(lambda: half_done(world), 60, "the middle of the sweep")
+        squeezed = [name for name in NAMES if name not in STORES]
+        for name in squeezed:
+            world.hosts.squeeze(name)
+        time.sleep(CUT_SECONDS)
+        lost = {name: world.hosts.release(name) for name in squeezed}
+        try:
+            assert sum(lost.values()) > 20, lost
+            text = chaos.wait_for_report(world, time.monotonic() + 120)
+            world.redis = wait_for(lambda: next((redis for redis in (world.redis, world.replica) if b"role:master" in redis.ask("INFO", "replication")), None),
+                                   20, "a primary")
+            problems = [*world.unexpected, *holds.stop_all(world), *holds.same_report(holds.read_report(world, text), truth),
+                        *holds.jobs_hold(world, jobs, {}), *holds.no_locks(world), *holds.left_over(world)]
+            assert not problems, "\n".join(problems)
+        except AssertionError as why:
+            raise AssertionError("\n".join([str(why), str(lost), *(f"--- {name}\n{text}" for name, text in holds.logs(world).items())])) from None
+
+
 if __name__ == "__main__":
     suite.main(at_once=3)
