@@ -204,7 +204,7 @@ def goes_over(place, fleet, first, second):
     """The second one ends the sweep, within the time that a take-over may take; the first one stands by."""
     began = time.monotonic()
     second.wait("sweep.resumed", 15.5)
-    second.wait("job.adopted", 15.5 - (time.monotonic() - began))
+    second.wait("job.adopted", 18 - (time.monotonic() - began))  # its sweep is not waited for once more
     first.process.send_signal(signal.SIGCONT)
     first.wait("serve.deposed", 20)
     second.wait("sweep.ended", 60)
