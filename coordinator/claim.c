@@ -88,7 +88,7 @@ static enum swp_claim_answer is_held(
 }
 
 enum swp_claim_answer swp_claim_read(
-	struct swp_claim *claim, const struct swp_store_reply *reply, int64_t now_ms)
+	struct swp_claim *claim, const struct swp_store_reply *reply, const struct swp_clock *clock)
 {
 	const char *word = swp_store_item_text(reply, 0);
 
@@ -97,7 +97,7 @@ enum swp_claim_answer swp_claim_read(
 	if (swp_text_equal(word, "owned"))
 		return is_ours(claim, reply);
 	if (swp_text_equal(word, "held"))
-		return is_held(claim, reply, now_ms);
+		return is_held(claim, reply, swp_clock_monotonic_ms(clock));
 	return swp_text_equal(word, "finished") ? SWP_CLAIM_FINISHED : SWP_CLAIM_UNREADABLE;
 }
 

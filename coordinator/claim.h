@@ -60,9 +60,9 @@ void swp_claim_take(
 	const struct swp_claim *claim, const struct swp_clock *clock, struct swp_claim_call *ret_call);
 /* For SWP_SCRIPT_RENEW; 0 gives the row up. */
 void swp_claim_renew(const struct swp_claim *claim, int64_t lease_ms, struct swp_claim_call *ret_call);
-/* What take-over answered, at `now_ms` (monotonic). Its errors are the caller's. */
+/* What take-over answered, just now. Its errors are the caller's. */
 enum swp_claim_answer swp_claim_read(
-	struct swp_claim *claim, const struct swp_store_reply *reply, int64_t now_ms);
+	struct swp_claim *claim, const struct swp_store_reply *reply, const struct swp_clock *clock);
 /* Another has taken it over: it may be claimed anew. */
 void swp_claim_lose(struct swp_claim *claim);
 /* Of what renew answered: names of workers to drain, borrowed from the reply. How many. */

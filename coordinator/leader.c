@@ -111,7 +111,7 @@ static void is_held(struct swp_leader *leader)
 
 static void read_claim(struct swp_leader *leader, const struct swp_store_reply *reply)
 {
-	switch (swp_claim_read(&leader->claim, reply, swp_loop_now_ms(leader->loop))) {
+	switch (swp_claim_read(&leader->claim, reply, swp_loop_clock(leader->loop))) {
 	case SWP_CLAIM_OURS:
 		leads_now(leader);
 		break;

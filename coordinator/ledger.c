@@ -434,7 +434,7 @@ static void is_ours(struct swp_ledger *ledger)
 static void tell_claimed(struct swp_ledger *ledger, const struct swp_store_reply *reply)
 {
 	ledger->owning = false;
-	switch (swp_claim_read(&ledger->claim, reply, swp_loop_now_ms(ledger->loop))) {
+	switch (swp_claim_read(&ledger->claim, reply, swp_loop_clock(ledger->loop))) {
 	case SWP_CLAIM_OURS:
 		is_ours(ledger);
 		break;
