@@ -219,6 +219,8 @@ def the_clock_of_redis_steps_back_while_the_leader_is_silent(place):
     fleet, clock, first, second = two_and_a_clock(place)
     first.process.send_signal(signal.SIGSTOP)
     clock.set(-3600)
+    told = status(fleet)
+    assert told["leader"] is None and [row["status"] for row in told["sweeps"]] == ["resumable"], told
     goes_over(place, fleet, first, second)
 
 
