@@ -43,7 +43,7 @@ return all"""
 ACCOUNTS = 10
 PHASES = {"accounts are listed": lambda listed, rows: not listed and 0 < rows < ACCOUNTS,
           "roles are assumed": lambda listed, rows: listed and rows < ACCOUNTS}
-PHASE_SECONDS = 12
+PHASE_SECONDS = 5  # other steps wait meanwhile: with what one of these lasts, less than every lease
 
 
 class Coordinator:
