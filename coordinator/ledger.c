@@ -587,7 +587,7 @@ static int submit(struct swp_ledger *ledger, const struct operation *like,
 
 	if (ledger->closed)
 		return 0;
-
+	SWP_ASSERT(ledger->owned || like->kind == OWN || !is_write(like)); /* it may be another's */
 	if (!operation)
 		return -ENOMEM;
 	*operation = *like;
