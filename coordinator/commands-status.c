@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "coordinator/claim.h"
 #include "coordinator/commands.h"
 #include "coordinator/json-writer.h"
 #include "coordinator/report.h"
@@ -84,7 +85,8 @@ static const char *shown_status(const struct sweep_row *row, int64_t store_ms)
 {
 	if (swp_text_equal(row->state, "finished") && *row->status)
 		return row->status;
-	return row->until_ms > store_ms && !swp_owner_is_dead(row->owner) ? "running" : "resumable";
+	return swp_claim_goes_on(row->until_ms, store_ms) && !swp_owner_is_dead(row->owner) ? "running"
+											    : "resumable";
 }
 
 static void print_count(struct swp_json_writer *json, const char *name, int64_t count)
@@ -200,7 +202,7 @@ static int print_leader(const struct swp_asker *asker, struct swp_json_writer *j
 	int error = swp_key_format(SWP_KEY_LEADER, NULL, NULL, NULL, key);
 	if (!error)
 		error = swp_ask_hash(asker, key, keep_leader_field, &row, problem);
-	bool leads = row.until_ms > store_ms && !swp_owner_is_dead(row.owner);
+	bool leads = swp_claim_goes_on(row.until_ms, store_ms) && !swp_owner_is_dead(row.owner);
 	if (error)
 		return error;
 	if (!as_json && leads) {

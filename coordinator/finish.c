@@ -392,7 +392,7 @@ static void meta_came(void *context, const struct swp_store_reply *reply)
 		return;
 	}
 	swp_owner_make(&owner, swp_clock_random_u64(swp_loop_clock(finish->loop)));
-	if (swp_ledger_own(finish->ledger, &owner, 0) < 0)
+	if (swp_ledger_own(finish->ledger, &(struct swp_ledger_ownership){.owner = &owner}) < 0)
 		fail(finish, "out of memory");
 }
 

@@ -1,11 +1,9 @@
 #include "coordinator/leader.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "coordinator/ledger.h"
+#include "coordinator/claim.h"
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "proto/base/text.h"
@@ -23,13 +21,11 @@ struct put {
 struct swp_leader {
 	struct swp_loop *loop;
 	struct swp_store *store;
-	struct swp_owner owner;
 	struct swp_leader_events events;
 	struct swp_store_script take_over, renew, write;
 	struct swp_fence fence;
-	char key[SWP_KEY_BYTES], drains[SWP_KEY_BYTES];
-	char holder[SWP_OWNER_BYTES], dead[SWP_OWNER_BYTES];
-	uint64_t term; /* 0: does not lead */
+	struct swp_claim claim;		 /* term 0: does not lead */
+	char stands_by[SWP_OWNER_BYTES]; /* for whom, as told last */
 	struct swp_timer next;
 	struct put *puts; /* not acknowledged */
 	unsigned owed;	  /* answers */
@@ -75,7 +71,7 @@ static void again_in(struct swp_leader *leader, int64_t ms)
 
 static void depose(struct swp_leader *leader)
 {
-	leader->term = 0;
+	swp_claim_lose(&leader->claim);
 	leader->fence = (struct swp_fence){.count = 0};
 	while (leader->puts) {
 		struct put *put = leader->puts;
@@ -90,15 +86,12 @@ static void depose(struct swp_leader *leader)
 
 static void send_puts(struct swp_leader *leader);
 
-static void leads_now(struct swp_leader *leader, const struct swp_store_reply *reply)
+static void leads_now(struct swp_leader *leader)
 {
-	bool first = leader->term == 0;
-
-	if (first) {
-		leader->term = (uint64_t)reply->items[1].number;
-		swp_fence_add(&leader->fence, leader->key, leader->term);
-		leader->holder[0] = '\0';
-		leader->events.leads(leader->events.context, leader->term);
+	if (leader->fence.count == 0) {
+		swp_fence_add(&leader->fence, leader->claim.key, leader->claim.term);
+		leader->stands_by[0] = '\0';
+		leader->events.leads(leader->events.context, leader->claim.term);
 	} else if (leader->was_fresh) {
 		leader->events.fresh(leader->events.context);
 	}
@@ -107,21 +100,32 @@ static void leads_now(struct swp_leader *leader, const struct swp_store_reply *r
 	again_in(leader, SWP_OWNER_RENEW_MS);
 }
 
-static void is_held(struct swp_leader *leader, const struct swp_store_reply *reply)
+static void is_held(struct swp_leader *leader)
 {
-	const char *owner = swp_store_item_text(reply, 2), *host = swp_store_item_text(reply, 3);
-
-	if (swp_owner_is_dead(owner) && strlen(owner) < sizeof(leader->dead)) {
-		memcpy(leader->dead, owner, strlen(owner) + 1);
-		again_in(leader, 0);
-		return;
-	}
-	if (!swp_text_equal(leader->holder, owner)) {
-		memset(leader->holder, 0, sizeof(leader->holder));
-		memcpy(leader->holder, owner, strnlen(owner, sizeof(leader->holder) - 1));
-		leader->events.stands_by(leader->events.context, host);
+	if (!swp_text_equal(leader->stands_by, leader->claim.holder)) {
+		memcpy(leader->stands_by, leader->claim.holder, sizeof(leader->stands_by));
+		leader->events.stands_by(leader->events.context, leader->claim.host);
 	}
 	again_in(leader, SWP_LEADER_TRY_MS);
+}
+
+static void read_claim(struct swp_leader *leader, const struct swp_store_reply *reply)
+{
+	switch (swp_claim_read(&leader->claim, reply, swp_loop_clock(leader->loop))) {
+	case SWP_CLAIM_OURS:
+		leads_now(leader);
+		break;
+	case SWP_CLAIM_HELD:
+		is_held(leader);
+		break;
+	case SWP_CLAIM_HOLDER_GONE:
+		again_in(leader, 0);
+		break;
+	case SWP_CLAIM_FINISHED: /* a leader's row never is */
+	case SWP_CLAIM_UNREADABLE:
+		again_in(leader, SWP_LEADER_TRY_MS);
+		break;
+	}
 }
 
 static void taken(void *context, const struct swp_store_reply *reply)
@@ -134,29 +138,20 @@ static void taken(void *context, const struct swp_store_reply *reply)
 	if (swp_fence_is_deposed(reply)) {
 		depose(leader);
 		again_in(leader, SWP_LEADER_TRY_MS);
-	} else if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < 3) {
+	} else {
 		if (reply->type == SWP_STORE_REPLY_ERROR)
 			leader->events.store(leader->events.context, false, reply->bytes);
-		again_in(leader, SWP_LEADER_TRY_MS);
-	} else if (swp_text_equal(swp_store_item_text(reply, 0), "owned")) {
-		leads_now(leader, reply);
-	} else {
-		is_held(leader, reply);
+		read_claim(leader, reply);
 	}
 }
 
 static void take(struct swp_leader *leader)
 {
-	char lease[16], wall[24], term[SWP_TERM_BYTES];
+	struct swp_claim_call call;
 
-	snprintf(lease, sizeof(lease), "%d", SWP_OWNER_LEASE_MS);
-	snprintf(wall, sizeof(wall), "%" PRId64, swp_clock_wall_ms(swp_loop_clock(leader->loop)));
-	snprintf(term, sizeof(term), "%" PRIu64, leader->term);
+	swp_claim_take(&leader->claim, swp_loop_clock(leader->loop), &call);
 	leader->asking = swp_fence_run(NULL, leader->store, SWP_SCRIPT_TAKE_OVER, &leader->take_over,
-				 (struct swp_store_argument[]){TEXT(leader->key), TEXT(leader->owner.text),
-					 TEXT(leader->owner.host), TEXT(lease), TEXT(wall), TEXT(term),
-					 TEXT(leader->dead)},
-				 7, taken, leader) == 0;
+				 call.arguments, call.count, taken, leader) == 0;
 	leader->owed += leader->asking;
 	if (!leader->asking)
 		again_in(leader, SWP_LEADER_TRY_MS);
@@ -168,7 +163,7 @@ static void renewed(void *context, const struct swp_store_reply *reply)
 {
 	struct swp_leader *leader = context;
 	const char *names[SWP_LIMIT_WORKERS];
-	size_t count = 0;
+	size_t count;
 
 	if (is_gone(leader))
 		return;
@@ -180,23 +175,18 @@ static void renewed(void *context, const struct swp_store_reply *reply)
 		return;
 	}
 	again_in(leader, reply->type == SWP_STORE_REPLY_LIST ? SWP_OWNER_RENEW_MS : SWP_LEADER_TRY_MS);
-	for (size_t i = 1;
-		reply->type == SWP_STORE_REPLY_LIST && i < reply->item_count && count < SWP_LIMIT_WORKERS;
-		i++)
-		names[count++] = swp_store_item_text(reply, i);
+	count = swp_claim_drains(reply, names);
 	if (count > 0)
 		leader->events.drains(leader->events.context, names, count);
 }
 
 static bool renew(struct swp_leader *leader, int64_t lease_ms)
 {
-	char lease[24];
+	struct swp_claim_call call;
 
-	snprintf(lease, sizeof(lease), "%" PRId64, lease_ms);
-	leader->asking =
-		swp_fence_run(&leader->fence, leader->store, SWP_SCRIPT_RENEW, &leader->renew,
-			(struct swp_store_argument[]){TEXT(leader->key), TEXT(leader->drains), TEXT(lease)},
-			3, renewed, leader) == 0;
+	swp_claim_renew(&leader->claim, lease_ms, &call);
+	leader->asking = swp_fence_run(&leader->fence, leader->store, SWP_SCRIPT_RENEW, &leader->renew,
+				 call.arguments, call.count, renewed, leader) == 0;
 	leader->owed += leader->asking;
 	return leader->asking;
 }
@@ -207,7 +197,7 @@ static void next_step(struct swp_timer *timer)
 
 	if (leader->asking || leader->leaving)
 		return;
-	if (leader->term == 0)
+	if (leader->claim.term == 0)
 		take(leader);
 	else if (!renew(leader, SWP_OWNER_LEASE_MS))
 		again_in(leader, SWP_LEADER_TRY_MS);
@@ -281,7 +271,7 @@ static void send_put(struct swp_leader *leader, struct put *put)
 
 static void send_puts(struct swp_leader *leader)
 {
-	if (leader->term == 0 || !swp_store_is_up(leader->store))
+	if (leader->claim.term == 0 || !swp_store_is_up(leader->store))
 		return;
 	for (struct put *put = leader->puts; put; put = put->next)
 		send_put(leader, put);
@@ -298,9 +288,9 @@ static void forget_put(struct swp_leader *leader, enum swp_key key, const char *
 
 int swp_leader_put(struct swp_leader *leader, enum swp_key key, const char *field, const char *text)
 {
-	struct put *put = leader->term ? swp_calloc(1, sizeof(*put)) : NULL;
+	struct put *put = leader->claim.term ? swp_calloc(1, sizeof(*put)) : NULL;
 
-	if (leader->term == 0)
+	if (leader->claim.term == 0)
 		return 0;
 	if (put) {
 		put->field = swp_strdup(field);
@@ -326,7 +316,7 @@ static void store_up(void *context, bool fresh_run)
 	struct swp_leader *leader = context;
 
 	leader->events.store(leader->events.context, true, "");
-	leader->was_fresh |= fresh_run && leader->term != 0;
+	leader->was_fresh |= fresh_run && leader->claim.term != 0;
 	if (!leader->asking && !leader->leaving)
 		take(leader); /* asserts the term, if there is one */
 }
@@ -359,14 +349,12 @@ struct swp_leader *swp_leader_new(struct swp_loop *loop, const struct swp_store_
 		return NULL;
 	}
 	leader->loop = loop;
-	leader->owner = *owner;
 	leader->events = *events;
 	leader->take_over.source = swp_script_row(SWP_SCRIPT_TAKE_OVER)->source;
 	leader->renew.source = swp_script_row(SWP_SCRIPT_RENEW)->source;
 	leader->write.source = swp_script_row(SWP_SCRIPT_WRITE)->source;
 	swp_timer_init(&leader->next, loop, next_step);
-	if (swp_key_format(SWP_KEY_LEADER, NULL, NULL, NULL, leader->key) < 0 ||
-		swp_key_format(SWP_KEY_DRAINS, NULL, NULL, NULL, leader->drains) < 0 ||
+	if (swp_claim_begin(&leader->claim, SWP_KEY_LEADER, NULL, owner, "") < 0 ||
 		!(leader->store = swp_store_new(loop, store, &store_events, problem))) {
 		swp_free(leader);
 		return NULL;
@@ -377,7 +365,7 @@ struct swp_leader *swp_leader_new(struct swp_loop *loop, const struct swp_store_
 /* So that another need not wait for the lease to end; not for long. */
 static void give_up(struct swp_leader *leader)
 {
-	if (leader->term == 0 || !swp_store_is_up(leader->store) || !renew(leader, 0))
+	if (leader->claim.term == 0 || !swp_store_is_up(leader->store) || !renew(leader, 0))
 		return;
 	for (int i = 0; i < GIVE_UP_STEPS && leader->asking; i++)
 		swp_loop_step(leader->loop, 50);
@@ -400,12 +388,17 @@ void swp_leader_free(struct swp_leader *leader)
 
 bool swp_leader_leads(const struct swp_leader *leader)
 {
-	return leader->term != 0;
+	return leader->claim.term != 0;
 }
 
 uint64_t swp_leader_term(const struct swp_leader *leader)
 {
-	return leader->term;
+	return leader->claim.term;
+}
+
+const char *swp_leader_before(const struct swp_leader *leader)
+{
+	return leader->claim.before;
 }
 
 struct swp_store *swp_leader_store(const struct swp_leader *leader)

@@ -1,5 +1,5 @@
-/* Which of several `orgsweep serve` leads: the row swp:leader, taken over and renewed like a sweep's (scripts.h). The others stand by
- * and try each second, so that one takes over within SWP_OWNER_LEASE_MS and a second of the other's silence. Model: "take over".
+/* Which of several `orgsweep serve` leads: the row swp:leader, taken over and renewed like a sweep's (claim.h). The others stand by
+ * and try each second, so that one takes over within SWP_OWNER_LEASE_MS and two seconds of the other's silence. Model: "take over".
  */
 #ifndef SWP_COORDINATOR_LEADER_H
 #define SWP_COORDINATOR_LEADER_H
@@ -38,6 +38,8 @@ struct swp_leader *swp_leader_new(struct swp_loop *loop, const struct swp_store_
 void swp_leader_free(struct swp_leader *leader);
 bool swp_leader_leads(const struct swp_leader *leader);
 uint64_t swp_leader_term(const struct swp_leader *leader); /* 0: does not lead */
+/* The owner that led before us, whose scheduled sweeps nobody writes to any more; "" nobody. Borrowed. */
+const char *swp_leader_before(const struct swp_leader *leader);
 struct swp_store *swp_leader_store(const struct swp_leader *leader);
 /* Under which it writes what is no sweep's (schedules, workers). */
 const struct swp_fence *swp_leader_fence(const struct swp_leader *leader);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coordinator/claim.h"
 #include "proto/base/alloc.h"
 #include "proto/base/log.h"
 #include "proto/base/map.h"
@@ -57,11 +58,9 @@ struct swp_ledger {
 	struct swp_map *slots; /* slot → the operation that has been sent, or waits to be repeated */
 	size_t open;
 	struct swp_timer retry, watch, idle_timer, renew, held;
-	struct swp_owner owner;
+	struct swp_claim claim;		      /* to the sweep's row */
 	struct swp_fence fence, leader_fence; /* leader_fence: without our own row */
-	char own_key[SWP_KEY_BYTES], dead_owner[SWP_OWNER_BYTES];
-	uint64_t term;
-	int64_t held_since_ms;	/* monotonic; -1: nobody else holds it */
+	int64_t held_since_ms;		      /* monotonic; -1: nobody else holds it */
 	int64_t doubt_since_ms; /* monotonic; a write was refused as that of a deposed coordinator */
 	void (*idle)(void *context);
 	int64_t trouble_since_ms; /* monotonic; -1: none */
@@ -383,16 +382,11 @@ static enum swp_job_end found_in(const struct swp_store_reply *reply, unsigned *
 
 /* --- owning --- */
 
-static void wait_for_holder(struct swp_ledger *ledger, const struct swp_store_reply *reply)
+static void wait_for_holder(struct swp_ledger *ledger)
 {
-	int64_t now_ms = swp_loop_now_ms(ledger->loop), left_ms = reply_number(&reply->items[1]);
-	const char *owner = swp_store_item_text(reply, 2), *host = swp_store_item_text(reply, 3);
+	int64_t now_ms = swp_loop_now_ms(ledger->loop), left_ms = ledger->claim.left_ms;
+	const char *host = ledger->claim.host;
 
-	if (swp_owner_is_dead(owner) && strlen(owner) < sizeof(ledger->dead_owner)) {
-		memcpy(ledger->dead_owner, owner, strlen(owner) + 1);
-		ask_to_own(ledger);
-		return;
-	}
 	if (ledger->held_since_ms < 0) {
 		ledger->held_since_ms = now_ms;
 		swp_log(SWP_LOG_INFO, "sweep.held",
@@ -411,48 +405,59 @@ static void wait_for_holder(struct swp_ledger *ledger, const struct swp_store_re
 	swp_timer_start(&ledger->held, left_ms < 500 ? 100 : 500);
 }
 
-static void tell_owned(struct swp_ledger *ledger, const struct swp_store_reply *reply)
+static void was_finished(struct swp_ledger *ledger)
+{
+	ledger->finished = true;
+	swp_problem_set(&ledger->trouble, -EALREADY,
+		"sweep %s was finished by its coordinator meanwhile: there is nothing to resume; `orgsweep "
+		"report %s` writes its report",
+		ledger->sweep, ledger->sweep);
+	die(ledger);
+}
+
+static void is_ours(struct swp_ledger *ledger)
 {
 	bool fresh = ledger->fresh, first = !ledger->owned;
 
-	ledger->owning = false;
-	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count < 3)
-		return;
-	if (strcmp(swp_store_item_text(reply, 0), "finished") == 0) {
-		ledger->finished = true;
-		swp_problem_set(&ledger->trouble, -EALREADY,
-			"sweep %s was finished by its coordinator meanwhile: there is nothing to resume; "
-			"`orgsweep "
-			"report %s` writes its report",
-			ledger->sweep, ledger->sweep);
-		die(ledger);
-		return;
-	}
-	if (strcmp(swp_store_item_text(reply, 0), "owned") != 0) {
-		wait_for_holder(ledger, reply);
-		return;
-	}
 	ledger->fresh = false;
 	if (first) {
 		ledger->owned = true;
-		ledger->term = (uint64_t)reply_number(&reply->items[1]);
-		swp_fence_add(&ledger->fence, ledger->own_key, ledger->term);
+		swp_fence_add(&ledger->fence, ledger->claim.key, ledger->claim.term);
 		if (!ledger->disowned)
 			swp_timer_start(&ledger->renew, SWP_OWNER_RENEW_MS);
-		ledger->events.owned(ledger->events.context, ledger->term);
+		ledger->events.owned(ledger->events.context, ledger->claim.term);
 	} else if (fresh && ledger->events.fresh) {
 		ledger->events.fresh(ledger->events.context);
+	}
+}
+
+static void tell_claimed(struct swp_ledger *ledger, const struct swp_store_reply *reply)
+{
+	ledger->owning = false;
+	switch (swp_claim_read(&ledger->claim, reply, swp_loop_clock(ledger->loop))) {
+	case SWP_CLAIM_OURS:
+		is_ours(ledger);
+		break;
+	case SWP_CLAIM_HELD:
+		wait_for_holder(ledger);
+		break;
+	case SWP_CLAIM_HOLDER_GONE:
+		ask_to_own(ledger);
+		break;
+	case SWP_CLAIM_FINISHED:
+		was_finished(ledger);
+		break;
+	case SWP_CLAIM_UNREADABLE:
+		break;
 	}
 }
 
 static void tell_renewed(struct swp_ledger *ledger, const struct swp_store_reply *reply)
 {
 	const char *drains[SWP_LIMIT_WORKERS];
-	size_t count = 0;
+	size_t count = swp_claim_drains(reply, drains);
 
 	ledger->renewing = false;
-	for (size_t i = 1; i < reply->item_count && count < SWP_LIMIT_WORKERS; i++)
-		drains[count++] = swp_store_item_text(reply, i);
 	if (ledger->events.asked && !ledger->disowned && !ledger->dead)
 		ledger->events.asked(ledger->events.context, swp_store_item_text(reply, 0), drains, count);
 }
@@ -508,7 +513,7 @@ static void tell(struct operation *operation, const struct swp_store_reply *repl
 			events->context, operation->token, operation->number, found_in(reply, &attempts));
 		break;
 	case OWN:
-		tell_owned(operation->ledger, reply);
+		tell_claimed(operation->ledger, reply);
 		break;
 	case RENEW:
 		tell_renewed(operation->ledger, reply);
@@ -582,7 +587,7 @@ static int submit(struct swp_ledger *ledger, const struct operation *like,
 
 	if (ledger->closed)
 		return 0;
-
+	SWP_ASSERT(ledger->owned || like->kind == OWN || !is_write(like)); /* it may be another's */
 	if (!operation)
 		return -ENOMEM;
 	*operation = *like;
@@ -623,17 +628,11 @@ static void out_of_memory(struct swp_ledger *ledger)
 
 static void ask_to_own(struct swp_ledger *ledger)
 {
-	char lease[16], wall[24], term[SWP_TERM_BYTES];
+	struct swp_claim_call call;
 
-	snprintf(lease, sizeof(lease), "%d", SWP_OWNER_LEASE_MS);
-	snprintf(wall, sizeof(wall), "%" PRId64, swp_clock_wall_ms(swp_loop_clock(ledger->loop)));
-	snprintf(term, sizeof(term), "%" PRIu64, ledger->term);
+	swp_claim_take(&ledger->claim, swp_loop_clock(ledger->loop), &call);
 	ledger->owning = true;
-	if (submit(ledger, &own_like,
-		    (struct swp_store_argument[]){TEXT(ledger->own_key), TEXT(ledger->owner.text),
-			    TEXT(ledger->owner.host), TEXT(lease), TEXT(wall), TEXT(term),
-			    TEXT(ledger->dead_owner)},
-		    7) < 0)
+	if (submit(ledger, &own_like, call.arguments, call.count) < 0)
 		out_of_memory(ledger);
 }
 
@@ -644,13 +643,10 @@ static void held_no_more(struct swp_timer *timer)
 
 static int renew_for(struct swp_ledger *ledger, int64_t lease_ms)
 {
-	char lease[24], drains[SWP_KEY_BYTES];
-	int error = swp_key_format(SWP_KEY_DRAINS, NULL, NULL, NULL, drains);
+	struct swp_claim_call call;
 
-	SWP_ASSERT(error == 0);
-	snprintf(lease, sizeof(lease), "%" PRId64, lease_ms);
-	return submit(ledger, &renew_like,
-		(struct swp_store_argument[]){TEXT(ledger->own_key), TEXT(drains), TEXT(lease)}, 3);
+	swp_claim_renew(&ledger->claim, lease_ms, &call);
+	return submit(ledger, &renew_like, call.arguments, call.count);
 }
 
 /* One at a time: while the store is away there is nothing to add. */
@@ -666,17 +662,17 @@ static void renew_now(struct swp_timer *timer)
 		ledger->renewing = false;
 }
 
-int swp_ledger_own(struct swp_ledger *ledger, const struct swp_owner *owner, uint64_t leader_term)
+int swp_ledger_own(struct swp_ledger *ledger, const struct swp_ledger_ownership *as)
 {
 	char leader[SWP_KEY_BYTES];
 
 	SWP_ASSERT(!ledger->owning && !ledger->owned);
-	ledger->owner = *owner;
-	if (swp_key_format(SWP_KEY_SWEEP, ledger->sweep, NULL, NULL, ledger->own_key) < 0 ||
+	if (swp_claim_begin(
+		    &ledger->claim, SWP_KEY_SWEEP, ledger->sweep, as->owner, as->gone ? as->gone : "") < 0 ||
 		swp_key_format(SWP_KEY_LEADER, NULL, NULL, NULL, leader) < 0)
 		return -EINVAL;
-	if (leader_term) {
-		swp_fence_add(&ledger->fence, leader, leader_term);
+	if (as->leader_term) {
+		swp_fence_add(&ledger->fence, leader, as->leader_term);
 		ledger->leader_fence = ledger->fence;
 	}
 	ask_to_own(ledger);

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "coordinator/claim.h"
 #include "coordinator/dispatch.h"
 #include "coordinator/fence.h"
 #include "proto/base/error.h"
@@ -26,9 +27,7 @@
 #include "proto/record/keys.h"
 #include "proto/record/record.h"
 
-#define SWP_OWNER_LEASE_MS 10000 /* so long others wait for a coordinator that is silent */
-#define SWP_OWNER_RENEW_MS 2500
-#define SWP_OWNER_PATIENCE_MS 13000 /* a lease that has not ended by then is being renewed */
+#define SWP_OWNER_PATIENCE_MS 14000 /* a lease that has not ended by then was renewed twice meanwhile */
 #define SWP_LEDGER_RETRY_MS 500	    /* after an error reply */
 #define SWP_LEDGER_FIRST_MS 10000   /* a store that has not taken anything for so long at the start: exit 2 */
 
@@ -67,9 +66,15 @@ const char *swp_ledger_sweep(const struct swp_ledger *ledger);
 struct swp_store *swp_ledger_store(const struct swp_ledger *ledger);
 
 /* --- owning --- */
-/* Takes the sweep over as `owner` (copied); `leader_term`: 0, or that of the leader, whose row then fences too. Whoever holds it is
- * waited for until its lease ends, unless its process is known to be gone; `lost` tells when it goes on holding it. Once. -ENOMEM. */
-int swp_ledger_own(struct swp_ledger *ledger, const struct swp_owner *owner, uint64_t leader_term);
+struct swp_ledger_ownership { /* copied */
+	const struct swp_owner *owner;
+	uint64_t leader_term; /* 0, or that of the leader, whose row then fences too */
+	const char *
+		gone; /* an owner that can't write any more, so that its lease need not be waited for; NULL: none known */
+};
+/* Takes the sweep over. Whoever holds it is waited for until its lease ends (claim.h), unless it is known to be gone; `lost` tells when
+ * it goes on holding it. Once. -ENOMEM. */
+int swp_ledger_own(struct swp_ledger *ledger, const struct swp_ledger_ownership *as);
 /* No more renewals; with `now`, the lease ends at once, so that nobody need wait for it. */
 int swp_ledger_disown(struct swp_ledger *ledger, bool now);
 /* Takes no write any more, and makes nothing stand there again: its rows are about to go. What was sent before is still answered. */

@@ -251,7 +251,9 @@ static void begin(struct swp_serve *serve, struct swp_scheduled *scheduled)
 	options.store = serve->options.store;
 	options.state_folder = serve->options.common->state_folder;
 	options.name = scheduled->name;
+	options.owner = &serve->owner;
 	options.leader_term = swp_leader_term(serve->leader);
+	options.leader_before = swp_leader_before(serve->leader);
 	options.max_share_percent = scheduled->max_share_percent;
 	options.resume = scheduled->resume;
 	if (scheduled->resume) {

@@ -117,7 +117,8 @@ void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *accoun
 	const struct swp_ledger_field calls[] = {
 		{SWP_SWEEP_FIELD_OWN_CALLS, swp_sweep_own_calls(sweep, own_calls)}, {NULL, NULL}};
 
-	if (!sweep->ledger)
+	/* Before that the sweep may be another's; swp_sweep_begin writes what has come to be known. */
+	if (!sweep->ledger || !sweep->begun)
 		return;
 	account->path_told = swp_unit_path(account->unit, &path);
 	if (account->path_told)
@@ -128,10 +129,11 @@ void swp_sweep_write_account(struct swp_sweep *sweep, struct swp_account *accoun
 		swp_sweep_end_text(sweep, SWP_SWEEP_END_STORE_LOST, "out of memory");
 }
 
-static bool is_decided(const struct swp_account *account)
+/* One that is gone on with, or done again, has its row from before. */
+static bool has_row(const struct swp_account *account)
 {
-	return account->stage == SWP_ACCOUNT_NOT_PLANNED || account->stage == SWP_ACCOUNT_SETTLED ||
-	       (account->open && account->open->entered);
+	return account->resumed || account->redone > 0 || account->stage == SWP_ACCOUNT_NOT_PLANNED ||
+	       account->stage == SWP_ACCOUNT_SETTLED || (account->open && account->open->entered);
 }
 
 bool swp_sweep_write_paths(struct swp_sweep *sweep, size_t at_once)
@@ -142,7 +144,7 @@ bool swp_sweep_write_paths(struct swp_sweep *sweep, size_t at_once)
 
 		if (sweep->ledger && swp_ledger_open(sweep->ledger) >= at_once)
 			return false;
-		if (is_decided(account) && !account->path_told && swp_unit_path(account->unit, &path))
+		if (has_row(account) && !account->path_told && swp_unit_path(account->unit, &path))
 			swp_sweep_write_account(sweep, account);
 	}
 	return true;
@@ -151,7 +153,7 @@ bool swp_sweep_write_paths(struct swp_sweep *sweep, size_t at_once)
 void swp_sweep_write_all_accounts(struct swp_sweep *sweep)
 {
 	for (size_t i = 0; i < sweep->organization.count; i++)
-		if (is_decided(sweep->organization.accounts[i]))
+		if (has_row(sweep->organization.accounts[i]))
 			swp_sweep_write_account(sweep, sweep->organization.accounts[i]);
 }
 

@@ -749,7 +749,9 @@ static bool is_owned(struct swp_sweep *sweep)
 {
 	if (!sweep->owning) {
 		sweep->owning = true;
-		if (swp_ledger_own(sweep->ledger, &sweep->owner, sweep->options->leader_term) < 0)
+		if (swp_ledger_own(sweep->ledger,
+			    &(struct swp_ledger_ownership){&sweep->owner, sweep->options->leader_term,
+				    sweep->options->leader_before}) < 0)
 			swp_sweep_end_text(sweep, SWP_SWEEP_END_COULD_NOT_RUN, "out of memory");
 	}
 	return sweep->owned && sweep->limits_known;
@@ -798,7 +800,10 @@ static void make_id(struct swp_sweep *sweep)
 	uint64_t random = swp_clock_random_u64(swp_loop_clock(sweep->loop));
 	const struct swp_resume *resume = sweep->options->resume;
 
-	swp_owner_make(&sweep->owner, random >> 32);
+	if (sweep->options->owner)
+		sweep->owner = *sweep->options->owner;
+	else
+		swp_owner_make(&sweep->owner, random >> 32);
 	if (resume)
 		sweep->started_wall_ms = resume->started_at_ms;
 	swp_time_format_basic(sweep->started_wall_ms, time);

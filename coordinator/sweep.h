@@ -74,7 +74,11 @@ struct swp_sweep_options {
 	const struct swp_resume
 		*resume; /* NULL: a new sweep. Its catalogue and selection are those of this struct */
 	unsigned max_share_percent; /* of the rates that services allow; 0: the default */
-	uint64_t leader_term;	    /* of whom it was scheduled by: its row fences, too; 0: nobody */
+	/* Of whom it was scheduled by: its row fences, too; 0, NULL: nobody. What the leader before owned need not be waited for: its term
+	 * is refused. */
+	const struct swp_owner *owner;
+	uint64_t leader_term;
+	const char *leader_before;
 
 	/* how AWS is reached */
 	const struct swp_endpoint_options *endpoints;

@@ -102,6 +102,8 @@ const struct swp_caller_identity *swp_job_identity(
 	return &job->identities[0];
 }
 
+static void start_watch(struct swp_job *job);
+
 void swp_job_ask_renewal(struct swp_job *job)
 {
 	const struct swp_message message = {.type = SWP_MESSAGE_RENEW, .renew = {job->number, job->epoch}};
@@ -112,9 +114,8 @@ void swp_job_ask_renewal(struct swp_job *job)
 	job->renew_sent_ms = swp_loop_now_ms(job->worker->loop);
 	if (swp_link_is_open(job->link)) /* else it is asked when the coordinator is back */
 		swp_link_send(job->link, &message);
+	start_watch(job);
 }
-
-static void start_watch(struct swp_job *job);
 
 void swp_job_renewed(struct swp_job *job, struct swp_message *message)
 {
@@ -146,12 +147,15 @@ void swp_job_renewed(struct swp_job *job, struct swp_message *message)
 
 /* --- time --- */
 
-/* Monotonic time of the next renewal; INT64_MAX: never. A refused or unanswered one is tried again from time to time. */
+/* Monotonic time of the next renewal; INT64_MAX: never. A refused or unanswered one is tried again from time to time: the answer, or the
+ * question to a coordinator that has just taken the sweep over, may be lost. */
 static int64_t renewal_due_ms(const struct swp_job *job, int64_t now_ms)
 {
 	int64_t left_ms = job->expires_at_ms - swp_clock_wall_ms(job->worker->clock);
 	int64_t due_ms;
 
+	if (job->renewing)
+		return job->renew_sent_ms + SWP_RENEW_AGAIN_MS;
 	if (job->expires_at_ms == 0)
 		return INT64_MAX;
 	due_ms = now_ms + left_ms - SWP_RENEW_BEFORE_MS;
@@ -209,8 +213,9 @@ static void watch(struct swp_timer *timer)
 	if (now_ms >= renewal_due_ms(job, now_ms)) {
 		job->renewing = false;
 		swp_job_ask_renewal(job);
+	} else {
+		start_watch(job);
 	}
-	start_watch(job);
 }
 
 /* --- beginning --- */

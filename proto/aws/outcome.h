@@ -48,7 +48,7 @@ enum swp_outcome {
 	SWP_OUTCOME_THROTTLED, /* try again, later */
 	SWP_OUTCOME_TRANSIENT, /* 5xx, network: try again */
 	SWP_OUTCOME_EXPIRED,   /* credentials have expired: renew once, then reason credentials-expired */
-	SWP_OUTCOME_SKEWED,    /* our clock is off: correct by the Date header, sign again once */
+	SWP_OUTCOME_SKEWED,    /* our clock is off: correct by the Date header, sign again */
 	SWP_OUTCOME_CREDENTIALS_UNKNOWN, /* UnrecognizedClient / InvalidClientTokenId: region disabled if GetCallerIdentity at that region's STS is refused too */
 	SWP_OUTCOME_NOT_IN_USE,		 /* AWSOrganizationsNotInUseException */
 	SWP_OUTCOME_FAILED,		 /* final, reason says */

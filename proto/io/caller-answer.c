@@ -9,6 +9,7 @@
 
 enum {
 	SKEW_MS = 5 * 60 * 1000, /* AWS accepts that much */
+	SKEW_TRIES = 3,		 /* clocks are set while a call waits, AWS's or ours */
 	UNPARSABLE_TRIES = 3,	 /* a complete answer that does not parse is asked for at most twice more */
 	LEAST_SECRET_BYTES = 16, /* access key ids have at least as many */
 	SECRET_BEGINNING_BYTES = 12,
@@ -109,11 +110,14 @@ static enum swp_call_next judge_success(
 
 /* --- what AWS says instead --- */
 
-static enum swp_call_next correct_skew(struct swp_running_call *running, bool has_date, int64_t date_ms)
+/* Again only if the time that was signed is wrong once more: else it is not the clock. */
+static enum swp_call_next correct_skew(
+	struct swp_running_call *running, bool has_date, bool date_differs, int64_t date_ms)
 {
 	struct swp_known_host *known = NULL;
 
-	if (has_date && !running->skew_corrected)
+	if (has_date &&
+		(running->skew_corrections == 0 || (date_differs && running->skew_corrections < SKEW_TRIES)))
 		known = swp_caller_host(running->caller, swp_buf_text(&running->host), true);
 	if (known == NULL) {
 		running->answer.outcome = SWP_OUTCOME_FAILED;
@@ -122,7 +126,7 @@ static enum swp_call_next correct_skew(struct swp_running_call *running, bool ha
 	known->offset_ms = date_ms - swp_clock_wall_ms(running->caller->clock);
 	known->offset_known = true;
 	running->caller->clock_offset_ms = known->offset_ms;
-	running->skew_corrected = true;
+	running->skew_corrections++;
 	return SWP_CALL_NEXT_RESIGN;
 }
 
@@ -197,7 +201,7 @@ static enum swp_call_next judge_error(
 	answer->outcome = classified.outcome;
 	answer->reason = classified.reason;
 	if (classified.outcome == SWP_OUTCOME_SKEWED)
-		return correct_skew(running, has_date, date_ms);
+		return correct_skew(running, has_date, facts.date_differs, date_ms);
 	if (classified.outcome == SWP_OUTCOME_THROTTLED || classified.outcome == SWP_OUTCOME_TRANSIENT)
 		return SWP_CALL_NEXT_RETRY;
 	return SWP_CALL_NEXT_FINISH;

@@ -42,7 +42,8 @@ struct swp_running_call {
 	int64_t deadline_ms; /* monotonic; 0 until the first request may be sent */
 	unsigned unparsable;
 	int64_t signed_ms; /* wall time as its host was believed to see it when the request was signed */
-	bool skew_corrected, timed_out;
+	unsigned skew_corrections;
+	bool timed_out;
 	int64_t hint_ms;	  /* the server's wish for the next wait, -1 none */
 	int64_t limited_since_ms; /* monotonic, while it waits for the limiter; 0: it does not */
 

@@ -428,7 +428,8 @@ static void running_reset(struct swp_running_call *running, const struct swp_cal
 	running->retry = (struct swp_retry){0};
 	running->deadline_ms = 0;
 	running->unparsable = 0;
-	running->skew_corrected = running->timed_out = false;
+	running->skew_corrections = 0;
+	running->timed_out = false;
 	running->answer = (struct swp_answer){.error_code = "", .message = "", .request_id = ""};
 	swp_buf_clear(&running->host);
 	swp_buf_clear(&running->path);

@@ -48,7 +48,7 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			"'state', "
 			"'until')\n"
 			"  if held[1] and not held[2] and not held[3] and owner[1] == 'running' and "
-			"tonumber(owner[2] or '0') + 15000 > now then\n"
+			"math.abs(tonumber(owner[2] or '0') - now) < 15000 then\n"
 			"    return {'locked', epoch, attempts}\n"
 			"  end\n"
 			"end\n"
@@ -191,9 +191,10 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			.keys = "row (of a sweep, or of the leader)",
 			.arguments =
 				"owner, host, lease (ms), wall clock (ms), term to assert or 0, owner that "
-				"is known to be dead or empty",
-			.answers = "{owned, term, the owner before}, {held, ms left, owner, host} or "
-				   "{finished, 0, empty}",
+				"is known to be gone or empty, owner and end of the lease that was watched "
+				"for long enough or empty",
+			.answers = "{owned, term, the owner before}, {held, ms left, owner, host, end of the "
+				   "lease} or {finished, 0, empty}",
 			.own_keys = 1,
 			.fenced = true,
 			.source = REFUSE_DEPOSED("1") NOW_MS
@@ -207,8 +208,9 @@ static const struct swp_script_row rows[SWP_SCRIPT_COUNT] = {
 			"else\n"
 			"  if redis.call('HGET', KEYS[1], 'state') == 'finished' then return {'finished', 0, "
 			"''} end\n"
-			"  if row[2] and row[2] ~= ARGV[1] and row[2] ~= ARGV[6] and ends > now then\n"
-			"    return {'held', ends - now, row[2], row[4] or ''}\n"
+			"  local over = row[2] == ARGV[6] or row[2] == ARGV[7] and row[3] == ARGV[8]\n"
+			"  if row[2] and row[2] ~= ARGV[1] and not over and ends > now then\n"
+			"    return {'held', ends - now, row[2], row[4] or '', row[3]}\n"
 			"  end\n"
 			"  term = math.max(stored, tonumber(ARGV[4]), now) + 1\n"
 			"end\n"

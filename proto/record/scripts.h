@@ -17,7 +17,8 @@ enum swp_script {
 	/* KEYS job, lock; ARGV worker, counts ("1": an attempt, "0": not, e.g. after give-back), least (the lowest epoch to give: one more than the
 	 * coordinator has ever given for this job, else "1"; so that a store that lost writes never grants an epoch twice).
 	 * → list {"granted", epoch, attempts}: parts of older epochs are gone; or {"sealed", epoch, attempts}; or {"lost", epoch, attempts}; or
-	 * {"locked", epoch, attempts}: an unsealed job of another sweep, whose coordinator lives, holds account and region.
+	 * {"locked", epoch, attempts}: an unsealed job of another sweep, whose coordinator lives, holds account and region. (The end of its
+	 * lease is within 15 s of now, before or behind: what is further ahead was not written by this clock.)
 	 * Repeated: a higher epoch. */
 	SWP_SCRIPT_GRANT,
 	/* KEYS job; ARGV epoch, index (decimal), part bytes → 1 written (again: the same); 0 sealed already with that epoch; -1 stale epoch. */
@@ -40,13 +41,14 @@ enum swp_script {
 	SWP_SCRIPT_WRITE,
 	/* KEYS none; ARGV keys → how many went. */
 	SWP_SCRIPT_DROP,
-	/* KEYS row; ARGV owner, host, lease in ms, wall clock in ms, term, dead owner.
-	 * term "0": takes the row over, if it has no owner, is the owner's own, or its lease has ended (or its owner is `dead`: one whose
-	 * process is known to be gone): term = max(stored term, wall clock, clock of Redis) + 1. Else asserts that term again (a store that
-	 * lost it), or answers SWP_SCRIPT_DEPOSED.
+	/* KEYS row; ARGV owner, host, lease in ms, wall clock in ms, term, gone owner, watched owner, end of the watched lease.
+	 * term "0": takes the row over, if it has no owner, is the owner's own, or its lease has ended: by the clock of Redis, or as its owner
+	 * is `gone`, or as it is the watched one, with exactly that end: whoever asks has seen that for a whole lease, so that it was not
+	 * renewed, and the clock of Redis has stepped back. term = max(stored term, wall clock, clock of Redis) + 1. Else asserts that term
+	 * again (a store that lost it), or answers SWP_SCRIPT_DEPOSED.
 	 * The row of a sweep that was nobody's begins to count accounts (SWP_SCRIPT_ACCOUNT); what was counted goes on under the new term.
-	 * → {"owned", term, owner before or ""}, {"held", ms left, owner, host}, or, for term "0", {"finished", 0, ""}: a sweep that has
-	 * come to its end is nobody's any more. */
+	 * → {"owned", term, owner before or ""}, {"held", ms left, owner, host, end of the lease as it stands there}, or, for term "0",
+	 * {"finished", 0, ""}: a sweep that has come to its end is nobody's any more. */
 	SWP_SCRIPT_TAKE_OVER,
 	/* KEYS row, drains; ARGV lease in ms, "0": given up → {who asked to cancel or "", worker …}. Lengthens the lease from now. */
 	SWP_SCRIPT_RENEW,

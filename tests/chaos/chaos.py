@@ -22,13 +22,14 @@ import traceback
 import faults
 import holds
 from common import BUILD, Place
-from world import World
+from world import PHASES, World
 
 SWEEP_SECONDS = 100  # behind the last step of a plan: a call that hangs takes 60
 ROUND = 0.1
 # Fixed plans, (what, seed); none goes past a lease.
 SHORT = (("worker: killed, started again", 1), ("coordinator: killed, started again", 1), ("coordinator: killed, started again", 6),
-         ("redis: killed, started again", 1), ("all: power cut", 8), ("link", 15), ("aws", 5), ("link: coordinator-Redis broken", 2))
+         ("redis: killed, started again", 1), ("all: power cut", 8), ("link", 15), ("aws", 5), ("link: coordinator-Redis broken", 2),
+         ("link: coordinator-Redis loses packets", 1), ("clock: of Redis steps", 1))
 SHORT_AT_ONCE = 4
 
 
@@ -97,14 +98,14 @@ def judge(world, plan, text, truth, jobs, before):
 
 
 def make_world(place, plan):
-    return World(place, plan.form, plan.slow_ms, "disk" in plan.kinds, any(fault.own_clocks for fault in plan.faults))
+    return World(place, plan.form, plan.slow_ms, plan.needs, plan.slow)
 
 
 def run(which, truth, jobs):
     """One sweep under its plan (`which`: what makes it): what became of it, as a dictionary."""
     start, plan = time.monotonic(), faults.make_plan(*which)
     outcome = {"seed": plan.seed, "faults": [(fault.kind, fault.name) for fault in plan.faults], "problems": [], "told": "", "events": {},
-               "writer": "", "done": 0, "peaks": {}}
+               "writer": "", "done": 0, "peaks": {}, "landed": {}, "lost": 0}
     try:
         with Place() as place, contextlib.closing(make_world(place, plan)) as world:
             try:
@@ -118,7 +119,8 @@ def run(which, truth, jobs):
                 with contextlib.suppress(Exception):
                     world.heal()
                     outcome["problems"] += [f"row: {world.row()}", f"jobs: {world.jobs()}"]
-            outcome["events"], outcome["peaks"] = holds.events(world), world.peaks
+            outcome["events"], outcome["peaks"], outcome["landed"] = holds.events(world), world.peaks, world.landed
+            outcome["lost"] = world.packets_lost()
             outcome["done"] = getattr(world, "begun_steps", 0)
             if outcome["problems"]:
                 outcome["told"] = "\n".join([plan.text(), *world.told, *(f"--- {name}\n{text}" for name, text in holds.logs(world).items())])
@@ -141,9 +143,10 @@ def table(outcomes, seconds):
     for outcome in outcomes:
         count.update(map(tuple, outcome["faults"]))
         failed.update(set(map(tuple, outcome["faults"])) if outcome["problems"] else ())
-    events = collections.Counter()
+    events, landed = collections.Counter(), collections.Counter()
     for outcome in outcomes:
         events.update(outcome["events"])
+        landed.update(outcome["landed"])
     peaks = {who: max((peak for outcome in outcomes for name, peak in outcome["peaks"].items() if name.startswith(who)), default=0)
              for who in holds.MOST_MEMORY}
     bad = sum(bool(outcome["problems"]) for outcome in outcomes)
@@ -155,6 +158,8 @@ def table(outcomes, seconds):
         if count[key]:
             lines.append(f"| {fault.kind} | {fault.name} | {count[key]} | {failed[key]} |")
     lines += ["", "| what the programs told of it | times |", "|---|---|", *(f"| `{event}` | {number} |" for event, number in sorted(events.items()))]
+    lines += ["", *(f"Kills that landed while {phase}: {landed[phase]}." for phase in PHASES),
+              f"Packets lost by links: {sum(outcome['lost'] for outcome in outcomes)}."]
     lines += ["", "Highest memory: " + ", ".join(f"{who} {peak / 1024:.0f} MiB" for who, peak in peaks.items()) + "."]
     return "\n".join(lines) + "\n"
 

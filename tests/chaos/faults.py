@@ -12,12 +12,14 @@ NO_REASONS = frozenset()
 @dataclasses.dataclass(frozen=True)
 class Fault:
     kind: str  # whose: worker, coordinator, redis, disk, link, aws, clock, all
-    name: str
+    name: str  # two of one kind differ in it
     steps: Callable  # (random, brief) → [(second after its begin, verb, arguments …)]; brief: well within each lease
     losses: Callable = lambda steps: 0  # leases of a job that this may cost: three make it worker-lost, which is as it should be
     reasons: frozenset = NO_REASONS  # of cells that were not read; none: nothing may differ
     forgets: bool = False  # what Redis has acknowledged may be gone
-    own_clocks: bool = False  # each process needs a clock of its own
+    needs: frozenset = frozenset()  # World.NEEDS
+    slow: tuple = ()  # (name, fault of AWS): from the start of the sweep on, so that what is to be hit lasts; the steps heal it
+    within: float = None  # seconds from the start; else about as long as a sweep
 
 
 def short(dice, brief=True):
@@ -93,7 +95,14 @@ def flap(pattern):
     return steps
 
 
+def killed_while(phase, slow):
+    def steps(dice, brief):
+        return [(0, "kill-coordinator-while", phase, dice.uniform(0, 1.5)), (0.1 + moment(dice, brief), "start-coordinators"), (dice.uniform(4, 8), "aws-heals", slow)]
+    return steps
+
+
 BROKEN = ("cut", "silent", "deaf")
+LOSSY = ("lossy", "very lossy")
 TARGETS = ("operation=sagemaker:List*", "operation=bedrock:*", "operation=sagemaker:*,probability=0.3", "operation=*edrock*:*,probability=0.5",
            "operation=sagemaker:ListEndpoints", "operation=sagemaker:*,times=5", "operation=*,times=3")
 
@@ -110,14 +119,33 @@ def clock(dice, brief):
     return [(0, "clock", dice.choice((-1200, -600, -240, 240, 600, 1200))), (dice.uniform(0.5, 6), "clock", 0)]
 
 
+STEPS = (-86400, -3600, -60, -12, 12, 60, 3600, 86400)
+
+
+def clock_of_redis(dice, brief):
+    """To and fro; and at last back, or it stays."""
+    at, steps = 0, []
+    for _ in range(1 if brief else dice.randint(1, 4)):
+        steps.append((at, "clock-of-redis", dice.choice(STEPS)))
+        at += short(dice)
+    return steps + ([(at, "clock-of-redis", 0)] if dice.random() < 0.6 else [])
+
+
+def clock_of_redis_and_stop(dice, brief):
+    """Who is stopped is not known to be gone: its lease is waited for, and lasts for as long as the step by that clock."""
+    seconds = short(dice) if brief else long(dice)
+    return [(0, "stop-coordinator", "leading"), (dice.uniform(0, 3), "clock-of-redis", dice.choice(STEPS[:4])), (0.5, "take-over"),
+            (seconds, "continue-coordinators")]
+
+
 def clock_of_one(dice, brief):
-    """Not Redis's: its allocator asks for the time before libfaketime is ready."""
     who = dice.choice(("coordinator-0", "coordinator-1", *(f"worker-{name}" for name in WORKERS)))
     return [(0, "clock-of", who, dice.choice((-1200, -240, -20, 20, 240, 1200))), (while_(dice, brief), "clock-of", who, 0)]
 
 
 ONCE = ("operation=sagemaker:*,times=1", "operation=bedrock:*,times=1")
 AGAIN = frozenset({"throttled", "service-unavailable", "timeout"})  # a call that fails now and then may end with either
+TWO_HOPS, CLOCK_OF_REDIS = frozenset({"two hops"}), frozenset({"clock of Redis"})
 FAULTS = (
     Fault("worker", "killed, started again", lasts("kill-worker", "start-worker", worker, moment), one_loss),
     Fault("worker", "crashed (SIGABRT), started again", lasts("crash-worker", "start-worker", worker, moment), one_loss),
@@ -125,11 +153,15 @@ FAULTS = (
     Fault("worker", "told to end, started again", lasts("drain-worker", "start-worker", worker, lambda dice, brief: dice.uniform(1, 6))),
     Fault("coordinator", "killed, started again", lasts("kill-coordinator", "start-coordinators", coordinator, moment)),
     Fault("coordinator", "crashed (SIGABRT), started again", lasts("crash-coordinator", "start-coordinators", coordinator, moment)),
+    Fault("coordinator", "killed while accounts are listed, started again", killed_while("accounts are listed", "listing"), within=3,
+          needs=frozenset({"small pages"}), slow=("listing", "operation=organizations:ListAccounts,kind=slow:1200")),
+    Fault("coordinator", "killed while roles are assumed, started again", killed_while("roles are assumed", "roles"), within=2,
+          slow=("roles", "operation=sts:AssumeRole,kind=slow:2000")),
     Fault("coordinator", "told to end, started again", lasts("end-coordinator", "start-coordinators", coordinator, moment)),
     Fault("coordinator", "stopped", stop_coordinator, loss_if_half),
     Fault("redis", "killed, started again", lasts("kill-redis", "start-redis", how_long=short), forgets=True),
     Fault("redis", "stopped", lasts("stop-redis", "continue-redis")),
-    Fault("disk", "Redis has no room to write", lasts("fill-disk", "empty-disk", how_long=short), forgets=True),
+    Fault("disk", "Redis has no room to write", lasts("fill-disk", "empty-disk", how_long=short), forgets=True, needs=frozenset({"disk"})),
     Fault("link", "worker-Redis broken", link("worker-{worker}-redis", BROKEN)),
     Fault("link", "coordinator-Redis broken", link("coordinator-{coordinator}-redis", BROKEN, True), loss_if_half),
     Fault("link", "worker-coordinator broken", link("worker-{worker}-coordinator-{coordinator}", BROKEN), loss_if_long),
@@ -139,6 +171,9 @@ FAULTS = (
     Fault("link", "worker-Redis comes and goes", flap("worker-{worker}-redis")),
     Fault("link", "coordinator-Redis comes and goes", flap("coordinator-{coordinator}-redis")),
     Fault("link", "worker-coordinator comes and goes", flap("worker-{worker}-coordinator-{coordinator}")),
+    Fault("link", "worker-Redis loses packets", link("worker-{worker}-redis", LOSSY), needs=TWO_HOPS),
+    Fault("link", "coordinator-Redis loses packets", link("coordinator-{coordinator}-redis", LOSSY, True), loss_if_half, needs=TWO_HOPS),
+    Fault("link", "worker-coordinator loses packets", link("worker-{worker}-coordinator-{coordinator}", LOSSY), loss_if_long),
     Fault("aws", "throttles", aws("throttle"), reasons=AGAIN),
     Fault("aws", "fails with 500", aws("server-error:500"), reasons=AGAIN),
     Fault("aws", "fails with 503", aws("server-error:503"), reasons=AGAIN),
@@ -151,7 +186,9 @@ FAULTS = (
     Fault("aws", "is slow", aws("slow:2500", ("operation=sagemaker:List*", "operation=bedrock:*", "operation=sts:*", "operation=*,times=20"))),
     Fault("aws", "hangs", aws("hang", ONCE), reasons=frozenset({"timeout"})),
     Fault("clock", "of AWS and ours differ", clock),
-    Fault("clock", "of one process jumps and jumps back", clock_of_one, own_clocks=True),
+    Fault("clock", "of one process jumps and jumps back", clock_of_one, needs=frozenset({"clocks"})),
+    Fault("clock", "of Redis steps", clock_of_redis, one_loss, needs=CLOCK_OF_REDIS),
+    Fault("clock", "of Redis steps back while a coordinator is stopped", clock_of_redis_and_stop, one_loss, needs=CLOCK_OF_REDIS),
     Fault("all", "power cut", lasts("cut-power", "restore-power", how_long=moment), one_loss, forgets=True),
     Fault("all", "every link broken at once", lambda dice, brief: [(0, "all-links", dice.choice(BROKEN)), (while_(dice, brief), "all-links", "open")],
           loss_if_half),
@@ -178,8 +215,12 @@ class Plan:
         return any(fault.forgets for fault in self.faults)
 
     @property
-    def kinds(self):
-        return {fault.kind for fault in self.faults}
+    def needs(self):
+        return frozenset().union(*(fault.needs for fault in self.faults))
+
+    @property
+    def slow(self):
+        return dict(fault.slow for fault in self.faults if fault.slow)
 
     def text(self):
         lines = [f"seed {self.seed}: {self.form}, descriptions of {self.slow_ms} ms; " + "; ".join(f"{f.kind}: {f.name}" for f in self.faults)]
@@ -196,7 +237,8 @@ def make_plan(seed, only=None, brief=False):
     assert may, f"no fault is called {only}; kinds are {', '.join(KINDS)}"
     faults, steps, losses = [], [], 0
     for _ in range(dice.choice((1, 1, 2) if brief else (1, 2, 3, 4, 5, 6))):
-        fault, begin = dice.choice(may), dice.uniform(0, span)
+        fault = dice.choice(may)
+        begin = dice.uniform(0, fault.within or span)
         if fault.name == "hangs" and (brief or dice.random() < 0.7):
             continue  # a minute of waiting each
         own = fault.steps(dice, brief)

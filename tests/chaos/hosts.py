@@ -2,6 +2,7 @@
 import asyncio
 import ctypes
 import os
+import re
 import secrets
 import subprocess
 import threading
@@ -13,8 +14,12 @@ CLONE_NEWNET = 0x40000000
 NOBODY = "02:00:00:00:00:fe"
 
 
-def ip(*words, check=True):
-    return subprocess.run(["ip", *map(str, words)], check=check, capture_output=True, text=True)
+def ip(*words, check=True, program="ip"):
+    return subprocess.run([program, *map(str, words)], check=check, capture_output=True, text=True)
+
+
+def tc(*words):
+    return ip(*words, program="tc")
 
 
 def listen_in(namespace, port):
@@ -97,6 +102,23 @@ class Hosts:
 
     def heal(self, one, other):
         self.route(one, other, self.hardware[other]), self.route(other, one, self.hardware[one])
+
+    def squeeze(self, name):
+        """Packets to and from it that are more than a thin line takes are lost: this kernel has no netem, but a bucket that hardly queues."""
+        for namespace, device in self.ends(name):
+            tc("-n", namespace, "qdisc", "replace", "dev", device, "root", "tbf", "rate", "150kbit", "burst", "3kb", "limit", "4kb")
+
+    def release(self, name):
+        """How many packets were lost there."""
+        lost = 0
+        for namespace, device in self.ends(name):
+            shown = tc("-n", namespace, "-s", "qdisc", "show", "dev", device).stdout
+            lost += int(re.search(r"dropped (\d+)", shown).group(1))
+            tc("-n", namespace, "qdisc", "delete", "dev", device, "root")
+        return lost
+
+    def ends(self, name):
+        return (self.of("hub"), name[:15]), (self.of(name), "lan")
 
     def hears(self, one, other, port):
         """Whether a connection comes about."""

@@ -49,15 +49,17 @@ class Sentinel:
 
 
 class HostWorld(World):
-    """The same processes, each on its own host."""
+    """The same processes, each on its own host. The clock of Redis, where it is needed, is the replica's: an hour behind."""
 
     def make_redis(self):
         self.hosts = Hosts(NAMES, self.simulator.ready["port"])
         first, second = (self.hosts.address[name] for name in STORES)
         common = ("--port", str(REDIS_PORT), "--masterauth", PASSWORD, "--repl-diskless-sync-delay", "0")
         primary = Redis(self.place, *common, "--bind", first, password=PASSWORD, prefix=self.hosts.on("store-0"))
+        if self.store_clock:
+            self.store_clock.set(-3600)
         self.replica = Redis(self.place, *common, "--bind", second, "--replicaof", first, str(REDIS_PORT), folder=self.place.path / "replica",
-                             password=PASSWORD, prefix=self.hosts.on("store-1"))
+                             password=PASSWORD, prefix=[*self.hosts.on("store-1"), *(self.store_clock.prefix if self.store_clock else ())])
         wait_for(lambda: b"master_link_status:up" in self.replica.ask("INFO", "replication"), 20, "replication")
         sentinels = [Sentinel(self.place, self.hosts, host) for host in SENTINELS]
         wait_for(lambda: all(sentinel.knows_all() for sentinel in sentinels), 40, "sentinels that know each other and the replica")
@@ -161,24 +163,27 @@ def coordinator_and_coordinator(place):
     assert "serve.leads" not in said(world, other) and "serve.deposed" not in said(world, leader), said(world, other)
 
 
-@suite.test
-def primary_and_everybody(place):
-    """The sentinels make the replica the primary, and the sweep goes on there; the old one follows it when it is back."""
+def fail_over(place, needs, choose, meanwhile):
+    """`choose(leader)`: hosts that nobody hears for a while, the primary among them. `meanwhile(world, other)` is looked at when there is another one."""
     truth, jobs = quiet()
-    with contextlib.closing(HostWorld(place, "serve", SLOW_MS)) as world:
+    with contextlib.closing(HostWorld(place, "serve", SLOW_MS, needs)) as world:
         world.start()
         wait_for(lambda: half_done(world), 60, "the middle of the sweep")
-        others = [name for name in NAMES if name != "store-0"]
+        leader, other = leader_of(world)
+        away = choose(leader)
+        pairs = [(one, two) for one in away for two in NAMES if one != two]
         assert world.hosts.hears("worker-one", "store-0", REDIS_PORT)
-        for name in others:
-            world.hosts.cut("store-0", name)
+        for pair in pairs:
+            world.hosts.cut(*pair)
         assert not world.hosts.hears("worker-one", "store-0", REDIS_PORT), "the cut cuts"
         old, world.redis = world.redis, world.replica
-        wait_for(lambda: b"role:master" in world.redis.ask("INFO", "replication"), 30, "a fail-over")
-        time.sleep(CUT_SECONDS)
-        for name in others:
-            world.hosts.heal("store-0", name)
         try:
+            wait_for(lambda: b"role:master" in world.redis.ask("INFO", "replication"), 30, "a fail-over")
+            began = time.monotonic()
+            meanwhile(world, other)
+            time.sleep(max(0, began + CUT_SECONDS - time.monotonic()))
+            for pair in pairs:
+                world.hosts.heal(*pair)
             text = chaos.wait_for_report(world, time.monotonic() + 120)
             wait_for(lambda: b"role:slave" in old.ask("INFO", "replication"), 40, "the old primary follows")
             problems = [*world.unexpected, *holds.stop_all(world), *holds.same_report(holds.read_report(world, text), truth),
@@ -186,6 +191,44 @@ def primary_and_everybody(place):
             assert not problems, "\n".join(problems)
         except AssertionError as why:
             raise AssertionError("\n".join([str(why), *(f"--- {name}\n{text}" for name, text in holds.logs(world).items())])) from None
+
+
+@suite.test
+def primary_and_everybody(place):
+    """The sentinels make the replica the primary, and the sweep goes on there; the old one follows it when it is back."""
+    fail_over(place, frozenset(), lambda leader: ["store-0"], lambda world, other: None)
+
+
+@suite.test
+def primary_and_leader_and_a_replica_whose_clock_is_behind(place):
+    """By that clock the lease of the leader, who is away too, has another hour to go."""
+    def takes_over_there(world, other):
+        wait_for(lambda: "sweep.resumed" in said(world, other), 20, f"{other} goes on")
+    fail_over(place, frozenset({"clock of Redis"}), lambda leader: ["store-0", leader], takes_over_there)
+
+
+@suite.test
+def all_links_lose_packets(place):
+    """Those of coordinators and workers, for longer than every lease. The sentinels, who sit there too, may well choose another primary."""
+    truth, jobs = quiet()
+    with contextlib.closing(HostWorld(place, "serve", 2000)) as world:
+        world.start()
+        wait_for(lambda: half_done(world), 60, "the middle of the sweep")
+        squeezed = [name for name in NAMES if name not in STORES]
+        for name in squeezed:
+            world.hosts.squeeze(name)
+        time.sleep(CUT_SECONDS)
+        lost = {name: world.hosts.release(name) for name in squeezed}
+        try:
+            assert sum(lost.values()) > 20, lost
+            text = chaos.wait_for_report(world, time.monotonic() + 120)
+            world.redis = wait_for(lambda: next((redis for redis in (world.redis, world.replica) if b"role:master" in redis.ask("INFO", "replication")), None),
+                                   20, "a primary")
+            problems = [*world.unexpected, *holds.stop_all(world), *holds.same_report(holds.read_report(world, text), truth),
+                        *holds.jobs_hold(world, jobs, {}), *holds.no_locks(world), *holds.left_over(world)]
+            assert not problems, "\n".join(problems)
+        except AssertionError as why:
+            raise AssertionError("\n".join([str(why), str(lost), *(f"--- {name}\n{text}" for name, text in holds.logs(world).items())])) from None
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "sweeps"))
 from common import ORGSWEEP, SIMULATOR, Simulator, orgsweep, wait_for  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from links import Links, Link  # noqa: E402
-from peers import Redis, SmallDisk, free_port  # noqa: E402
+from peers import Redis, SmallDisk, StoreClock, free_port  # noqa: E402
 from running import SIZE  # noqa: E402
 
 PASSWORD = "marker-of-the-store-password-of-chaos"
@@ -36,6 +36,14 @@ for _, key in ipairs(redis.call('KEYS', '*:job:*')) do
   all[#all + 1] = table.concat({key, job[1] or '-', job[2] or '-', named, there, parts, job[4] or '-'}, ' ')
 end
 return all"""
+
+
+# How many accounts have a row, which is written when it is known that there is nothing to do there, or which regions there are. That the list of
+# accounts is whole is written when it is; so the sweep is in a phase as long as these are what the store says.
+ACCOUNTS = 10
+PHASES = {"accounts are listed": lambda listed, rows: not listed and 0 < rows < ACCOUNTS,
+          "roles are assumed": lambda listed, rows: listed and rows < ACCOUNTS}
+PHASE_SECONDS = 5  # other steps wait meanwhile: with what one of these lasts, less than every lease
 
 
 class Coordinator:
@@ -60,17 +68,30 @@ def organization_faults():
 
 
 class World(Fleet):
-    """`disk`: Redis has a small one of its own. `clocks`: each process has a clock of its own, which can be set."""
+    """`needs`: what it has that is not free, see NEEDS. `slow`: name → a fault of AWS that is there from the start, until it heals."""
 
-    def __init__(self, place, form, slow_ms, disk=False, clocks=False):
-        simulator = Simulator(place, *SIZE, "--latency-ms", 20, "--fault", f"operation=sagemaker:Describe*,kind=slow:{slow_ms}")
-        self.disk = SmallDisk(place.path / "small", "6m") if disk else None
-        self.place, self.simulator, self.clocks = place, simulator, clocks and FAKETIME is not None
+    NEEDS = {
+        "disk": "Redis has a small one of its own",
+        "clocks": "each of our processes has a clock of its own, which can be set",
+        "clock of Redis": "so has Redis",
+        "two hops": "links to Redis are TCP all the way but for the last step, so that packets can be lost in both directions",
+        "small pages": "AWS lists three at a time",
+    }
+
+    def __init__(self, place, form, slow_ms, needs=frozenset(), slow={}):
+        assert needs <= set(self.NEEDS), needs
+        pages = ("--page-size", 3) if "small pages" in needs else ()
+        faults = [*slow.values(), f"operation=sagemaker:Describe*,kind=slow:{slow_ms}"]
+        simulator = Simulator(place, *SIZE, "--latency-ms", 20, *pages, *(word for fault in faults for word in ("--fault", fault)))
+        self.needs, self.disk = needs, SmallDisk(place.path / "small", "6m") if "disk" in needs else None
+        self.store_clock = StoreClock(place) if "clock of Redis" in needs else None
+        self.place, self.simulator, self.clocks = place, simulator, "clocks" in needs and FAKETIME is not None
         super().__init__(place, simulator, 2, self.make_redis())
         self.slowness = {"operation": "sagemaker:Describe*", "kind": f"slow:{slow_ms}"}
         self.form, self.began = form, time.monotonic()
         self.known, self.started, self.may_end = False, {}, set()
-        self.reports, self.told, self.aws, self.peaks = place.path / "reports", [], {}, {}
+        self.reports, self.told, self.aws, self.peaks = place.path / "reports", [], dict(slow), {}
+        self.landed = {}  # phase → how often a coordinator was killed in it
         self.reports.mkdir()
         self.connect()
         self.coordinators = [Coordinator(0), Coordinator(1)]
@@ -80,12 +101,14 @@ class World(Fleet):
     # --- how they reach each other ---
 
     def make_redis(self):
-        return Redis(self.place, folder=self.disk.folder if self.disk else None, password=PASSWORD)
+        return Redis(self.place, folder=self.disk.folder if self.disk else None, password=PASSWORD,
+                     prefix=self.store_clock.prefix if self.store_clock else ())
 
     def connect(self):
         self.links = Links()
-        self.link = {f"worker-{name}-redis": Link(self.links, self.redis.socket) for name in WORKERS}
-        self.link |= {f"coordinator-{number}-redis": Link(self.links, self.redis.socket) for number in (0, 1)}
+        target = Link(self.links, self.redis.socket).port if "two hops" in self.needs else self.redis.socket
+        self.link = {f"worker-{name}-redis": Link(self.links, target) for name in WORKERS}
+        self.link |= {f"coordinator-{number}-redis": Link(self.links, target) for number in (0, 1)}
         self.link |= {f"worker-{name}-coordinator-{number}": Link(self.links, 1) for name in WORKERS for number in (0, 1)}
 
     def prefix(self, who):
@@ -259,7 +282,9 @@ class World(Fleet):
         self.workers[name].send_signal(signal.SIGCONT)
 
     def do_kill_coordinator(self, which, number=signal.SIGKILL):
-        slot = self.slot(which)
+        return self.kill_coordinator(self.slot(which), number)
+
+    def kill_coordinator(self, slot, number=signal.SIGKILL):
         if not slot.lives():
             return f"{slot.number} does not run"
         slot.process.send_signal(number)
@@ -267,6 +292,25 @@ class World(Fleet):
         slot.process.wait(40)
         slot.killed, slot.stopped = True, False
         return f"coordinator {slot.number}"
+
+    def in_phase(self, phase):
+        """What the store says of it, if the sweep is in that phase, else None."""
+        listed, rows = "enumeration" in self.row(), self.peek("HLEN", f"swp:{self.sweep_id()}:accounts")
+        return f"listed: {listed}, accounts: {int(rows)}" if rows and PHASES[phase](listed, int(rows)) else None
+
+    def do_kill_coordinator_while(self, phase, seconds):
+        """When it has been in that phase for so long."""
+        end, since = time.monotonic() + PHASE_SECONDS, None
+        while time.monotonic() < end and not self.report():
+            slot = self.leading_surely()
+            since = self.in_phase(phase) and (since or time.monotonic())
+            if since and slot and not slot.stopped and time.monotonic() - since >= seconds:
+                self.kill_coordinator(slot)
+                seen = self.in_phase(phase)  # behind the kill: then it was so before it
+                self.landed[phase] = self.landed.get(phase, 0) + bool(seen)
+                return f"coordinator {slot.number}; {seen or 'too late'}"
+            time.sleep(0.02)
+        return "it was not"
 
     def do_crash_coordinator(self, which):
         return self.do_kill_coordinator(which, signal.SIGABRT)
@@ -369,8 +413,14 @@ class World(Fleet):
             return "libfaketime is not there"
         (self.place.path / f"clock-{who}").write_text(f"{seconds:+d}")
 
+    def do_clock_of_redis(self, seconds):
+        self.store_clock.set(seconds)
+
     def do_clock(self, seconds):
         self.simulator.ask("clock", "POST", {"offset_seconds": seconds})
+
+    def packets_lost(self):
+        return sum(link.packets_lost() for link in self.link.values())
 
     # --- its end ---
 

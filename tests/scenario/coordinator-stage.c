@@ -239,10 +239,16 @@ void stage_start(void)
 		player_fail("the sweep does not start: %s", problem.text);
 }
 
-void stage_close(void)
+void stage_free_sweep(void)
 {
 	player_ignore(SWP_MESSAGE_BYE, true); /* now, and at no other time */
 	swp_sweep_free(stage.sweep);
+	player_ignore(SWP_MESSAGE_BYE, false);
+}
+
+void stage_close(void)
+{
+	stage_free_sweep();
 	swp_loop_free(stage.loop);
 	swp_catalogue_unref(stage.catalogue);
 	if (rmdir(stage.folder) < 0)

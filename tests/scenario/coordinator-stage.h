@@ -41,6 +41,7 @@ void stage_open(const char *scenario);
 void stage_start(void);
 /* The `finished` of swp_sweep_events, for a sweep that a test makes itself. */
 void stage_finished(void *context, const struct swp_sweep_result *result);
+void stage_free_sweep(void); /* the coordinator ends, and says so to its workers */
 void stage_close(void);
 
 void stage_check(bool condition, const char *what);

@@ -56,6 +56,17 @@ static bool away, lose_carried_out, fresh;
 static unsigned lose;
 static const char *error_words, *refuse_words;
 static size_t commands;
+static int64_t clock_offset_ms;
+
+static int64_t store_ms(void)
+{
+	return swp_clock_wall_ms(player_clock()) + clock_offset_ms;
+}
+
+void player_store_jump(int64_t ms)
+{
+	clock_offset_ms += ms;
+}
 
 /* --- values --- */
 
@@ -218,7 +229,7 @@ static int64_t seal(const char *key, const struct swp_store_argument *arguments,
 			return SWP_SCRIPT_PARTS_MISSING;
 	}
 	player_store_put(key, "s", arguments[2].bytes, arguments[2].length);
-	put_number(key, "t", swp_clock_wall_ms(player_clock()));
+	put_number(key, "t", store_ms());
 	return 1;
 }
 
@@ -233,8 +244,7 @@ static const char *lock_word(const char *key, const char *lock)
 		return "granted";
 	snprintf(sweep, sizeof(sweep), "%.*s:sweep", (int)(strstr(holder, ":job:") - holder), holder);
 	state = player_store_get(sweep, "state", NULL);
-	return state && strcmp(state, "running") == 0 &&
-			       number_at(sweep, "until") + 15000 > swp_clock_wall_ms(player_clock())
+	return state && strcmp(state, "running") == 0 && llabs(number_at(sweep, "until") - store_ms()) < 15000
 		       ? "locked"
 		       : "granted";
 }
@@ -394,8 +404,12 @@ static void put_text(const char *key, const char *field, const struct swp_store_
 
 static bool is_held(const char *key, const struct swp_store_argument *arguments, int64_t now)
 {
-	const char *owner = player_store_get(key, SWP_OWNER_FIELD_OWNER, NULL);
+	const char *owner = player_store_get(key, SWP_OWNER_FIELD_OWNER, NULL),
+		   *until = player_store_get(key, SWP_OWNER_FIELD_UNTIL, NULL);
 
+	if (owner && until && strcmp(owner, arguments[6].bytes) == 0 &&
+		strcmp(until, arguments[7].bytes) == 0)
+		return false;
 	return owner && strcmp(owner, arguments[0].bytes) != 0 && strcmp(owner, arguments[5].bytes) != 0 &&
 	       number_at(key, SWP_OWNER_FIELD_UNTIL) > now;
 }
@@ -444,7 +458,7 @@ static void write_account(const char *accounts, const char *sweep, const struct 
 static void take_over(const char *key, const struct swp_store_argument *arguments, struct answer *answer)
 {
 	static char before[128];
-	int64_t now = swp_clock_wall_ms(player_clock()), stored = number_at(key, SWP_OWNER_FIELD_TERM),
+	int64_t now = store_ms(), stored = number_at(key, SWP_OWNER_FIELD_TERM),
 		term = strtoll(arguments[4].bytes, NULL, 10), wall = strtoll(arguments[3].bytes, NULL, 10);
 	int64_t rows = 0, planned = 0;
 	bool counts = counted_accounts(key, &rows, &planned) ||
@@ -462,10 +476,11 @@ static void take_over(const char *key, const struct swp_store_argument *argument
 		add_item(answer, number_reply(number_at(key, SWP_OWNER_FIELD_UNTIL) - now));
 		add_item(answer, text_reply(before, strlen(before)));
 		add_item(answer, text_reply(host ? host : "", host ? strlen(host) : 0));
+		add_value(answer, key, SWP_OWNER_FIELD_UNTIL);
 		return;
 	}
 	if (term == 0)
-		term = 1 + (stored > wall ? stored : wall);
+		term = 1 + (stored > wall && stored > now ? stored : wall > now ? wall : now);
 	if (strcmp(before, arguments[0].bytes) != 0)
 		put_number(key, SWP_OWNER_FIELD_SINCE, now);
 	put_number(key, SWP_OWNER_FIELD_TERM, term);
@@ -484,7 +499,7 @@ static void renew(const char *key, const char *drains, const struct swp_store_ar
 {
 	int64_t lease = strtoll(arguments[0].bytes, NULL, 10);
 
-	put_number(key, SWP_OWNER_FIELD_UNTIL, lease ? swp_clock_wall_ms(player_clock()) + lease : 0);
+	put_number(key, SWP_OWNER_FIELD_UNTIL, lease ? store_ms() + lease : 0);
 	add_value(answer, key, SWP_SWEEP_FIELD_CANCEL_ASKED);
 	for (struct value *value = values; value; value = value->next)
 		if (strcmp(value->key, drains) == 0)
@@ -1068,6 +1083,7 @@ void player_store_begin(void)
 	lose = 0;
 	error_words = refuse_words = NULL;
 	commands = 0;
+	clock_offset_ms = 0;
 }
 
 void player_store_end(void)

@@ -62,6 +62,7 @@ void player_store_away(const char *why); /* connections break; commands wait */
 void player_store_back(bool fresh_run);
 /* The next `count` script calls or commands are carried out (or not) and their reply is lost. */
 void player_store_lose_replies(unsigned count, bool carried_out);
+void player_store_jump(int64_t ms);	     /* the clock of Redis alone */
 void player_store_error(const char *words);  /* the next one is answered with that error */
 void player_store_refuse(const char *words); /* so is everything that would write, until NULL */
 /* Content, for checks and for setting the stage. `field` NULL: a string value. NULL when not there; borrowed until the next change. */

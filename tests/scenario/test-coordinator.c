@@ -10,6 +10,7 @@
 #include "proto/base/error.h"
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
+#include "proto/base/text.h"
 #include "proto/io/caller.h"
 #include "proto/record/keys.h"
 #include "proto/record/record.h"
@@ -1004,6 +1005,117 @@ static void finish_without_memory(void)
 	stage_close();
 }
 
+/* --- going on with it --- */
+
+/* The coordinator before came to an end when all was sealed, and some rows had no path yet: the sweep's row and `path_less` as then. */
+static struct swp_resume *leave_to_another(const char *path_less)
+{
+	const struct swp_asker asker = {
+		.loop = stage.loop, .store = swp_sweep_store(stage.sweep), .patience_ms = MINUTE};
+	struct swp_region *region = swp_region_new(0);
+	struct swp_record_account row = account_row(path_less, region);
+	struct swp_buf bytes = {0};
+	struct swp_resume *resume = NULL;
+	struct swp_problem problem = {""};
+	char key[SWP_KEY_BYTES];
+
+	row.path = NULL;
+	if (swp_account_encode(&row, &bytes) < 0 ||
+		swp_key_format(SWP_KEY_ACCOUNTS, swp_sweep_id(stage.sweep), NULL, NULL, key) < 0)
+		player_fail("no row");
+	leave_unfinished();
+	player_store_put(key, path_less, bytes.data, bytes.length);
+	if (swp_resume_load(&asker, swp_sweep_id(stage.sweep), &resume, &problem) < 0)
+		player_fail("%s", problem.text);
+	swp_buf_done(&bytes);
+	swp_region_free(region);
+	stage_free_sweep();
+	stage.finished = false;
+	stage.options.resume = resume;
+	return resume;
+}
+
+static void begin_to_leave(const char *scenario)
+{
+	stage_open(scenario);
+	stage.answer_times = 2;
+	stage_answer_identity();
+	stage_answer_accounts(1);
+	stage_answer_sessions();
+	stage_start();
+	stage_greet(STAGE_WORKER, 8);
+	stage_take_plan(STAGE_WORKER);
+	stage_work_all(STAGE_WORKER);
+}
+
+static bool is_listed(void *context)
+{
+	(void)context;
+	return player_requests("ListAccounts") == 2;
+}
+
+/* The names of units are known while it is still asked what is sealed of the accounts: the path comes into their rows all the same. */
+static void resumed_while_the_store_is_slow(void)
+{
+	struct swp_region *region = swp_region_new(0);
+	struct swp_resume *resume;
+
+	begin_to_leave("resumed, and the store is away while names come");
+	resume = leave_to_another(STAGE_MEMBER);
+	stage_start();
+	player_until(is_listed, NULL, 5 * SECOND);
+	player_advance(5); /* owned, and its accounts not yet there */
+	player_store_away("gone");
+	player_advance(5 * SECOND);
+	player_store_back(false);
+	stage_until_finished(MINUTE);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_check(swp_text_equal(account_row(STAGE_MEMBER, region).path, "Root"), "the path is told");
+	swp_region_free(region);
+	stage_close();
+	swp_resume_free(resume);
+}
+
+/* Somebody who lives has it: as long as it is waited for nothing is written, though the accounts are listed meanwhile. */
+static void resumed_while_another_has_it(void)
+{
+	static const char holder[] = "11111111/1/1/1";
+	char row[SWP_KEY_BYTES], accounts[SWP_KEY_BYTES];
+	struct swp_resume *resume;
+
+	stage_open("resumed, and another has it");
+	stage.answer_times = 2;
+	stage_answer_identity();
+	player_answer((struct player_answer){.call = "ListAccounts",
+		.times = 2,
+		.body = "{\"Accounts\":[{\"Id\":\"111111111111\",\"Name\":\"m\",\"State\":\"ACTIVE\","
+			"\"Paths\":[\"o-stage/r-1/111111111111/\"]},{\"Id\":\"222222222222\",\"Name\":\"a\","
+			"\"State\":\"SUSPENDED\",\"Paths\":[\"o-stage/r-1/222222222222/\"]}]}"});
+	player_answer((struct player_answer){
+		.call = "ListRoots", .times = 2, .body = "{\"Roots\":[{\"Id\":\"r-1\",\"Name\":\"Root\"}]}"});
+	stage_answer_sessions();
+	stage_start();
+	stage_greet(STAGE_WORKER, 8);
+	stage_take_plan(STAGE_WORKER);
+	stage_work_all(STAGE_WORKER);
+	if (swp_key_format(SWP_KEY_SWEEP, swp_sweep_id(stage.sweep), NULL, NULL, row) < 0 ||
+		swp_key_format(SWP_KEY_ACCOUNTS, swp_sweep_id(stage.sweep), NULL, NULL, accounts) < 0)
+		player_fail("no key");
+	resume = leave_to_another(STAGE_MEMBER);
+	player_store_script(SWP_SCRIPT_WRITE, accounts, (const char *const[]){"DEL"}, 1);
+	player_store_put(row, SWP_OWNER_FIELD_OWNER, holder, strlen(holder));
+	player_store_put(row, SWP_OWNER_FIELD_UNTIL, "9000000000000", 13);
+	stage_start();
+	player_advance(5 * SECOND);
+	stage_check(player_requests("ListAccounts") == 2, "the accounts are listed");
+	stage_check(!player_store_has(accounts), "nothing is written before it is ours");
+	stage_until_finished(MINUTE);
+	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
+	stage_check(player_store_has(accounts), "and then it is");
+	stage_close();
+	swp_resume_free(resume);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -1041,6 +1153,8 @@ int main(int argc, char **argv)
 		{"without_memory", without_memory},
 		{"report_without_memory", report_without_memory},
 		{"finish_without_memory", finish_without_memory},
+		{"resumed_while_the_store_is_slow", resumed_while_the_store_is_slow},
+		{"resumed_while_another_has_it", resumed_while_another_has_it},
 	};
 
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(scenarios); i++) {

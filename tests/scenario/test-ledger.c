@@ -81,11 +81,16 @@ static void open_ledger(const char *scenario)
 	player_advance(100);
 }
 
+static void own(const char *gone)
+{
+	if (swp_ledger_own(stage.ledger, &(struct swp_ledger_ownership){.owner = &me, .gone = gone}) < 0)
+		player_fail("out of memory");
+}
+
 static void begin(const char *scenario)
 {
 	open_ledger(scenario);
-	if (swp_ledger_own(stage.ledger, &me, 0) < 0)
-		player_fail("out of memory");
+	own("");
 	player_advance(100);
 	if (!stage.owned)
 		player_fail("not owned");
@@ -356,14 +361,21 @@ static void a_store_that_lost_the_term(void)
 	end();
 }
 
+#define HOLDER "11111111/1/1/1"
+
+static void held_for(int64_t ms)
+{
+	put("owner", HOLDER);
+	put("host", "elsewhere");
+	put("term", "5");
+	put_ms("until", wall_ms() + ms);
+}
+
 static void held_by_another(bool renews)
 {
 	open_ledger(renews ? "held by another that is alive" : "held by another until its lease ends");
-	put("owner", "11111111/1/1/1");
-	put("host", "elsewhere");
-	put("term", "5");
-	put_ms("until", wall_ms() + 9000);
-	done(swp_ledger_own(stage.ledger, &me, 0));
+	held_for(9000);
+	own("");
 	for (int second = 0; second < 20; second++) {
 		player_advance(1000);
 		if (renews)
@@ -375,6 +387,82 @@ static void held_by_another(bool renews)
 		player_fail("owned %d, lost %d: %s", stage.owned, stage.lost, stage.why);
 	if (renews && !strstr(stage.why, "elsewhere"))
 		player_fail("%s", stage.why);
+	end();
+}
+
+/* The clock of Redis steps back by an hour: a lease of somebody who is gone lasts no longer than by the clock of who waits, counted from
+ * its last renewal that was seen. */
+static void held_while_the_clock_steps_back(int renewals)
+{
+	int64_t since_ms;
+
+	open_ledger("held by one that is gone when the clock of Redis steps back");
+	player_store_jump(-3600000);
+	held_for(9000);
+	own("");
+	for (int i = 0; i < renewals; i++) {
+		player_advance(SWP_OWNER_RENEW_MS);
+		put_ms("until", wall_ms() + 10000 + i);
+	}
+	since_ms = player_now_ms();
+	player_advance(SWP_OWNER_LEASE_MS - 500);
+	if (stage.owned || stage.lost)
+		player_fail("owned %d, lost %d: %s", stage.owned, stage.lost, stage.why);
+	while (!stage.owned && !stage.lost && player_now_ms() - since_ms < 30000)
+		player_advance(100);
+	if (!stage.owned || player_now_ms() - since_ms > 11200 || stage.term <= 5)
+		player_fail("owned %d after %lld ms: %s", stage.owned,
+			(long long)(player_now_ms() - since_ms), stage.why);
+	end();
+}
+
+/* It renews while the clock steps about: who waits does not take it for gone. */
+static void a_live_owner_keeps_it(void)
+{
+	open_ledger("an owner that renews while the clock of Redis steps back and back again");
+	held_for(9000);
+	own("");
+	for (int i = 0; i < 20; i++) {
+		player_advance(1000);
+		player_store_jump(i % 2 ? 60000 : -60000);
+		put_ms("until", wall_ms() + (i % 2 ? 9000 : -51000));
+		if (stage.owned)
+			player_fail("taken over from one that lives");
+	}
+	if (!stage.lost || !strstr(stage.why, "is alive"))
+		player_fail("lost %d: %s", stage.lost, stage.why);
+	end();
+}
+
+/* Ours seems to have ended. Nobody waits for it: the next renewal mends it. Somebody does: we are deposed, and write nothing more. */
+static void the_clock_steps_forward(bool somebody_waits)
+{
+	begin(somebody_waits ? "the clock of Redis steps forward, and another takes over"
+			     : "the clock of Redis steps forward");
+	player_store_jump(3600000);
+	if (somebody_waits)
+		player_store_script(SWP_SCRIPT_TAKE_OVER, ROW,
+			(const char *const[]){HOLDER, "elsewhere", "10000", "1", "0", "", "", ""}, 8);
+	write_row(ACCOUNT, "Root/Prod", true);
+	player_advance(60000);
+	if (stage.lost != somebody_waits || swp_ledger_is_deposed(stage.ledger) != somebody_waits)
+		player_fail("lost %d: %s", stage.lost, stage.why);
+	if (somebody_waits && player_store_get("swp:" SWEEP ":accounts", ACCOUNT, NULL))
+		player_fail("a row came through");
+	if (!somebody_waits)
+		expect_row(ACCOUNT, "Root/Prod", true);
+	end();
+}
+
+/* The leader before is fenced off by the leader's row: its lease on the sweep says nothing. */
+static void an_owner_that_is_gone(void)
+{
+	open_ledger("held by one that is known to be gone");
+	held_for(9000);
+	own(HOLDER);
+	player_advance(100);
+	if (!stage.owned)
+		player_fail("not owned");
 	end();
 }
 
@@ -418,6 +506,12 @@ int main(void)
 	a_store_that_lost_the_term();
 	held_by_another(false);
 	held_by_another(true);
+	for (int renewals = 0; renewals < 2; renewals++)
+		held_while_the_clock_steps_back(renewals);
+	a_live_owner_keeps_it();
+	the_clock_steps_forward(false);
+	the_clock_steps_forward(true);
+	an_owner_that_is_gone();
 	closed_for_good();
 	orders_from_the_store();
 	newer_row_wins();
@@ -428,6 +522,6 @@ int main(void)
 	fields_are_kept();
 	other_commands();
 	freed_while_waiting();
-	printf("17 scenarios passed\n");
+	printf("23 scenarios passed\n");
 	return 0;
 }

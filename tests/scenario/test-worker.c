@@ -327,6 +327,34 @@ static void renewal_never_comes(void)
 	stage_close();
 }
 
+/* Whoever was asked did not come to answer it, or the answer was lost: it is asked again, also of credentials that seem to last. */
+static void renewal_answered_when_asked_again(int64_t expires_in_ms)
+{
+	static const char *const arguments[] = {"player", "1", "1"};
+
+	stage_open("the answer to a renewal is lost");
+	refuse("ListThings", "ExpiredTokenException", 1);
+	player_store_script(SWP_SCRIPT_GRANT, stage_key(STAGE_REGION), arguments, 3);
+	stage_job_with(0, 1, 1, STAGE_REGION, expires_in_ms);
+	player_advance(5 * SECOND);
+	expect_renew(1, 1);
+	player_advance(SWP_RENEW_AGAIN_MS - 10 * SECOND);
+	stage_check(!player_has(0, SWP_MESSAGE_RENEW), "not at once");
+	player_advance(10 * SECOND);
+	expect_renew(1, 1);
+	answer_list("{\"Things\": []}");
+	stage_credentials(1, 1, 0);
+	player_advance(5 * SECOND);
+	stage_expect_done(1, 1, SWP_DONE_SEALED);
+	stage_close();
+}
+
+static void renewal_is_asked_again(void)
+{
+	renewal_answered_when_asked_again(3600000);
+	renewal_answered_when_asked_again(-1);
+}
+
 static void renewed_ahead(void)
 {
 	static const char *const arguments[] = {"player", "1", "1"};
@@ -1135,6 +1163,7 @@ static const struct {
 	SCENARIO(expired_twice),
 	SCENARIO(renewal_refused),
 	SCENARIO(renewal_never_comes),
+	SCENARIO(renewal_is_asked_again),
 	SCENARIO(renewed_ahead),
 	SCENARIO(renewed_with_fewer_sessions),
 	SCENARIO(region_disabled),

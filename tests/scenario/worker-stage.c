@@ -306,8 +306,8 @@ void stage_job_with(unsigned link, uint64_t number, uint64_t epoch, const char *
 			.account = STAGE_ACCOUNT,
 			.region = region}};
 
-	fill_credentials(
-		&job.job.credentials, keys, region, swp_clock_wall_ms(player_clock()) + expires_in_ms);
+	fill_credentials(&job.job.credentials, keys, region,
+		expires_in_ms < 0 ? 0 : swp_clock_wall_ms(player_clock()) + expires_in_ms);
 	player_send(link, &job);
 	if (stage.fail_at)
 		swp_alloc_fail_at(stage.fail_at, 0);

@@ -38,7 +38,7 @@ void stage_close(void);
 void stage_job(uint64_t number, const char *region);
 /* How many sessions the credentials of later jobs and renewals have: 1 or 2. */
 void stage_sessions(unsigned count);
-/* As stage_job, with an epoch of one's own (nothing is granted) and a time at which its credentials end. */
+/* As stage_job, with an epoch of one's own (nothing is granted) and a time at which its credentials end; negative: they never do. */
 void stage_job_with(
 	unsigned link, uint64_t number, uint64_t epoch, const char *region, int64_t expires_in_ms);
 /* The account's global job, or the organization's. */

@@ -5,16 +5,31 @@ import ctypes.util
 import os
 import select
 import socket
+import struct
 import subprocess
 import threading
 
-from common import Skipped, wait_for
+from common import BUILD, Skipped, wait_for
 
 
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+class StoreClock:
+    """The wall clock of a redis-server, which can be set while it runs: a library that is preloaded into it (tests/chaos/clock-offset.c)."""
+
+    def __init__(self, place):
+        self.file = place.path / "clock-of-redis"
+        self.file.write_bytes(bytes(8))
+        library = next((BUILD / "tests" / "chaos").glob("libclock-offset.so"))
+        self.prefix = ("env", f"LD_PRELOAD={library}", f"CLOCK_OFFSET_FILE={self.file}")
+
+    def set(self, seconds):
+        with open(self.file, "r+b", buffering=0) as file:
+            file.write(struct.pack("=q", round(seconds * 1000)))
 
 
 class Redis:

@@ -8,6 +8,7 @@ import time
 
 from common import ORGSWEEP, Simulator, Suite, check_report, orgsweep, stable, sweep, wait_for
 from fleet import Fleet
+from peers import Redis, StoreClock
 from running import SIZE, expected, slow
 
 suite = Suite()
@@ -183,6 +184,52 @@ def a_leader_that_was_stopped_is_deposed(place):
     second.stop()
     first.wait("serve.leads", 15, times=2)
     first.stop()
+
+
+def two_and_a_clock(place):
+    """A sweep that is under way, two coordinators, and the clock of their Redis."""
+    simulator, clock = slow(place, 5000), StoreClock(place)
+    fleet = Fleet(place, simulator, coordinators=2, redis=Redis(place, prefix=clock.prefix))
+    first = Serve(place, simulator, fleet, "first", 0)
+    first.wait("serve.leads")
+    second = Serve(place, simulator, fleet, "second", 1)
+    second.wait("serve.stands-by")
+    fleet.worker("one")
+    first.wait("sweep.begun", 60)
+    fleet.wait_sealed(1, first)
+    return fleet, clock, first, second
+
+
+def goes_over(place, fleet, first, second):
+    """The second one ends the sweep, within the time that a take-over may take; the first one stands by."""
+    began = time.monotonic()
+    second.wait("sweep.resumed", 15.5)
+    second.wait("job.adopted", 18 - (time.monotonic() - began))  # its sweep is not waited for once more
+    first.process.send_signal(signal.SIGCONT)
+    first.wait("serve.deposed", 20)
+    second.wait("sweep.ended", 60)
+    assert stable(second.report()) == expected(place), second.said()
+    second.stop()
+    first.stop()
+
+
+@suite.test
+def the_clock_of_redis_steps_back_while_the_leader_is_silent(place):
+    """By that clock its lease, and that on its sweep, would last for another hour."""
+    fleet, clock, first, second = two_and_a_clock(place)
+    first.process.send_signal(signal.SIGSTOP)
+    clock.set(-3600)
+    told = status(fleet)
+    assert told["leader"] is None and [row["status"] for row in told["sweeps"]] == ["resumable"], told
+    goes_over(place, fleet, first, second)
+
+
+@suite.test
+def the_clock_of_redis_steps_forward_while_the_leader_is_well(place):
+    """Its lease seems to have ended: the one that stands by takes over, and nothing is lost."""
+    fleet, clock, first, second = two_and_a_clock(place)
+    clock.set(3600)
+    goes_over(place, fleet, first, second)
 
 
 @suite.test

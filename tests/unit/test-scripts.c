@@ -30,6 +30,7 @@ static struct {
 	enum swp_store_reply_type type;
 	int64_t numbers[3]; /* of a number, or of a list's second and third entry */
 	char text[256];	    /* of a text, or of a list's first entry */
+	char last[64];	    /* of a list: its last entry, a text */
 	size_t length;
 } got;
 
@@ -62,6 +63,8 @@ static void on_reply(void *context, const struct swp_store_reply *reply)
 	got.numbers[0] = reply->number;
 	for (size_t i = 1; reply->type == SWP_STORE_REPLY_LIST && i < reply->item_count && i < 3; i++)
 		got.numbers[i] = reply->items[i].number;
+	snprintf(got.last, sizeof(got.last), "%s",
+		swp_store_item_text(reply, reply->item_count ? reply->item_count - 1 : 0));
 	answered = true;
 }
 
@@ -254,6 +257,65 @@ static void assert_deposed(void)
 static void own(const char *owner, const char *lease, const char *wall, const char *term, const char *dead)
 {
 	RUN_KEYS(SWP_SCRIPT_TAKE_OVER, ROW, NULL, owner, "host", lease, wall, term, dead);
+}
+
+/* Who waits names what it has watched. */
+static void own_watching(const char *owner, const char *watched, const char *until)
+{
+	RUN_KEYS(SWP_SCRIPT_TAKE_OVER, ROW, NULL, owner, "host", "60000", "1", "0", "", watched, until);
+}
+
+static void assert_held(const char *until)
+{
+	assert_string_equal(got.text, "held");
+	assert_string_equal(got.last, until);
+}
+
+/* The clock of Redis has stepped back, which only shows in leases that end too late: nobody can wait for them. */
+static void test_watched_lease(void **state)
+{
+	static const char until[] = "4000000000000", renewed[] = "4000000002500";
+
+	(void)state;
+	own("a", "60000", "1", "77", "");
+	COMMAND("HSET", ROW, "until", until);
+	own_watching("b", "", "");
+	assert_held(until);
+	own_watching("b", "c", until); /* another owner's */
+	assert_held(until);
+	own_watching("b", "", until);
+	assert_held(until);
+	own_watching("b", "a", "");
+	assert_held(until);
+	COMMAND("HSET", ROW, "until", renewed); /* it lives */
+	own_watching("b", "a", until);
+	assert_held(renewed);
+	own_watching("b", "a", renewed);
+	assert_string_equal(got.text, "owned");
+	assert_true(got.numbers[1] > 77);
+	assert_string_equal(got.last, "a");
+	RUN_KEYS(SWP_SCRIPT_RENEW, ROW, "swp:drains", ROW, NULL, "77", "60000");
+	assert_deposed();
+	COMMAND("HSET", ROW, "state", "finished");
+	own_watching("c", "b", until);
+	assert_string_equal(got.text, "finished");
+}
+
+/* Nor is a place kept for longer by a sweep whose coordinator is gone. */
+static void test_lock_when_the_clock_stepped_back(void **state)
+{
+	static const char other[] = "swp:s2:job:123456789012:eu-west-1";
+
+	(void)state;
+	own("a", "10000", "1", "77", "");
+	COMMAND("HSET", ROW, "state", "running");
+	assert_grant("w1", "1", "1", "granted", 1, 1);
+	RUN_KEYS(SWP_SCRIPT_GRANT, other, LOCK, NULL, "w1", "1", "1");
+	assert_string_equal(got.text, "locked");
+	COMMAND("HSET", ROW, "until", "4000000000000");
+	RUN_KEYS(SWP_SCRIPT_GRANT, other, LOCK, NULL, "w1", "1", "1");
+	assert_string_equal(got.text, "granted");
+	COMMAND("DEL", other);
 }
 
 static void test_take_over(void **state)
@@ -465,7 +527,7 @@ static void test_lock(void **state)
 	static const char other[] = "swp:s2:job:123456789012:eu-west-1";
 
 	(void)state;
-	own("a", "60000", "1", "77", "");
+	own("a", "10000", "1", "77", "");
 	COMMAND("HSET", ROW, "state", "running");
 	assert_grant("w1", "1", "1", "granted", 1, 1);
 	assert_grant("w2", "1", "1", "granted", 2, 2); /* its own lock does not keep it out */
@@ -601,6 +663,8 @@ int main(void)
 		cmocka_unit_test_setup(test_forget, each_begins),
 		cmocka_unit_test_setup(test_binary, each_begins),
 		cmocka_unit_test_setup(test_take_over, each_begins),
+		cmocka_unit_test_setup(test_watched_lease, each_begins),
+		cmocka_unit_test_setup(test_lock_when_the_clock_stepped_back, each_begins),
 		cmocka_unit_test_setup(test_take_over_finished, each_begins),
 		cmocka_unit_test_setup(test_assert_term, each_begins),
 		cmocka_unit_test_setup(test_fence, each_begins),
