@@ -59,6 +59,7 @@ struct swp_ledger {
 	size_t open;
 	struct swp_timer retry, watch, idle_timer, renew, held;
 	struct swp_claim claim;		      /* to the sweep's row */
+	int64_t confirmed_ms;		      /* when the store last said that it is ours */
 	struct swp_fence fence, leader_fence; /* leader_fence: without our own row */
 	int64_t held_since_ms;		      /* monotonic; -1: nobody else holds it */
 	int64_t doubt_since_ms; /* monotonic; a write was refused as that of a deposed coordinator */
@@ -419,6 +420,7 @@ static void is_ours(struct swp_ledger *ledger)
 {
 	bool fresh = ledger->fresh, first = !ledger->owned;
 
+	ledger->confirmed_ms = swp_loop_now_ms(ledger->loop);
 	ledger->fresh = false;
 	if (first) {
 		ledger->owned = true;
@@ -458,6 +460,7 @@ static void tell_renewed(struct swp_ledger *ledger, const struct swp_store_reply
 	size_t count = swp_claim_drains(reply, drains);
 
 	ledger->renewing = false;
+	ledger->confirmed_ms = swp_loop_now_ms(ledger->loop);
 	if (ledger->events.asked && !ledger->disowned && !ledger->dead)
 		ledger->events.asked(ledger->events.context, swp_store_item_text(reply, 0), drains, count);
 }
@@ -466,7 +469,8 @@ static void depose(struct swp_ledger *ledger)
 {
 	ledger->deposed = true;
 	swp_problem_set(&ledger->trouble, -EPERM,
-		"another coordinator has taken sweep %s over while this one was stopped or cut off",
+		"another coordinator has taken sweep %s over, or pruned it, while this one was stopped or "
+		"cut off",
 		ledger->sweep);
 	die(ledger);
 }
@@ -626,10 +630,21 @@ static void out_of_memory(struct swp_ledger *ledger)
 	die(ledger);
 }
 
+/* Who was stopped for so long must not assert its term: the sweep may have been pruned, and rows of it would stay for good. */
+static bool is_out_of_date(const struct swp_ledger *ledger)
+{
+	return ledger->claim.term != 0 &&
+	       swp_loop_now_ms(ledger->loop) - ledger->confirmed_ms > SWP_LEDGER_ASSERT_MS;
+}
+
 static void ask_to_own(struct swp_ledger *ledger)
 {
 	struct swp_claim_call call;
 
+	if (is_out_of_date(ledger)) {
+		depose(ledger);
+		return;
+	}
 	swp_claim_take(&ledger->claim, swp_loop_clock(ledger->loop), &call);
 	ledger->owning = true;
 	if (submit(ledger, &own_like, call.arguments, call.count) < 0)

@@ -31,6 +31,9 @@
 #define SWP_LEDGER_RETRY_MS 500	    /* after an error reply */
 #define SWP_LEDGER_FIRST_MS 10000   /* a store that has not taken anything for so long at the start: exit 2 */
 
+#define SWP_LEDGER_ASSERT_MS                                                                                 \
+	(SWP_PRUNE_UNFINISHED_MS / 2) /* who has not renewed for so long does not assert its term any more */
+
 struct swp_ledger; /* opaque */
 
 struct swp_ledger_events {	      /* none may free the ledger */

@@ -148,16 +148,22 @@ static void scan(struct swp_prune *prune)
 		6, scanned);
 }
 
-/* Another coordinator may be at it; one that died does not say so, but is not waited for for ever. */
-static bool may_be_running(const struct swp_prune *prune, const struct swp_store_reply *state,
-	const struct swp_store_reply *started_at)
+/* Of the last day? Not when it is no time at all. */
+static bool is_recent(const struct swp_prune *prune, const struct swp_store_reply *time)
 {
-	int64_t started_ms;
+	int64_t time_ms;
 
+	return time->type == SWP_STORE_REPLY_TEXT &&
+	       swp_parse_i64(time->bytes, 0, INT64_MAX, &time_ms) == 0 &&
+	       prune->now_ms - time_ms < SWP_PRUNE_UNFINISHED_MS;
+}
+
+/* Another coordinator may be at it, however long it takes; one that died does not say so, but is not waited for for ever. */
+static bool may_be_running(const struct swp_prune *prune, const struct swp_store_reply *state,
+	const struct swp_store_reply *started_at, const struct swp_store_reply *lease_end)
+{
 	return state->type == SWP_STORE_REPLY_TEXT && strcmp(state->bytes, "running") == 0 &&
-	       started_at->type == SWP_STORE_REPLY_TEXT &&
-	       swp_parse_i64(started_at->bytes, 0, INT64_MAX, &started_ms) == 0 &&
-	       prune->now_ms - started_ms < SWP_PRUNE_UNFINISHED_MS;
+	       (is_recent(prune, started_at) || is_recent(prune, lease_end));
 }
 
 /* One of the newest of its name, or of another name. */
@@ -170,18 +176,19 @@ static bool is_kept(struct swp_prune *prune, const struct swp_store_reply *name)
 	return strcmp(text, prune->name) != 0 || ++prune->kept <= prune->keep;
 }
 
-/* HMGET catalogue, state, started_at_ms, name */
+/* HMGET catalogue, state, started_at_ms, name, until */
 static void sweep_told(void *context, const struct swp_store_reply *reply)
 {
 	struct swp_prune *prune = context;
 
 	if (stopped(prune, reply))
 		return;
-	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count != 4) {
+	if (reply->type != SWP_STORE_REPLY_LIST || reply->item_count != 5) {
 		tell_done(prune);
 		return;
 	}
-	if (is_kept(prune, &reply->items[3]) || may_be_running(prune, &reply->items[1], &reply->items[2])) {
+	if (is_kept(prune, &reply->items[3]) ||
+		may_be_running(prune, &reply->items[1], &reply->items[2], &reply->items[4])) {
 		prune->at++;
 		next_sweep(prune);
 		return;
@@ -205,8 +212,8 @@ static void next_sweep(struct swp_prune *prune)
 	ask(prune,
 		(struct swp_store_argument[]){TEXT("HMGET"), TEXT(key), TEXT(SWP_SWEEP_FIELD_CATALOGUE),
 			TEXT(SWP_SWEEP_FIELD_STATE), TEXT(SWP_SWEEP_FIELD_STARTED_AT),
-			TEXT(SWP_SWEEP_FIELD_NAME)},
-		6, sweep_told);
+			TEXT(SWP_SWEEP_FIELD_NAME), TEXT(SWP_OWNER_FIELD_UNTIL)},
+		7, sweep_told);
 }
 
 static void listed(void *context, const struct swp_store_reply *reply)

@@ -11,7 +11,7 @@
 struct swp_prune; /* opaque */
 
 /* Of the sweeps named `name` ("" those without a name), keeps the `keep` newest (0: all), whatever its age `present`, and what another
- * coordinator may be at: unfinished ones that began less than SWP_PRUNE_UNFINISHED_MS before `now_ms` (wall clock, since 1970). Sweeps
+ * coordinator may be at: unfinished ones that began, or whose lease ended, less than SWP_PRUNE_UNFINISHED_MS before `now_ms` (wall clock, since 1970). Sweeps
  * are removed under `fence` (copied). NULL on -ENOMEM. */
 struct swp_prune *swp_prune_start(struct swp_store *store, unsigned keep, const char *name,
 	const char *present, int64_t now_ms, const struct swp_fence *fence);

@@ -39,7 +39,7 @@
 #define SWP_LEASE_MS 15000
 #define SWP_STORE_AWAY_MS 600000 /* store unreachable for that long: exit 5 */
 #define SWP_PRUNE_UNFINISHED_MS                                                                              \
-	86400000 /* an unfinished sweep is not pruned for so long: it may be another coordinator's */
+	86400000 /* from its lease's end: an unfinished sweep is not pruned for so long, as it may be gone on with */
 #define SWP_PRUNE_WORKER_MS 86400000 /* a worker that is lost is shown for so long, and its row kept */
 #define SWP_CANCEL_GRACE_MS 1000     /* from the signal to the partial report */
 #define SWP_CANCEL_IDLE_MS                                                                                   \

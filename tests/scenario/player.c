@@ -72,6 +72,11 @@ int64_t player_now_ms(void)
 	return player.now_ms;
 }
 
+void player_stop(int64_t ms)
+{
+	player.now_ms += ms;
+}
+
 void player_jump_wall(int64_t ms)
 {
 	player.wall_offset_ms += ms;

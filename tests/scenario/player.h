@@ -31,6 +31,7 @@ void player_advance(int64_t ms); /* everything due until then happens, in order 
 void player_settle(void);	 /* everything due now */
 /* Advances in steps until `done` says so; fails after `limit_ms`. */
 void player_until(bool (*done)(void *context), void *context, int64_t limit_ms);
+void player_stop(int64_t ms);	   /* SIGSTOP for so long: all that was due meanwhile is late */
 int64_t player_now_ms(void);	   /* monotonic, 0 at the start */
 void player_jump_wall(int64_t ms); /* the wall clock alone */
 const struct swp_clock *player_clock(void);

@@ -361,6 +361,21 @@ static void a_store_that_lost_the_term(void)
 	end();
 }
 
+/* Its sweep was pruned meanwhile, or (in less time) the store was lost: what is not there any more tells nothing of that. */
+static void stopped_for(int64_t ms, bool gives_up)
+{
+	begin(gives_up ? "stopped for longer than a sweep is kept" : "stopped for long");
+	player_stop(ms);
+	player_store_script(SWP_SCRIPT_WRITE, ROW, (const char *const[]){"DEL"}, 1);
+	write_row(ACCOUNT, "Root/Prod", true);
+	player_advance(20000);
+	if (gives_up && (player_store_has("swp:" SWEEP ":*") || !swp_ledger_is_deposed(stage.ledger)))
+		player_fail("something is there again, or it goes on");
+	if (!gives_up)
+		expect_row(ACCOUNT, "Root/Prod", true);
+	end();
+}
+
 #define HOLDER "11111111/1/1/1"
 
 static void held_for(int64_t ms)
@@ -504,6 +519,8 @@ int main(void)
 	a_deposed_coordinator_writes_nothing();
 	a_deposed_coordinator_hears_of_it();
 	a_store_that_lost_the_term();
+	stopped_for(SWP_LEDGER_ASSERT_MS - 60000, false);
+	stopped_for(SWP_LEDGER_ASSERT_MS + 60000, true);
 	held_by_another(false);
 	held_by_another(true);
 	for (int renewals = 0; renewals < 2; renewals++)
@@ -522,6 +539,6 @@ int main(void)
 	fields_are_kept();
 	other_commands();
 	freed_while_waiting();
-	printf("23 scenarios passed\n");
+	printf("25 scenarios passed\n");
 	return 0;
 }

@@ -386,6 +386,14 @@ def old_sweeps_go_with_all_their_keys(place):
     last = kept(1)
     assert sweeps_in(redis) == ([last.report["sweep"]["id"]], {last.report["sweep"]["id"]})
     assert len(redis.ask("KEYS", "swp:catalogue:*").decode().split()) == 1 and redis.ask("GET", "other:key").strip() == b"stays"
+    # One that has been running for two days had a coordinator until an hour ago, and may have one again.
+    long_one = last.report["sweep"]["id"]
+    redis.ask("HSET", f"swp:{long_one}:sweep", "state", "running", "started_at_ms", now_ms - 2 * day_ms, "until", now_ms - day_ms // 24)
+    kept(1)
+    assert long_one in sweeps_in(redis)[0]
+    redis.ask("HSET", f"swp:{long_one}:sweep", "until", now_ms - day_ms - 1000)
+    kept(1)
+    assert long_one not in sweeps_in(redis)[0] and long_one not in sweeps_in(redis)[1]
 
 
 @suite.test
