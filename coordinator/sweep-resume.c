@@ -80,6 +80,9 @@ bool swp_sweep_resume_account(struct swp_sweep *sweep, struct swp_account *accou
 	add_names(sweep, &account->planned, row->regions, row->region_count);
 	add_names(sweep, &account->not_enabled, row->regions_not_enabled, row->region_not_enabled_count);
 	swp_sweep_plan_account(sweep, account, NULL);
+	account->path_told = row->path != NULL;
+	if (!account->path_told && sweep->named)
+		swp_sweep_write_account(sweep, account); /* else it is written when names come */
 	account->stage = SWP_ACCOUNT_CHECKING;
 	sweep->checking++;
 	if (swp_region_set_is_empty(&account->planned)) {

@@ -1054,20 +1054,36 @@ static bool is_listed(void *context)
 	return player_requests("ListAccounts") == 2;
 }
 
-/* The names of units are known while it is still asked what is sealed of the accounts: the path comes into their rows all the same. */
-static void resumed_while_the_store_is_slow(void)
+static void hold_by_another(const char *row)
+{
+	static const char holder[] = "11111111/1/1/1";
+
+	player_store_put(row, SWP_OWNER_FIELD_OWNER, holder, strlen(holder));
+	player_store_put(row, SWP_OWNER_FIELD_UNTIL, "9000000000000", 13);
+}
+
+/* The names of units are known before it is asked what is sealed of the accounts (`held`: another has the sweep until then), or meanwhile:
+ * the path comes into their rows all the same. */
+static void resumed_when_names_are_known(bool held)
 {
 	struct swp_region *region = swp_region_new(0);
 	struct swp_resume *resume;
+	char row[SWP_KEY_BYTES];
 
-	begin_to_leave("resumed, and the store is away while names come");
+	begin_to_leave("resumed, and names come early");
+	if (swp_key_format(SWP_KEY_SWEEP, swp_sweep_id(stage.sweep), NULL, NULL, row) < 0)
+		player_fail("no key");
 	resume = leave_to_another(STAGE_MEMBER);
+	if (held)
+		hold_by_another(row);
 	stage_start();
 	player_until(is_listed, NULL, 5 * SECOND);
-	player_advance(5); /* owned, and its accounts not yet there */
-	player_store_away("gone");
-	player_advance(5 * SECOND);
-	player_store_back(false);
+	if (!held) {
+		player_advance(5); /* owned, and its accounts not yet there */
+		player_store_away("gone");
+		player_advance(5 * SECOND);
+		player_store_back(false);
+	}
 	stage_until_finished(MINUTE);
 	expect_end(SWP_SWEEP_END_SWEPT, SWP_SWEEP_COMPLETE);
 	stage_check(swp_text_equal(account_row(STAGE_MEMBER, region).path, "Root"), "the path is told");
@@ -1076,10 +1092,19 @@ static void resumed_while_the_store_is_slow(void)
 	swp_resume_free(resume);
 }
 
+static void resumed_while_the_store_is_slow(void)
+{
+	resumed_when_names_are_known(false);
+}
+
+static void resumed_after_another_had_it(void)
+{
+	resumed_when_names_are_known(true);
+}
+
 /* Somebody who lives has it: as long as it is waited for nothing is written, though the accounts are listed meanwhile. */
 static void resumed_while_another_has_it(void)
 {
-	static const char holder[] = "11111111/1/1/1";
 	char row[SWP_KEY_BYTES], accounts[SWP_KEY_BYTES];
 	struct swp_resume *resume;
 
@@ -1103,8 +1128,7 @@ static void resumed_while_another_has_it(void)
 		player_fail("no key");
 	resume = leave_to_another(STAGE_MEMBER);
 	player_store_script(SWP_SCRIPT_WRITE, accounts, (const char *const[]){"DEL"}, 1);
-	player_store_put(row, SWP_OWNER_FIELD_OWNER, holder, strlen(holder));
-	player_store_put(row, SWP_OWNER_FIELD_UNTIL, "9000000000000", 13);
+	hold_by_another(row);
 	stage_start();
 	player_advance(5 * SECOND);
 	stage_check(player_requests("ListAccounts") == 2, "the accounts are listed");
@@ -1154,6 +1178,7 @@ int main(int argc, char **argv)
 		{"report_without_memory", report_without_memory},
 		{"finish_without_memory", finish_without_memory},
 		{"resumed_while_the_store_is_slow", resumed_while_the_store_is_slow},
+		{"resumed_after_another_had_it", resumed_after_another_had_it},
 		{"resumed_while_another_has_it", resumed_while_another_has_it},
 	};
 
