@@ -176,6 +176,8 @@ void swp_sweep_adopt(struct swp_sweep *sweep, struct swp_open_account *open)
 {
 	struct adopting adopting = {sweep, open, 0};
 
+	if (!open->dispatch.added)
+		return; /* its role is still being assumed: what is held of it is kept until it has jobs */
 	swp_hub_take_holds(sweep->hub, sweep->id, open->account->id, adopt, &adopting);
 	if (adopting.adopted > 0)
 		swp_log(SWP_LOG_INFO, "job.adopted", "workers go on with jobs of the coordinator before",

@@ -74,9 +74,9 @@ def under_way(simulator):
     time.sleep(0.3)
 
 
-def slow(place, milliseconds=700):
+def slow(place, milliseconds=700, *more):
     """Descriptions take their time: meanwhile some jobs are sealed and some are not, for at least that long."""
-    return Simulator(place, *SIZE, "--latency-ms", 20, "--fault", f"operation=sagemaker:Describe*,kind=slow:{milliseconds}")
+    return Simulator(place, *SIZE, "--latency-ms", 20, "--fault", f"operation=sagemaker:Describe*,kind=slow:{milliseconds}", *more)
 
 
 truths = []

@@ -57,14 +57,15 @@ def only_the_same_sweep_is_resumed(place):
     assert done.report["sweep"]["status"] == "complete", done.err
 
 
-def adopted(place, coordinators):
+def adopted(place, coordinators, *faults):
     """They go on with what they hold, and the next coordinator neither grants it again nor does what is sealed again."""
-    simulator = slow(place, 9000)
+    simulator = slow(place, 9000, *faults)
     fleet = Fleet(place, simulator, coordinators)
     first = Running(place, simulator, *fleet.arguments())
     for name in ("one", "two"):
         fleet.worker(name)
     under_way(simulator)
+    wait_for(lambda: fleet.sealed() > 0, 5, "a sealed job")
     first.process.kill()
     first.process.wait()
     before = fleet.epochs()
@@ -75,12 +76,19 @@ def adopted(place, coordinators):
     assert "job.adopted" in second.everything(), second.everything()
     after = fleet.epochs()
     regranted = {job: (epoch, after[job][0]) for job, (epoch, _) in before.items() if after[job][0] != epoch}
-    assert not regranted, regranted
+    logs = [(place.path / f"{name}.log").read_text() for name in ("one", "two")]
+    assert not regranted, "\n".join([str(regranted), second.everything(), *logs])
 
 
 @suite.test
 def workers_of_a_killed_coordinator_are_adopted(place):
     adopted(place, 1)
+
+
+@suite.test
+def workers_that_greet_before_their_accounts_are_open_are_adopted(place):
+    """They greet as soon as they are connected; roles take longer."""
+    adopted(place, 1, "--fault", "operation=sts:AssumeRole,kind=slow:2500")
 
 
 @suite.test
