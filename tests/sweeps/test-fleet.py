@@ -65,7 +65,7 @@ def adopted(place, coordinators, *faults, pause=0):
     for name in ("one", "two"):
         fleet.worker(name)
     under_way(simulator)
-    wait_for(lambda: fleet.sealed() > 0, 5, "a sealed job")
+    wait_for(lambda: fleet.sealed() > 0, 20, "a sealed job")
     first.process.kill()
     first.process.wait()
     before = fleet.epochs()
