@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "coordinator/keys.h"
@@ -441,6 +442,7 @@ static void remove_run_folder(char *folder)
 
 #define SHORT_FOLDERS "/tmp" /* for run folders whose path in the state folder is too long for a socket */
 #define SHORT_PREFIX "orgsweep-run-"
+#define RUN_FOLDER_TRIES 50 /* 2 ms apart */
 
 struct stale_runs {
 	const char *folder, *prefix;
@@ -476,11 +478,26 @@ static void remove_all_stale(const struct swp_hub *hub)
 		swp_folder_list(places[i].folder, "", remove_stale, &places[i]);
 }
 
+/* Until it is locked it looks like one that was left behind, and another coordinator that starts just now may take it away. */
+static int take_run_folder(struct swp_hub *hub, struct swp_problem *problem)
+{
+	const struct timespec pause = {.tv_nsec = 2000000};
+	pid_t holder;
+	int error = -ENOENT;
+
+	for (int i = 0; i < RUN_FOLDER_TRIES && (error == -ENOENT || error == -EBUSY); i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		error = swp_folder_make(hub->run_folder, problem);
+		if (error == 0 && (error = swp_folder_lock(hub->run_folder, &hub->run_lock, &holder)) < 0)
+			swp_problem_set(
+				problem, error, "can't lock %s: %s", hub->run_folder, strerror(-error));
+	}
+	return error;
+}
+
 static int make_run_folder(struct swp_hub *hub, struct swp_problem *problem)
 {
-	pid_t holder;
-	int error;
-
 	remove_all_stale(hub);
 	hub->run_folder = swp_asprintf("%s/run-%s", hub->options.state_folder, hub->options.name);
 	if (hub->run_folder && strlen(hub->run_folder) + sizeof("/bus.sock") > IPC_PATH_BYTES) {
@@ -489,10 +506,7 @@ static int make_run_folder(struct swp_hub *hub, struct swp_problem *problem)
 	}
 	if (!hub->run_folder)
 		return swp_problem_set(problem, -ENOMEM, "out of memory");
-	error = swp_folder_make(hub->run_folder, problem);
-	if (error == 0 && (error = swp_folder_lock(hub->run_folder, &hub->run_lock, &holder)) < 0)
-		swp_problem_set(problem, error, "can't lock %s: %s", hub->run_folder, strerror(-error));
-	return error;
+	return take_run_folder(hub, problem);
 }
 
 /* --- starting it all --- */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proto/base/alloc.h"
@@ -28,6 +29,7 @@ static pid_t read_holder(int fd)
 int swp_folder_lock(const char *folder, int *ret_fd, pid_t *ret_holder)
 {
 	char text[32];
+	struct stat status;
 	char *path = swp_asprintf("%s/lock", folder);
 	int error = 0, length;
 	int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
@@ -42,6 +44,10 @@ int swp_folder_lock(const char *folder, int *ret_fd, pid_t *ret_holder)
 		*ret_holder = read_holder(fd);
 		close(fd);
 		return error;
+	}
+	if (fstat(fd, &status) < 0 || status.st_nlink == 0) {
+		close(fd);
+		return -ENOENT;
 	}
 	length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)length, 0) != length) {

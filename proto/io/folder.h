@@ -9,7 +9,7 @@
 
 /* Takes FOLDER/lock (made 0600) for this process; it is let go when the descriptor is closed or the process ends, however
  * that happens. The holder's pid is written into it. 0; -EBUSY: another process has it (ret_holder, 0 when unknown);
- * other negative errno. The descriptor is close-on-exec. */
+ * -ENOENT: no such folder, or it was removed meanwhile; other negative errno. The descriptor is close-on-exec. */
 int swp_folder_lock(const char *folder, int *ret_fd, pid_t *ret_holder);
 void swp_folder_unlock(int fd); /* takes -1 */
 

@@ -397,6 +397,22 @@ def old_sweeps_go_with_all_their_keys(place):
 
 
 @suite.test
+def coordinators_that_start_at_once(place):
+    """Each looks for what killed ones have left; what another has just made, and not locked yet, is none of that."""
+    simulator, said = Simulator(place, "--seed", 7, "--accounts", 1, "--regions", 1), []
+    for turn in range(3):
+        states = [place.path / f"{turn}-{number}-{'a-path-too-long-for-a-socket' * 3}" for number in range(16)]
+        started = [subprocess.Popen([str(ORGSWEEP), "sweep", "--quiet", "--store", "redis://127.0.0.1:1", "--output", "-"], cwd=place.path,
+                                    env=simulator.environment(XDG_STATE_HOME=state), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                   for state in states]
+        time.sleep(1.5)
+        for process in started:
+            process.terminate()
+        said += [process.communicate()[1] for process in started]
+    assert not [text for text in said if "folder" in text or "lock" in text], said
+
+
+@suite.test
 def another_catalogue_than_the_one_it_was_swept_with(place):
     """Whoever reads, goes on with or correlates a sweep sees that, and says so."""
     redis = Redis(place)
