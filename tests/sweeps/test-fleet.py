@@ -285,5 +285,21 @@ def a_job_lost_on_a_host_goes_to_another(place):
     assert len(lost) == 1, lost
 
 
+@suite.test
+def a_worker_that_is_told_again_and_again_ends_as_it_should(place):
+    """The second signal ends its drain at once; those that come while it goes find it ended, with 0."""
+    simulator = Simulator(place, *SIZE)
+    fleet = Fleet(place, simulator)
+    running = Running(place, simulator, *fleet.arguments())
+    worker = fleet.worker("one")
+    wait_for(lambda: "link.up" in (place.path / "one.log").read_text(), 10, "it is welcomed")
+    while worker.poll() is None:
+        worker.terminate()
+        time.sleep(0.001)
+    assert worker.returncode == 0, worker.returncode
+    running.process.terminate()
+    running.finish()
+
+
 if __name__ == "__main__":
     suite.main(at_once=3)
