@@ -15,6 +15,7 @@
 #include "proto/io/process.h"
 
 #define READY_WAIT_MS 15000
+#define FOLDER_NAME "/orgsweep-demo-XXXXXX"
 
 struct demo {
 	struct swp_loop *loop;
@@ -110,32 +111,16 @@ static void own_state(void)
 		setenv("XDG_STATE_HOME", folder, 1);
 }
 
-static int remove_file(const char *name, void *context)
-{
-	const struct demo *demo = context;
-	SWP_CLEANUP(swp_free_pointer) char *path = swp_asprintf("%s/%s", demo->folder, name);
-	if (path)
-		unlink(path);
-	return 0;
-}
-
-static void remove_folder(struct demo *demo)
-{
-	if (!demo->made)
-		return;
-	swp_folder_list(demo->folder, "", remove_file, demo);
-	rmdir(demo->folder);
-}
-
 /* Short, so that what the simulator puts there has room for its path, too. */
 static int make_folder(struct demo *demo)
 {
 	const char *base = getenv("TMPDIR");
-	int length = snprintf(demo->folder, sizeof(demo->folder), "%s/orgsweep-demo-XXXXXX",
-		base && *base == '/' ? base : "/tmp");
+	int length = snprintf(
+		demo->folder, sizeof(demo->folder), "%s" FOLDER_NAME, base && *base == '/' ? base : "/tmp");
 	if (length < 0 || (size_t)length >= sizeof(demo->folder))
 		return swp_problem_set(&demo->problem, -ENAMETOOLONG,
-			"TMPDIR is too long a path (at most %zu bytes)", sizeof(demo->folder) - 24);
+			"TMPDIR is too long a path (at most %zu bytes)",
+			sizeof(demo->folder) - sizeof(FOLDER_NAME));
 	demo->made = mkdtemp(demo->folder) != NULL;
 	if (!demo->made)
 		return swp_problem_set(&demo->problem, -errno, "no temporary folder can be made as %s: %s",
@@ -180,6 +165,7 @@ int swp_command_demo(const struct swp_command_row *command, int argc, char *cons
 		code = swp_command_sweep(command, argc, argv);
 	swp_process_free(demo.simulator);
 	swp_loop_free(demo.loop);
-	remove_folder(&demo);
+	if (demo.made)
+		swp_folder_remove(demo.folder);
 	return code;
 }

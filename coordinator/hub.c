@@ -423,23 +423,6 @@ void swp_hub_each_worker(const struct swp_hub *hub,
 
 /* --- run folder, keys --- */
 
-static int remove_file(const char *name, void *context)
-{
-	char *path = swp_asprintf("%s/%s", (const char *)context, name);
-
-	if (path)
-		unlink(path);
-	swp_free(path);
-	return 0;
-}
-
-/* With whatever is in it: keys that nobody can use any more, and a socket that ZeroMQ unlinks too late for us. */
-static void remove_run_folder(char *folder)
-{
-	swp_folder_list(folder, "", remove_file, folder);
-	rmdir(folder);
-}
-
 #define SHORT_FOLDERS "/tmp" /* for run folders whose path in the state folder is too long for a socket */
 #define SHORT_PREFIX "orgsweep-run-"
 #define RUN_FOLDER_TRIES 50 /* 2 ms apart */
@@ -464,7 +447,7 @@ static int remove_stale(const char *name, void *context)
 	int fd = -1;
 
 	if (path && is_our_folder(path) && swp_folder_lock(path, &fd, &holder) == 0)
-		remove_run_folder(path);
+		swp_folder_remove(path); /* keys that nobody can use any more */
 	swp_folder_unlock(fd);
 	swp_free(path);
 	return 0;
@@ -625,7 +608,7 @@ void swp_hub_free(struct swp_hub *hub)
 	swp_dispatch_free(hub->dispatch);
 	swp_map_free(hub->drained, NULL);
 	if (hub->run_folder) {
-		remove_run_folder(hub->run_folder);
+		swp_folder_remove(hub->run_folder); /* a socket, too: ZeroMQ unlinks it too late for us */
 		swp_folder_unlock(hub->run_lock);
 		swp_free(hub->run_folder);
 	}

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,22 @@ int swp_folder_list(
 		error = visit(names[i], context);
 	free_names(names, count);
 	return error;
+}
+
+static int remove_file(const char *name, void *context)
+{
+	char *path = swp_asprintf("%s/%s", (const char *)context, name);
+
+	if (path)
+		unlink(path);
+	swp_free(path);
+	return 0;
+}
+
+void swp_folder_remove(const char *folder)
+{
+	swp_folder_list(folder, "", remove_file, (void *)(uintptr_t)folder);
+	rmdir(folder);
 }
 
 /* Arguments are parted by NUL bytes. */

@@ -18,6 +18,9 @@ void swp_folder_unlock(int fd); /* takes -1 */
 int swp_folder_list(
 	const char *folder, const char *ending, int (*visit)(const char *name, void *context), void *context);
 
+/* Removes the folder with the plain files in it; one that holds folders stays. */
+void swp_folder_remove(const char *folder);
+
 /* Is `pid` alive, with `folder` as its working directory and `word` in its command line? That is how a server of ours that
  * was left behind is told from another process with the same number. */
 int swp_folder_process_is_there(const char *folder, pid_t pid, const char *word);
