@@ -217,11 +217,8 @@ static int run(struct program *program, struct swp_problem *problem)
 	return r < 0 ? r : swp_loop_run(program->loop);
 }
 
-/* Its end is settled: a signal that comes while it goes (again, from who has no patience) must not change the exit code. */
 static void release(struct program *program)
 {
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
 	swp_metrics_server_free(program->metrics);
 	swp_worker_free(program->worker);
 	swp_signals_free(program->signals);

@@ -363,7 +363,7 @@ int swp_loop_run(struct swp_loop *loop)
 
 struct swp_signals {
 	struct swp_watch watch;
-	sigset_t before; /* mask to go back to */
+	sigset_t taken, before; /* ours, and the mask to go back to */
 	void (*received)(int number, void *context);
 	void *context;
 };
@@ -383,21 +383,20 @@ struct swp_signals *swp_signals_new(struct swp_loop *loop, const int *numbers, i
 	void (*received)(int number, void *context), void *context)
 {
 	struct swp_signals *signals = swp_calloc(1, sizeof(*signals));
-	sigset_t set;
 	int fd;
 
 	if (!signals)
 		return NULL;
 	signals->received = received;
 	signals->context = context;
-	sigemptyset(&set);
+	sigemptyset(&signals->taken);
 	for (int i = 0; i < count; i++)
-		sigaddset(&set, numbers[i]);
-	if (sigprocmask(SIG_BLOCK, &set, &signals->before) < 0) {
+		sigaddset(&signals->taken, numbers[i]);
+	if (sigprocmask(SIG_BLOCK, &signals->taken, &signals->before) < 0) {
 		swp_free(signals);
 		return NULL;
 	}
-	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	fd = signalfd(-1, &signals->taken, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0 || swp_watch_add(&signals->watch, loop, fd, EPOLLIN, signals_ready) != 0) {
 		if (fd >= 0)
 			close(fd);
@@ -417,6 +416,9 @@ void swp_signals_free(struct swp_signals *signals)
 	fd = signals->watch.fd;
 	swp_watch_remove(&signals->watch);
 	close(fd);
+	for (int number = 1; number < NSIG; number++)
+		if (sigismember(&signals->taken, number) == 1)
+			signal(number, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &signals->before, NULL);
 	swp_free(signals);
 }

@@ -73,7 +73,8 @@ struct swp_signals; /* opaque */
 /* Blocks the `count` signals and gives each to `received` in the loop (which may free it). NULL on failure. */
 struct swp_signals *swp_signals_new(struct swp_loop *loop, const int *numbers, int count,
 	void (*received)(int number, void *context), void *context);
-/* Puts the signal mask back: what is still pending then takes its usual effect. Takes NULL. */
+/* For a program that is ending: puts the signal mask back and ignores these signals from now on, those that are pending too, so that one
+ * that comes late does not change how it ends. Takes NULL. */
 void swp_signals_free(struct swp_signals *signals);
 
 #endif

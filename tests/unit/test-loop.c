@@ -340,6 +340,14 @@ static void test_signals_come_in_the_loop(void **state)
 	assert_null(s.signals);
 	sigprocmask(SIG_SETMASK, NULL, &after);
 	assert_int_equal(sigismember(&after, SIGUSR1), sigismember(&before, SIGUSR1));
+	s.signals = swp_signals_new(s.loop, numbers, 2, on_signal, &s);
+	assert_non_null(s.signals);
+	kill(getpid(), SIGUSR1); /* its usual effect is the end of this test */
+	swp_signals_free(s.signals);
+	kill(getpid(), SIGUSR2);
+	assert_int_equal(s.count, 2);
+	signal(SIGUSR1, SIG_DFL);
+	signal(SIGUSR2, SIG_DFL);
 	swp_signals_free(NULL);
 	swp_loop_free(s.loop);
 }
