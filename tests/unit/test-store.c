@@ -314,6 +314,32 @@ static void test_addresses(void **state)
 		{"unix:///run/a@b/redis.sock", SWP_STORE_UNIX, "/run/a@b/redis.sock", 0, 0, ""},
 		{"unix://sweep@/run/a@b/redis.sock", SWP_STORE_UNIX, "/run/a@b/redis.sock", 0, 0, "sweep"},
 	};
+	struct swp_store_address address;
+	struct swp_problem problem;
+
+	(void)state;
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(good); i++) {
+		assert_int_equal(swp_store_address_parse(good[i].url, &address, &problem), 0);
+		assert_int_equal(address.scheme, good[i].scheme);
+		assert_string_equal(address.host, good[i].host);
+		assert_int_equal(address.port, good[i].port);
+		assert_int_equal(address.database, good[i].database);
+		assert_string_equal(address.user, good[i].user);
+	}
+	for (size_t i = 0; i < SWP_ARRAY_SIZE(good); i++) {
+		struct swp_store_address again;
+		char *url;
+
+		assert_int_equal(swp_store_address_parse(good[i].url, &address, &problem), 0);
+		url = swp_store_address_format(&address);
+		assert_int_equal(swp_store_address_parse(url, &again, &problem), 0);
+		assert_memory_equal(&again, &address, sizeof(again));
+		swp_free(url);
+	}
+}
+
+static void test_addresses_that_are_none(void **state)
+{
 	static const struct {
 		const char *url, *words;
 	} bad[] = {
@@ -340,30 +366,11 @@ static void test_addresses(void **state)
 		{"unix://@/path", "user before @"},
 		{"unix://user:hunter2@/path", "ORGSWEEP_STORE_PASSWORD"},
 	};
-	static const char *const no_users[] = {"", "a b", "a:b", "a/b", "a@b", "a\n"};
 	struct swp_store_address address;
 	struct swp_problem problem;
 	char longer[600];
 
 	(void)state;
-	for (size_t i = 0; i < SWP_ARRAY_SIZE(good); i++) {
-		assert_int_equal(swp_store_address_parse(good[i].url, &address, &problem), 0);
-		assert_int_equal(address.scheme, good[i].scheme);
-		assert_string_equal(address.host, good[i].host);
-		assert_int_equal(address.port, good[i].port);
-		assert_int_equal(address.database, good[i].database);
-		assert_string_equal(address.user, good[i].user);
-	}
-	for (size_t i = 0; i < SWP_ARRAY_SIZE(good); i++) {
-		struct swp_store_address again;
-		char *url;
-
-		assert_int_equal(swp_store_address_parse(good[i].url, &address, &problem), 0);
-		url = swp_store_address_format(&address);
-		assert_int_equal(swp_store_address_parse(url, &again, &problem), 0);
-		assert_memory_equal(&again, &address, sizeof(again));
-		swp_free(url);
-	}
 	for (size_t i = 0; i < SWP_ARRAY_SIZE(bad); i++) {
 		assert_int_equal(swp_store_address_parse(bad[i].url, &address, &problem), -EINVAL);
 		if (!strstr(problem.text, bad[i].words) || strstr(problem.text, "hunter2"))
@@ -371,6 +378,23 @@ static void test_addresses(void **state)
 		assert_non_null(strstr(problem.text, bad[i].words));
 		assert_null(strstr(problem.text, "hunter2"));
 	}
+	snprintf(longer, sizeof(longer), "redis://%0300d", 1);
+	assert_int_equal(swp_store_address_parse(longer, &address, &problem), -EINVAL);
+	snprintf(longer, sizeof(longer), "redis://%0300d@h", 1);
+	assert_int_equal(swp_store_address_parse(longer, &address, &problem), -EINVAL);
+	snprintf(longer, sizeof(longer), "unix:///%0300d", 1);
+	assert_int_equal(swp_store_address_parse(longer, &address, &problem), -EINVAL);
+	assert_non_null(strstr(problem.text, "at most 107 bytes"));
+}
+
+static void test_address_of_another_user(void **state)
+{
+	static const char *const no_users[] = {"", "a b", "a:b", "a/b", "a@b", "a\n"};
+	struct swp_store_address address;
+	struct swp_problem problem;
+	char longer[600];
+
+	(void)state;
 	assert_int_equal(swp_store_address_parse("redis://somebody@h", &address, &problem), 0);
 	assert_true(swp_store_address_set_user(&address, "other"));
 	assert_string_equal(address.user, "other");
@@ -381,13 +405,6 @@ static void test_addresses(void **state)
 	snprintf(longer, sizeof(longer), "%0128d", 1);
 	assert_false(swp_store_address_set_user(&address, longer));
 	assert_true(swp_store_address_set_user(&address, longer + 1));
-	snprintf(longer, sizeof(longer), "redis://%0300d", 1);
-	assert_int_equal(swp_store_address_parse(longer, &address, &problem), -EINVAL);
-	snprintf(longer, sizeof(longer), "redis://%0300d@h", 1);
-	assert_int_equal(swp_store_address_parse(longer, &address, &problem), -EINVAL);
-	snprintf(longer, sizeof(longer), "unix:///%0300d", 1);
-	assert_int_equal(swp_store_address_parse(longer, &address, &problem), -EINVAL);
-	assert_non_null(strstr(problem.text, "at most 107 bytes"));
 }
 
 static void test_sentinel_addresses(void **state)
@@ -1406,6 +1423,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_addresses_that_are_none),
+		cmocka_unit_test(test_address_of_another_user),
 		cmocka_unit_test(test_sentinel_addresses),
 		cmocka_unit_test(test_advice),
 		TEST(test_talk),
