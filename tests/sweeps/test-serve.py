@@ -162,11 +162,10 @@ def a_leader_killed_before_it_has_written_the_report(place):
     assert "sweep.reported" not in third.said(), "once"
 
 
-@suite.test
-def a_leader_that_was_stopped_is_deposed(place):
-    """SIGSTOP past its lease: when it wakes it stands by, has no sweep, and the other's goes on."""
+def two_under_way(place, redis=None):
+    """A sweep that is under way, and two coordinators."""
     simulator = slow(place, 5000)
-    fleet = Fleet(place, simulator, coordinators=2)
+    fleet = Fleet(place, simulator, coordinators=2, redis=redis)
     first = Serve(place, simulator, fleet, "first", 0)
     first.wait("serve.leads")
     second = Serve(place, simulator, fleet, "second", 1)
@@ -174,6 +173,13 @@ def a_leader_that_was_stopped_is_deposed(place):
     fleet.worker("one")
     first.wait("sweep.begun", 60)
     fleet.wait_sealed(1, first)
+    return fleet, first, second
+
+
+@suite.test
+def a_leader_that_was_stopped_is_deposed(place):
+    """SIGSTOP past its lease: when it wakes it stands by, has no sweep, and the other's goes on."""
+    fleet, first, second = two_under_way(place)
     first.process.send_signal(signal.SIGSTOP)
     second.wait("serve.leads", 15.5)
     first.process.send_signal(signal.SIGCONT)
@@ -187,16 +193,9 @@ def a_leader_that_was_stopped_is_deposed(place):
 
 
 def two_and_a_clock(place):
-    """A sweep that is under way, two coordinators, and the clock of their Redis."""
-    simulator, clock = slow(place, 5000), StoreClock(place)
-    fleet = Fleet(place, simulator, coordinators=2, redis=Redis(place, prefix=clock.prefix))
-    first = Serve(place, simulator, fleet, "first", 0)
-    first.wait("serve.leads")
-    second = Serve(place, simulator, fleet, "second", 1)
-    second.wait("serve.stands-by")
-    fleet.worker("one")
-    first.wait("sweep.begun", 60)
-    fleet.wait_sealed(1, first)
+    """The same, and the clock of their Redis."""
+    clock = StoreClock(place)
+    fleet, first, second = two_under_way(place, Redis(place, prefix=clock.prefix))
     return fleet, clock, first, second
 
 
