@@ -44,8 +44,8 @@ int main(int argc, char **argv)
 {
 	swp_process_harden();
 	swp_process_raise_descriptors();
-	setvbuf(stderr, NULL, _IOLBF,
-		BUFSIZ); /* a summary has hundreds of pieces, and a line is what others read beside it */
+	/* A summary has hundreds of pieces, and a line is what others read beside it. */
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	if (argc < 2) {
 		swp_options_help(stderr);
 		return SWP_EXIT_COULD_NOT;

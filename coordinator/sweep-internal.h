@@ -36,7 +36,7 @@
 #define SWP_RECONCILE_AT_ONCE 512 /* seals that are looked up at once */
 #define SWP_ACCOUNT_REDO 3	  /* times that an account's lost records are done again */
 #define SWP_ADOPT_MS                                                                                         \
-	7000 /* so long workers have to tell a new coordinator what they hold: they greet it after 5 s of silence */
+	7000 /* so long workers have to tell a new coordinator what they hold: they greet it when they are connected, at the latest after 5 s of silence */
 #define SWP_NO_WORKER_MS 5000 /* without any worker for so long: say so */
 
 struct swp_sweep {

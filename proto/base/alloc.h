@@ -23,8 +23,7 @@ void swp_free_pointer(void *pointer_to_pointer);
 /* From now on the allocator gives free pages back to the system as soon as it has them, if it is one that else waits (mimalloc).
  * For a program whose need comes and goes: measured with the worker, a third less memory and no more CPU time. */
 void swp_alloc_return_at_once(void);
-/* Gives free memory back to the system, all that the allocator can: for a program that has nothing to do for a while. Takes about a
- * millisecond, and the next allocations are page faults. */
+/* Gives free memory back to the system, all that the allocator can: for a program that has nothing to do for a while. */
 void swp_alloc_trim(void);
 
 /* Tests only: the nth allocation from now (1 = the next) fails, and every later one too if `forever`.
